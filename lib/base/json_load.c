@@ -1,0 +1,45 @@
+#include "base/json_load.h"
+
+#include "base/text.h"
+
+int csn_json_load(const char *text, size_t length, json_t **ret_json, struct csn_error *err)
+{
+	json_error_t error;
+	json_t *json = json_loadb(text, length, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &error);
+
+	if (!json)
+		return csn_fail(err, CSN_E_FORMAT, "not JSON: line %d, column %d: %s", error.line,
+				error.column, error.text);
+	*ret_json = json;
+	return 0;
+}
+
+const char *csn_json_get_string(const json_t *object, const char *name, const char *fallback)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text ? text : fallback;
+}
+
+int64_t csn_json_get_int(const json_t *object, const char *name, int64_t fallback)
+{
+	const json_t *value = json_object_get(object, name);
+
+	return json_is_integer(value) ? (int64_t)json_integer_value(value) : fallback;
+}
+
+bool csn_json_get_bool(const json_t *object, const char *name, bool fallback)
+{
+	const json_t *value = json_object_get(object, name);
+
+	return json_is_boolean(value) ? json_is_true(value) : fallback;
+}
+
+bool csn_json_number_u64(const json_t *value, uint64_t *ret_value)
+{
+	if (json_is_integer(value)) {
+		*ret_value = (uint64_t)json_integer_value(value);
+		return true;
+	}
+	return json_is_string(value) && csn_parse_u64(json_string_value(value), 0, ret_value);
+}

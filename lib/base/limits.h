@@ -1,0 +1,62 @@
+/* Every cap on foreign data, in one file. Hitting one is CSN_E_LIMIT or a "truncated" mark.
+ *
+ * Sizes are bytes unless the name says otherwise. Add here, never in a parser. */
+#ifndef CSN_BASE_LIMITS_H
+#define CSN_BASE_LIMITS_H
+
+#define CSN_KIB 1024ull
+#define CSN_MIB (1024ull * CSN_KIB)
+#define CSN_GIB (1024ull * CSN_MIB)
+
+/* Files read whole into memory: configuration, /proc text. */
+#define CSN_MAX_CONFIG_FILE CSN_MIB
+#define CSN_MAX_PROC_FILE (4 * CSN_MIB)
+
+/* Text and buffers. */
+#define CSN_MAX_LOG_LINE (16 * CSN_KIB)
+#define CSN_MAX_PATH 4096
+#define CSN_MAX_SYMBOL_NAME (64 * CSN_KIB)
+
+/* ELF and core files. */
+#define CSN_MAX_ELF_SEGMENTS 1000000u
+#define CSN_MAX_ELF_SECTIONS 100000u
+#define CSN_MAX_CORE_NOTES (512 * CSN_MIB)
+#define CSN_MAX_CORESNAP_NOTE (4 * CSN_MIB)
+#define CSN_MAX_THREADS 100000u
+#define CSN_MAX_FILE_MAPPINGS 200000u
+#define CSN_MAX_SECTION_INFLATED (8 * CSN_GIB)
+#define CSN_MAX_BUILD_ID 64
+
+/* Unwinding. */
+#define CSN_MAX_FRAMES 2000000u
+#define CSN_MAX_CFI_INSTRUCTIONS 65536u
+#define CSN_MAX_CFI_STATES 64
+#define CSN_MAX_EXPR_STEPS 10000u
+#define CSN_MAX_EXPR_STACK 256
+
+/* Snapshots. */
+#define CSN_MAX_SNAPSHOT_FILE (256 * CSN_MIB)
+#define CSN_MAX_SNAPSHOT_JSON (1024 * CSN_MIB)
+#define CSN_MAX_SNAPSHOT_THREADS 100000u
+#define CSN_MAX_SNAPSHOT_FRAMES 4000000u
+#define CSN_MAX_ATTRIBUTES 4096
+#define CSN_MAX_JSON_DEPTH 64
+
+/* Attributes set from outside (contracts 3). */
+#define CSN_MAX_KV_PAIRS 64
+#define CSN_MAX_KV_BYTES (4 * CSN_KIB)
+
+/* HTTP. */
+#define CSN_MAX_HTTP_BODY (512 * CSN_MIB)
+#define CSN_MAX_HTTP_JSON (16 * CSN_MIB)
+#define CSN_MAX_HTTP_REPLY (256 * CSN_MIB)
+#define CSN_MAX_INFLATE_RATIO 200
+
+/* Queries. */
+#define CSN_MAX_QUERY_TERMS 256
+#define CSN_MAX_QUERY_COLUMNS 256
+#define CSN_MAX_QUERY_GROUPS 1000000u
+#define CSN_MAX_REGEX_BYTES 4096
+#define CSN_MAX_REGEX_MATCH_STEPS 1000000u
+
+#endif

@@ -1,0 +1,53 @@
+/* A bounds-checked cursor: the only way foreign bytes are read.
+ *
+ * It borrows its bytes. A read past the end yields zero (or NULL) and makes the span fail
+ * stickily, so a parser reads a whole struct and checks csn_span_ok once. Little-endian unless
+ * big_endian is set. */
+#ifndef CSN_BASE_SPAN_H
+#define CSN_BASE_SPAN_H
+
+#include "base/types.h"
+
+struct csn_span {
+	const uint8_t *data; /* borrowed */
+	size_t size, at;
+	bool failed, big_endian;
+};
+
+struct csn_span csn_span_of(const void *data, size_t size_bytes);
+/* A part [offset, offset + size) of the span's bytes; failed when outside. Same byte order. */
+struct csn_span csn_span_part(const struct csn_span *span, uint64_t offset, uint64_t size_bytes);
+
+static inline bool csn_span_ok(const struct csn_span *span)
+{
+	return !span->failed;
+}
+
+static inline size_t csn_span_left(const struct csn_span *span)
+{
+	return span->failed ? 0 : span->size - span->at;
+}
+
+uint8_t csn_span_u8(struct csn_span *span);
+uint16_t csn_span_u16(struct csn_span *span);
+uint32_t csn_span_u32(struct csn_span *span);
+uint64_t csn_span_u64(struct csn_span *span);
+/* width in bytes: 1, 2, 4 or 8; anything else fails the span. */
+uint64_t csn_span_uint(struct csn_span *span, unsigned width);
+/* Sign-extended from width bytes. */
+int64_t csn_span_int(struct csn_span *span, unsigned width);
+/* DWARF 5 section 7.6; more than 64 significant bits fail the span. */
+uint64_t csn_span_uleb(struct csn_span *span);
+int64_t csn_span_sleb(struct csn_span *span);
+/* A NUL-terminated string inside the span; NULL and failed when unterminated. */
+const char *csn_span_cstr(struct csn_span *span);
+/* Pointer to size_bytes bytes, advancing; NULL and failed when fewer are left. */
+const void *csn_span_bytes(struct csn_span *span, uint64_t size_bytes);
+/* Consumes size_bytes and returns them as a span of their own. */
+struct csn_span csn_span_take(struct csn_span *span, uint64_t size_bytes);
+void csn_span_skip(struct csn_span *span, uint64_t size_bytes);
+void csn_span_seek(struct csn_span *span, uint64_t offset);
+/* Advances to the next multiple of alignment (a power of two) counted from the span's start. */
+void csn_span_align(struct csn_span *span, size_t alignment);
+
+#endif
