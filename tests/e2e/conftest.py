@@ -1,0 +1,53 @@
+"""Fixtures of the black-box tests: the staged installation and the right to touch the kernel."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+from support import kernel  # noqa: E402
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "system: changes core_pattern; needs root and SYSTEM=1")
+
+
+def pytest_collection_modifyitems(items):
+    if kernel.system_tests_allowed():
+        return
+    skip = pytest.mark.skip(reason="changes core_pattern: needs root and SYSTEM=1")
+    for item in items:
+        if item.get_closest_marker("system"):
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def stage():
+    """The folder that holds the installed tree (stage/opt/backtrace/...)."""
+    given = os.environ.get("CSN_STAGE")
+    if given:
+        return pathlib.Path(given)
+    build = ROOT / "build"
+    target = build / "stage"
+    subprocess.run(["meson", "install", "-C", build, "--quiet", "--destdir", target], check=True)
+    return target
+
+
+@pytest.fixture(scope="session")
+def program(stage):
+    """program("bt") is the path of an installed program."""
+
+    def find(name):
+        for folder in ("bin", "sbin"):
+            path = stage / "opt/backtrace" / folder / name
+            if path.exists():
+                return str(path)
+        raise FileNotFoundError(name)
+
+    return find
