@@ -1,0 +1,66 @@
+/* An architecture: its registers, how the kernel stores them, and what is special about three.
+ *
+ * Registers are numbered by their place in csn_arch.registers, which begins with the registers
+ * that DWARF call-frame information can name, in DWARF order, the program counter last among them
+ * (x86-64: 0 rax ... 15 r15, 16 rip). Adding an architecture is one arch_<name>.c and one line in
+ * arch.c. Tables are constant; no ownership, any thread. */
+#ifndef CSN_TARGET_ARCH_H
+#define CSN_TARGET_ARCH_H
+
+#include "base/span.h"
+#include "base/types.h"
+
+/* Room for every register of any architecture we know (aarch64: x0-x30, sp, pc, pstate, tpidr). */
+#define CSN_N_REGISTERS 40
+
+struct csn_registers {
+	uint64_t known; /* bit n: value[n] is known */
+	uint64_t value[CSN_N_REGISTERS];
+};
+
+static inline bool csn_register_known(const struct csn_registers *registers, unsigned n)
+{
+	return n < CSN_N_REGISTERS && (registers->known >> n & 1);
+}
+
+static inline void csn_register_set(struct csn_registers *registers, unsigned n, uint64_t value)
+{
+	registers->value[n] = value;
+	registers->known |= 1ull << n;
+}
+
+static inline void csn_register_forget(struct csn_registers *registers, unsigned n)
+{
+	registers->known &= ~(1ull << n);
+}
+
+struct csn_arch_register {
+	const char *name;  /* "rax" */
+	int user_slot;     /* index of its word in the kernel's elf_gregset_t; -1 not there */
+	bool callee_saved; /* a callee must preserve it, so CFI "same value" can be believed */
+};
+
+struct csn_arch {
+	const char *name;      /* "x86_64", as uname(2) says it */
+	uint16_t elf_machine;  /* EM_X86_64 */
+	unsigned word_bytes;   /* 8 */
+	unsigned n_registers;  /* of the table below */
+	unsigned n_dwarf;      /* registers that CFI rows of ours describe: 0 .. n_dwarf-1 */
+	unsigned pc, sp, fp;   /* register numbers */
+	unsigned n_user_slots; /* words in elf_gregset_t */
+	const struct csn_arch_register *registers;
+	/* The length in bytes of a call instruction that ends right before a return address, given
+	 * the size_bytes bytes before it; 0 when none can end there. */
+	unsigned (*call_before)(const uint8_t *before, size_t size_bytes);
+};
+
+/* NULL when unknown. */
+const struct csn_arch *csn_arch_find(uint16_t elf_machine);
+/* The architecture of this program. */
+const struct csn_arch *csn_arch_native(void);
+
+/* Fills registers from the words of an elf_gregset_t. Missing words leave registers unknown. */
+void csn_arch_read_user(const struct csn_arch *arch, struct csn_span words,
+			struct csn_registers *registers);
+
+#endif
