@@ -1,0 +1,135 @@
+/* The attributes that every project knows from the start: the columns of every object, and what
+ * our own snapshots define. */
+#include "store/types.h"
+
+#include <string.h>
+
+#define COLUMN(name, type, format, text) \
+	{ \
+		name, type, format, text, true \
+	}
+#define NUMBER(name, format, text) \
+	{ \
+		name, CSN_TYPE_UINT64, format, text, false \
+	}
+#define TEXT(name, format, text) \
+	{ \
+		name, CSN_TYPE_DICTIONARY, format, text, false \
+	}
+
+static const struct csn_builtin_attribute builtins[] = {
+	COLUMN("timestamp", CSN_TYPE_UINT64, "unix_timestamp", "Time of the crash"),
+	COLUMN("fingerprint", CSN_TYPE_DICTIONARY, "sha256", "Group of the crash"),
+	COLUMN("fingerprint;original", CSN_TYPE_DICTIONARY, "sha256", "Group before any merge"),
+	COLUMN("fingerprint;issues;state", CSN_TYPE_DICTIONARY, "none", "State of the group"),
+	COLUMN("fingerprint;issues;tags", CSN_TYPE_DICTIONARY, "labels", "Tags of the group"),
+	COLUMN("fingerprint;issues;assignee", CSN_TYPE_DICTIONARY, "none", "Assignee of the group"),
+	COLUMN("fingerprint;issues;ticket", CSN_TYPE_DICTIONARY, "none", "Ticket of the group"),
+	COLUMN("_tx", CSN_TYPE_UINT64, "none", "Transaction that made the object"),
+	COLUMN("object", CSN_TYPE_UINT64, "none", "Object identifier"),
+	COLUMN("_rxid", CSN_TYPE_UUID, "uuid", "Receipt identifier"),
+	COLUMN("_deleted", CSN_TYPE_BITMAP, "none", "Whether the document was deleted"),
+	COLUMN("_received", CSN_TYPE_UINT64, "unix_timestamp", "Time of arrival"),
+	COLUMN("object.size", CSN_TYPE_UINT64, "bytes", "Size of the document"),
+
+	TEXT("hostname", "hostname", "Name of the machine"),
+	TEXT("application", "none", "Name of the program"),
+	TEXT("callstack", "callstack", "Canonical stack of the faulting thread"),
+	TEXT("callstack.raw", "callstack", "Stack of the faulting thread as unwound"),
+	TEXT("classifiers", "labels", "What kind of fault it was"),
+	TEXT("verdict", "none", "One sentence on the fault"),
+	TEXT("error.message", "none", "Message of the error"),
+	TEXT("error.type", "none", "Type of the error"),
+	TEXT("signal", "none", "Signal that ended the process"),
+	NUMBER("signal.number", "none", "Number of the signal"),
+	NUMBER("signal.code", "none", "si_code of the signal"),
+	NUMBER("fault.address", "memory_address", "Address of the fault"),
+	TEXT("fault.access", "none", "read, write or exec"),
+	TEXT("fault.module", "none", "Module of the faulting frame"),
+	TEXT("fingerprint.confidence", "none", "How sure the grouping is"),
+	TEXT("version", "none", "Version of the program"),
+	TEXT("dc", "none", "Data centre"),
+	TEXT("build.id", "none", "Build-id of the executable"),
+	TEXT("container.id", "none", "Container of the process"),
+	TEXT("cgroup", "none", "Control group of the process"),
+	TEXT("coresnap.object", "uuid", "Identifier on the crashed machine"),
+	TEXT("coresnap.status", "none", "Whether the analysis was whole"),
+	TEXT("lang", "none", "Language of the report"),
+	TEXT("agent", "none", "Who made the report"),
+	TEXT("agent.version", "none", "Version of who made the report"),
+	TEXT("executable", "none", "Path of the executable"),
+	TEXT("cmdline", "none", "Command line"),
+	TEXT("uname.machine", "none", "Machine type"),
+	TEXT("uname.sysname", "none", "Operating system"),
+	TEXT("uname.release", "none", "Kernel release"),
+	TEXT("uname.version", "none", "Kernel version"),
+	NUMBER("pid", "none", "Process identifier"),
+	NUMBER("ppid", "none", "Parent process identifier"),
+	NUMBER("uid", "none", "User of the process"),
+	NUMBER("gid", "none", "Group of the process"),
+	TEXT("user", "username", "Name of the user of the process"),
+	NUMBER("process.age", "seconds", "Age of the process"),
+	NUMBER("process.threads", "none", "Threads of the process"),
+	NUMBER("descriptor.count", "none", "Open file descriptors"),
+	NUMBER("uptime", "seconds", "Time since the machine started"),
+	NUMBER("cpu.count", "none", "Processors of the machine"),
+	NUMBER("vm.vma.peak", "kilobytes", "Highest virtual size"),
+	NUMBER("vm.vma.size", "kilobytes", "Virtual size"),
+	NUMBER("vm.rss.peak", "kilobytes", "Highest resident size"),
+	NUMBER("vm.rss.size", "kilobytes", "Resident size"),
+	NUMBER("vm.rss.available", "kilobytes", "Memory left for the process"),
+	NUMBER("vm.data.size", "kilobytes", "Size of data"),
+	NUMBER("vm.stack.size", "kilobytes", "Size of stack"),
+	NUMBER("vm.locked.size", "kilobytes", "Locked memory"),
+	NUMBER("vm.pte.size", "kilobytes", "Size of page tables"),
+	NUMBER("vm.swap.size", "kilobytes", "Memory of the process in swap"),
+	NUMBER("system.memory.total", "kilobytes", "Memory of the machine"),
+	NUMBER("system.memory.free", "kilobytes", "Free memory of the machine"),
+	NUMBER("system.memory.available", "kilobytes", "Available memory of the machine"),
+	NUMBER("system.memory.active", "kilobytes", "Active memory of the machine"),
+	NUMBER("system.memory.inactive", "kilobytes", "Inactive memory of the machine"),
+	NUMBER("system.memory.cached", "kilobytes", "Page cache of the machine"),
+	NUMBER("system.memory.buffers", "kilobytes", "Buffers of the machine"),
+	NUMBER("system.memory.swap.total", "kilobytes", "Swap of the machine"),
+	NUMBER("system.memory.swap.free", "kilobytes", "Free swap of the machine"),
+	NUMBER("sched.cs.voluntary", "none", "Voluntary context switches"),
+	NUMBER("sched.cs.involuntary", "none", "Involuntary context switches"),
+};
+
+const struct csn_builtin_attribute *csn_builtin_attributes(size_t *ret_count)
+{
+	*ret_count = csn_countof(builtins);
+	return builtins;
+}
+
+const struct csn_builtin_attribute *csn_builtin_attribute_find(const char *name)
+{
+	for (size_t i = 0; i < csn_countof(builtins); i++)
+		if (strcmp(builtins[i].name, name) == 0)
+			return &builtins[i];
+	return NULL;
+}
+
+static const char *const type_names[] = {
+	[CSN_TYPE_BITMAP] = "bitmap",         [CSN_TYPE_UINT8] = "uint8",
+	[CSN_TYPE_UINT16] = "uint16",         [CSN_TYPE_UINT32] = "uint32",
+	[CSN_TYPE_UINT64] = "uint64",         [CSN_TYPE_INT64] = "int64",
+	[CSN_TYPE_UINT128] = "uint128",       [CSN_TYPE_UUID] = "uuid",
+	[CSN_TYPE_DICTIONARY] = "dictionary",
+};
+
+const char *csn_type_name(enum csn_attribute_type type)
+{
+	return type_names[type];
+}
+
+bool csn_type_find(const char *name, enum csn_attribute_type *ret_type)
+{
+	for (size_t i = 0; i < csn_countof(type_names); i++) {
+		if (strcmp(type_names[i], name) == 0) {
+			*ret_type = (enum csn_attribute_type)i;
+			return true;
+		}
+	}
+	return false;
+}
