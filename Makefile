@@ -12,7 +12,8 @@ $(BUILD)/build.ninja:
 
 quickstart: ## one crash from the kernel to a query, on this machine (ONESHOT=1 leaves at once)
 	@tools/install-deps build quickstart
-	@$(MAKE) --no-print-directory stage
+	@$(MAKE) --no-print-directory all
+	@meson install -C $(BUILD) --quiet --no-rebuild --destdir $(abspath $(BUILD))/quickstart
 	@tools/quickstart
 
 check: ## everything that must pass (SYSTEM=1: core_pattern too)
