@@ -16,7 +16,7 @@ struct csn_ini_place {
 
 struct csn_ini_key {
 	const char *section; /* "" before any header */
-	const char *name;    /* exact, or "*" for any name (tokens) */
+	const char *name;    /* exact, "*" for any name (tokens), or a prefix as in "format.*" */
 	/* Called per line, in file order; key is the name as written. Fails with a reason only
 	 * ("not a size"); the reader adds file and line. */
 	int (*set)(void *context, const char *key, const char *value, struct csn_ini_place place,
