@@ -1,0 +1,95 @@
+/* An ELF object (program, library, debug file) and what is inside: sections, symbols, build-id.
+ *
+ * The bytes come from a file (mapped read-only, whole), from memory, or from the memory image of a
+ * module in a core (laid out by address, with holes). Every structure is checked where it is read:
+ * a hostile file gives wrong or absent answers, never a crash. Results borrow from the file and
+ * live until csn_elf_file_free. One thread at a time.
+ *
+ * "Address" is always the link-time address of the object; the load bias is the caller's. */
+#ifndef CSN_ELF_FILE_H
+#define CSN_ELF_FILE_H
+
+#include "base/error.h"
+#include "base/limits.h"
+#include "base/span.h"
+#include "elf/header.h"
+
+struct csn_elf_file;
+
+struct csn_elf_section {
+	const char *name; /* borrowed; "" when broken */
+	uint32_t index, type, link, info;
+	uint64_t flags, address, offset, size, alignment, entry_size;
+};
+
+/* A symbol as stored. Names are looked up separately, because most symbols are only passed by. */
+struct csn_elf_symbol {
+	uint32_t name_offset;
+	uint8_t type, binding; /* STT_..., STB_... */
+	uint16_t section;      /* SHN_... */
+	uint64_t address, size;
+};
+
+enum csn_elf_table {
+	CSN_ELF_SYMTAB,
+	CSN_ELF_DYNSYM, /* also found through PT_DYNAMIC when there are no sections */
+};
+
+/* A walk over one symbol table. */
+struct csn_elf_symbols {
+	struct csn_span entries, strings;
+	size_t n_symbols;
+	bool is_64;
+};
+
+/* path is borrowed during the call. OS: cannot be opened or is no regular file. */
+int csn_elf_file_open(const char *path, struct csn_elf_file **ret_file, struct csn_error *err)
+	csn_must_check;
+/* fd stays the caller's and may be closed afterwards. */
+int csn_elf_file_open_fd(int fd, const char *name, struct csn_elf_file **ret_file,
+			 struct csn_error *err) csn_must_check;
+/* data, from malloc, is owned by the file when this succeeds. by_address: byte n is address
+ * lowest + n of the loaded object, instead of byte n of the file; then there are no sections. */
+int csn_elf_file_open_memory(void *data, size_t size_bytes, bool by_address,
+			     struct csn_elf_file **ret_file, struct csn_error *err) csn_must_check;
+void csn_elf_file_free(struct csn_elf_file *file);
+void csn_elf_file_freep(struct csn_elf_file **file);
+
+const struct csn_elf_header *csn_elf_file_header(const struct csn_elf_file *file);
+/* All bytes, as they are stored. */
+const struct csn_span *csn_elf_file_bytes(const struct csn_elf_file *file);
+bool csn_elf_file_segment(const struct csn_elf_file *file, uint32_t index,
+			  struct csn_elf_segment *ret_segment) csn_must_check;
+bool csn_elf_file_segment_of_type(const struct csn_elf_file *file, uint32_t type,
+				  struct csn_elf_segment *ret_segment) csn_must_check;
+/* The bytes from address to the end of the stored part of its segment; failed when not stored. */
+struct csn_span csn_elf_file_at(const struct csn_elf_file *file, uint64_t address);
+
+/* From the notes of segments, else of sections; false when absent. */
+bool csn_elf_file_build_id(const struct csn_elf_file *file, struct csn_span *ret_id) csn_must_check;
+
+bool csn_elf_file_section(const struct csn_elf_file *file, uint32_t index,
+			  struct csn_elf_section *ret_section) csn_must_check;
+/* By name; ".debug_x" is also found as ".zdebug_x". False when absent. */
+bool csn_elf_file_section_find(const struct csn_elf_file *file, const char *name,
+			       struct csn_elf_section *ret_section) csn_must_check;
+/* The content, inflated once and kept if it is compressed (SHF_COMPRESSED with zlib or zstd, or
+ * .zdebug). LIMIT above CSN_MAX_SECTION_INFLATED or 1032 times its stored size. */
+int csn_elf_file_section_read(struct csn_elf_file *file, const struct csn_elf_section *section,
+			      struct csn_span *ret_bytes, struct csn_error *err) csn_must_check;
+
+/* .gnu_debuglink: file name (borrowed, never with a slash) and CRC-32. False when absent or bad. */
+bool csn_elf_file_debug_link(const struct csn_elf_file *file, const char **ret_name,
+			     uint32_t *ret_crc) csn_must_check;
+/* The object inside .gnu_debugdata, unpacked on first use; borrowed. NULL when absent or bad. */
+struct csn_elf_file *csn_elf_file_debug_data(struct csn_elf_file *file);
+
+bool csn_elf_symbols_find(struct csn_elf_file *file, enum csn_elf_table table,
+			  struct csn_elf_symbols *ret_symbols) csn_must_check;
+/* Symbol number index < n_symbols. */
+bool csn_elf_symbols_get(const struct csn_elf_symbols *symbols, size_t index,
+			 struct csn_elf_symbol *ret_symbol) csn_must_check;
+/* Borrowed; "" when broken. */
+const char *csn_elf_symbols_name(const struct csn_elf_symbols *symbols, uint32_t name_offset);
+
+#endif

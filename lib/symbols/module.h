@@ -1,0 +1,112 @@
+/* Modules: which ELF object lies where in the process, and which file may speak for it.
+ *
+ * The table is made from the file mappings (NT_FILE or /proc/PID/maps) and from the ELF headers in
+ * the process's own memory; no file is touched until a module is asked something. Then the file is
+ * looked for and compared with the memory: a file that is not the one that was mapped is reported
+ * and never used. What the file does not give (names, sometimes CFI) comes from its debug file.
+ *
+ * Everything belongs to the table and lives until csn_modules_free. One thread at a time. */
+#ifndef CSN_SYMBOLS_MODULE_H
+#define CSN_SYMBOLS_MODULE_H
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/limits.h"
+#include "dwarf/cfi.h"
+#include "elf/file.h"
+
+/* One file mapping, as the target tells it; a " (deleted)" may or may not still be on the path. */
+struct csn_module_mapping {
+	csn_addr start, end;
+	uint64_t offset; /* into the file, bytes */
+	const char *path;
+	bool maybe_executable; /* true also when permissions are not known */
+};
+
+struct csn_modules_input {
+	const struct csn_module_mapping *mappings; /* sorted by start; copied */
+	size_t n_mappings;
+	/* Reads up to size_bytes at addr from the process (never from files); returns the number
+	 * of bytes from addr on that are there. */
+	size_t (*read)(void *context, csn_addr addr, void *data, size_t size_bytes);
+	void *context;
+	csn_addr vdso;  /* AT_SYSINFO_EHDR; 0 none */
+	csn_addr entry; /* AT_ENTRY: marks the main program; 0 unknown */
+	const char
+		*executable; /* file given for the main program, instead of its path; may be NULL */
+	const char *assets;  /* folder with files named by build-id, searched first; may be NULL */
+	const char *debug_root; /* NULL: /usr/lib/debug */
+	bool no_files;          /* use process memory only */
+};
+
+/* Who speaks for the module. */
+enum csn_module_state {
+	CSN_MODULE_OK,       /* the file on disk (or in assets) */
+	CSN_MODULE_MISMATCH, /* there is a file, but another one: not used; memory pages are */
+	CSN_MODULE_MISSING,  /* no file and nothing useful in memory */
+	CSN_MODULE_MEMORY,   /* no file; its pages in the core or process are used (vdso too) */
+};
+
+/* How the file was found to be the right one. */
+enum csn_module_proof {
+	CSN_PROOF_NONE, /* nothing to compare (memory lacks the header page): used all the same */
+	CSN_PROOF_BUILD_ID, /* equal build-ids */
+	CSN_PROOF_HEADERS,  /* no build-id; file header and program headers are equal */
+};
+
+struct csn_module {
+	const char *path; /* of the mapping, without " (deleted)"; "[vdso]" */
+	const char *name; /* its last part */
+	bool deleted, is_vdso, is_main;
+	csn_addr start, end; /* lowest and highest mapped address, [start, end) */
+	csn_addr bias; /* add to link-time addresses; settled by csn_module_load at the latest */
+	bool bias_known;
+	uint8_t build_id[CSN_MAX_BUILD_ID]; /* of what was mapped, from memory; else of the file */
+	size_t build_id_size;               /* 0: none or unknown */
+	/* Filled by csn_module_load: */
+	enum csn_module_state state;
+	enum csn_module_proof proof;
+	const char *file;   /* path of the file used; NULL none */
+	const char *reason; /* one sentence when state is not OK: what was found instead; or NULL */
+	struct csn_module_impl *impl;
+};
+
+struct csn_modules;
+
+int csn_modules_new(const struct csn_modules_input *input, struct csn_modules **ret_modules,
+		    struct csn_error *err) csn_must_check;
+void csn_modules_free(struct csn_modules *modules);
+void csn_modules_freep(struct csn_modules **modules);
+
+/* Sorted by start. */
+size_t csn_modules_count(const struct csn_modules *modules);
+struct csn_module *csn_modules_get(struct csn_modules *modules, size_t index);
+/* The module whose range holds addr; NULL when none. */
+struct csn_module *csn_modules_find(struct csn_modules *modules, csn_addr addr);
+/* The main program; NULL unknown. */
+struct csn_module *csn_modules_main(struct csn_modules *modules);
+
+/* Finds and checks the file, once. Never fails: state says how it went. */
+enum csn_module_state csn_module_load(struct csn_module *module);
+/* The object to read from: the file or the memory image; loads. NULL when MISSING. */
+struct csn_elf_file *csn_module_elf(struct csn_module *module);
+/* The separate debug file, searched on first use: by build-id, then by debug link; NULL none. */
+struct csn_elf_file *csn_module_debug_elf(struct csn_module *module);
+/* Path of the debug file in use; NULL none. */
+const char *csn_module_debug_path(struct csn_module *module);
+
+/* The CFI row for a target address inside the module, from its .eh_frame or .debug_frame, or from
+ * the debug file's .debug_frame. Addresses in the row are link-time: add module->bias. */
+enum csn_cfi_answer csn_module_find_row(struct csn_module *module, csn_addr addr,
+					struct csn_cfi_row *ret_row) csn_must_check;
+
+/* Bytes of the module's verified file for a target address in one of its segments that the program
+ * cannot write; returns how many were copied, 0 when there is no such file. This is what a target
+ * may use for pages that were left out of a core. */
+size_t csn_module_read_file(struct csn_module *module, csn_addr addr, void *data,
+			    size_t size_bytes);
+
+/* "ok", "mismatch", "missing", "memory". */
+const char *csn_module_state_name(enum csn_module_state state);
+
+#endif
