@@ -1,12 +1,51 @@
 #include "base/json_load.h"
 
+#include "base/limits.h"
 #include "base/text.h"
+
+/* jansson spends some hundred bytes per value: a document is measured before it is built. */
+static int measure(const char *text, size_t length, struct csn_error *err)
+{
+	size_t i, values = 0, depth = 0;
+	bool in_string = false;
+
+	for (i = 0; i < length; i++) {
+		char c = text[i];
+
+		if (in_string) {
+			if (c == '\\')
+				i++;
+			else if (c == '"')
+				in_string = false;
+			continue;
+		}
+		if (c == '"')
+			in_string = true;
+		else if (c == '{' || c == '[')
+			values++, depth++;
+		else if ((c == '}' || c == ']') && depth)
+			depth--;
+		else if (c == ',')
+			values++;
+		if (depth > CSN_MAX_JSON_DEPTH)
+			return csn_fail(err, CSN_E_LIMIT, "JSON nested deeper than %d",
+					CSN_MAX_JSON_DEPTH);
+		if (values > CSN_MAX_JSON_VALUES)
+			return csn_fail(err, CSN_E_LIMIT, "JSON with more than %u values",
+					CSN_MAX_JSON_VALUES);
+	}
+	return 0;
+}
 
 int csn_json_load(const char *text, size_t length, json_t **ret_json, struct csn_error *err)
 {
 	json_error_t error;
-	json_t *json = json_loadb(text, length, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &error);
+	json_t *json;
+	int r = measure(text, length, err);
 
+	if (r < 0)
+		return r;
+	json = json_loadb(text, length, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &error);
 	if (!json)
 		return csn_fail(err, CSN_E_FORMAT, "not JSON: line %d, column %d: %s", error.line,
 				error.column, error.text);

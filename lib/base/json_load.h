@@ -16,7 +16,7 @@ static inline void csn_json_decrefp(json_t **json)
 #define cleanup_json cleanup_(csn_json_decrefp)
 
 /* Parses a whole document (any value, NUL in strings refused). The caller owns *ret_json
- * (json_decref). FORMAT names line and column. */
+ * (json_decref). FORMAT names line and column, LIMIT is too deep or too many values. */
 int csn_json_load(const char *text, size_t length, json_t **ret_json, struct csn_error *err)
 	csn_must_check;
 

@@ -39,8 +39,14 @@
 #define CSN_MAX_SNAPSHOT_JSON (1024 * CSN_MIB)
 #define CSN_MAX_SNAPSHOT_THREADS 100000u
 #define CSN_MAX_SNAPSHOT_FRAMES 4000000u
+#define CSN_MAX_SNAPSHOT_MEMORY (4 * CSN_GIB)
+#define CSN_MAX_SNAPSHOT_MODULES 200000u
+#define CSN_MAX_SNAPSHOT_MAPS 200000u
+#define CSN_MAX_SNAPSHOT_REGISTERS 256u /* of one frame */
+#define CSN_MAX_SNAPSHOT_NOTES 4096u    /* annotations, classifiers, truncation notes: of each */
 #define CSN_MAX_ATTRIBUTES 4096
 #define CSN_MAX_JSON_DEPTH 64
+#define CSN_MAX_JSON_VALUES 32000000u
 
 /* Attributes set from outside (contracts 3). */
 #define CSN_MAX_KV_PAIRS 64

@@ -165,6 +165,9 @@ int csn_snapshot_set_string(struct csn_snapshot *snapshot, const char *name, con
 			    struct csn_error *err) csn_must_check;
 int csn_snapshot_set_uint(struct csn_snapshot *snapshot, const char *name, uint64_t value,
 			  struct csn_error *err) csn_must_check;
+/* Any kind; name and string are copied. */
+int csn_snapshot_set(struct csn_snapshot *snapshot, const struct csn_attribute *attribute,
+		     struct csn_error *err) csn_must_check;
 const struct csn_attribute *csn_snapshot_find_attribute(const struct csn_snapshot *snapshot,
 							const char *name);
 
@@ -176,6 +179,8 @@ int csn_snapshot_add_annotation(struct csn_snapshot *snapshot, const char *name,
 int csn_snapshot_add_truncated(struct csn_snapshot *snapshot, const char *what,
 			       struct csn_error *err) csn_must_check;
 
+/* The thread's key in the document; text is room for the decimal tid. */
+const char *csn_snapshot_thread_key(const struct csn_snapshot_thread *thread, char text[24]);
 /* The thread that matters: main_thread, else the first with fault, else the first; NULL none. */
 const struct csn_snapshot_thread *csn_snapshot_get_main_thread(const struct csn_snapshot *snapshot);
 

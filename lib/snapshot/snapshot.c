@@ -1,0 +1,206 @@
+#include "snapshot/snapshot.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/limits.h"
+
+static const char *const kind_names[] = {
+	[CSN_FRAME_UNKNOWN] = "",      [CSN_FRAME_CFI] = "cfi",   [CSN_FRAME_FP] = "fp",
+	[CSN_FRAME_EMUL] = "emul",     [CSN_FRAME_SCAN] = "scan", [CSN_FRAME_TAIL] = "tail",
+	[CSN_FRAME_INLINE] = "inline",
+};
+
+const char *csn_frame_kind_name(enum csn_frame_kind kind)
+{
+	return (size_t)kind < csn_countof(kind_names) ? kind_names[kind] : "";
+}
+
+enum csn_frame_kind csn_frame_kind_find(const char *name)
+{
+	size_t i;
+
+	for (i = 1; name && i < csn_countof(kind_names); i++)
+		if (strcmp(kind_names[i], name) == 0)
+			return (enum csn_frame_kind)i;
+	return CSN_FRAME_UNKNOWN;
+}
+
+struct csn_snapshot *csn_snapshot_new(void)
+{
+	struct csn_arena *arena = csn_arena_new(CSN_MAX_SNAPSHOT_MEMORY);
+	struct csn_snapshot *snapshot;
+
+	if (!arena)
+		return NULL;
+	snapshot = csn_arena_alloc(arena, sizeof(*snapshot));
+	if (!snapshot) {
+		csn_arena_free(arena);
+		return NULL;
+	}
+	snapshot->arena = arena;
+	snapshot->fault.sender_pid = -1;
+	snapshot->fault.sender_uid = -1;
+	csn_uuid_format_random(snapshot->uuid);
+	return snapshot;
+}
+
+void csn_snapshot_free(struct csn_snapshot *snapshot)
+{
+	if (snapshot)
+		csn_arena_free(snapshot->arena);
+}
+
+void csn_snapshot_freep(struct csn_snapshot **snapshot)
+{
+	csn_snapshot_free(*snapshot);
+}
+
+/* Room for one more in one of the growing arrays; LIMIT past max. */
+static int make_room(struct csn_snapshot *snapshot, void **array, size_t count, size_t *capacity,
+		     size_t item_bytes, size_t max, const char *what, struct csn_error *err)
+{
+	void *grown;
+
+	if (count >= max)
+		return csn_fail(err, CSN_E_LIMIT, "more than %zu %s", max, what);
+	grown = csn_arena_grow(snapshot->arena, *array, count, capacity, item_bytes);
+	if (!grown)
+		return csn_fail_nomem(err);
+	*array = grown;
+	return 0;
+}
+
+const struct csn_attribute *csn_snapshot_find_attribute(const struct csn_snapshot *snapshot,
+							const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < snapshot->n_attributes; i++)
+		if (strcmp(snapshot->attributes[i].name, name) == 0)
+			return &snapshot->attributes[i];
+	return NULL;
+}
+
+int csn_snapshot_set(struct csn_snapshot *snapshot, const struct csn_attribute *attribute,
+		     struct csn_error *err)
+{
+	const struct csn_attribute *old = csn_snapshot_find_attribute(snapshot, attribute->name);
+	struct csn_attribute copy = *attribute, *place;
+	void *array = snapshot->attributes;
+	int r;
+
+	copy.name = old ? old->name : csn_arena_strdup(snapshot->arena, attribute->name);
+	if (copy.kind == CSN_VALUE_STRING)
+		copy.string = csn_arena_strdup(snapshot->arena, attribute->string);
+	if (!copy.name || (copy.kind == CSN_VALUE_STRING && !copy.string))
+		return csn_fail_nomem(err);
+	if (old) {
+		place = &snapshot->attributes[old - snapshot->attributes];
+	} else {
+		r = make_room(snapshot, &array, snapshot->n_attributes,
+			      &snapshot->attributes_capacity, sizeof(copy), CSN_MAX_ATTRIBUTES,
+			      "attributes", err);
+		if (r < 0)
+			return r;
+		snapshot->attributes = array;
+		place = &snapshot->attributes[snapshot->n_attributes++];
+	}
+	*place = copy;
+	return 0;
+}
+
+int csn_snapshot_set_string(struct csn_snapshot *snapshot, const char *name, const char *value,
+			    struct csn_error *err)
+{
+	struct csn_attribute attribute = { name, CSN_VALUE_STRING, { .string = value } };
+
+	return csn_snapshot_set(snapshot, &attribute, err);
+}
+
+int csn_snapshot_set_uint(struct csn_snapshot *snapshot, const char *name, uint64_t value,
+			  struct csn_error *err)
+{
+	struct csn_attribute attribute = { name, CSN_VALUE_UINT, { .uint = value } };
+
+	return csn_snapshot_set(snapshot, &attribute, err);
+}
+
+static int add_text(struct csn_snapshot *snapshot, const char *const **texts, size_t *count,
+		    size_t *capacity, const char *text, const char *what, struct csn_error *err)
+{
+	void *array = (void *)*texts;
+	const char *copy = csn_arena_strdup(snapshot->arena, text);
+	int r;
+
+	if (!copy)
+		return csn_fail_nomem(err);
+	r = make_room(snapshot, &array, *count, capacity, sizeof(copy), CSN_MAX_SNAPSHOT_NOTES,
+		      what, err);
+	if (r < 0)
+		return r;
+	((const char **)array)[(*count)++] = copy;
+	*texts = array;
+	return 0;
+}
+
+int csn_snapshot_add_classifier(struct csn_snapshot *snapshot, const char *name,
+				struct csn_error *err)
+{
+	size_t i;
+
+	for (i = 0; i < snapshot->n_classifiers; i++)
+		if (strcmp(snapshot->classifiers[i], name) == 0)
+			return 0;
+	return add_text(snapshot, &snapshot->classifiers, &snapshot->n_classifiers,
+			&snapshot->classifiers_capacity, name, "classifiers", err);
+}
+
+int csn_snapshot_add_truncated(struct csn_snapshot *snapshot, const char *what,
+			       struct csn_error *err)
+{
+	return add_text(snapshot, &snapshot->truncated, &snapshot->n_truncated,
+			&snapshot->truncated_capacity, what, "truncation notes", err);
+}
+
+int csn_snapshot_add_annotation(struct csn_snapshot *snapshot, const char *name, const char *text,
+				struct csn_error *err)
+{
+	struct csn_annotation copy = { csn_arena_strdup(snapshot->arena, name),
+				       csn_arena_strdup(snapshot->arena, text) };
+	void *array = snapshot->annotations;
+	int r;
+
+	if (!copy.name || !copy.text)
+		return csn_fail_nomem(err);
+	r = make_room(snapshot, &array, snapshot->n_annotations, &snapshot->annotations_capacity,
+		      sizeof(copy), CSN_MAX_SNAPSHOT_NOTES, "annotations", err);
+	if (r < 0)
+		return r;
+	snapshot->annotations = array;
+	snapshot->annotations[snapshot->n_annotations++] = copy;
+	return 0;
+}
+
+const char *csn_snapshot_thread_key(const struct csn_snapshot_thread *thread, char text[24])
+{
+	if (thread->key)
+		return thread->key;
+	snprintf(text, 24, "%lld", (long long)thread->tid);
+	return text;
+}
+
+const struct csn_snapshot_thread *csn_snapshot_get_main_thread(const struct csn_snapshot *snapshot)
+{
+	char text[24];
+	size_t i;
+
+	for (i = 0; snapshot->main_thread && i < snapshot->n_threads; i++)
+		if (strcmp(csn_snapshot_thread_key(&snapshot->threads[i], text),
+			   snapshot->main_thread) == 0)
+			return &snapshot->threads[i];
+	for (i = 0; i < snapshot->n_threads; i++)
+		if (snapshot->threads[i].fault)
+			return &snapshot->threads[i];
+	return snapshot->n_threads ? &snapshot->threads[0] : NULL;
+}
