@@ -9,8 +9,8 @@
 void csn_root_init(struct csn_root *root, const char *given)
 {
 	char self[sizeof(root->path)];
+	char *found = NULL, *next;
 	ssize_t n;
-	char *found;
 
 	*root = (struct csn_root){ 0 };
 	if (given) {
@@ -23,7 +23,9 @@ void csn_root_init(struct csn_root *root, const char *given)
 	if (n <= 0)
 		return;
 	self[n] = '\0';
-	found = strstr(self, "/opt/backtrace/");
+	/* The last one: a checkout may itself lie below some /opt/backtrace. */
+	for (next = self; (next = strstr(next, "/opt/backtrace/")); next++)
+		found = next;
 	if (found)
 		memcpy(root->path, self, (size_t)(found - self));
 }

@@ -84,7 +84,7 @@ int csn_spool_find(const struct csn_spool *spool, enum csn_stage stage, const ch
 /* Absolute path of an object ("<archive>/pending/<uuid>"). Returns out. */
 const char *csn_spool_path(const struct csn_spool *spool, const char *folder, const char *uuid,
 			   char *out, size_t out_size);
-/* Opens an object's file without following symlinks; plain files with one name only. */
+/* Opens an object's file without following symlinks; plain files only. */
 int csn_spool_open_object(const struct csn_spool *spool, enum csn_stage stage, const char *uuid,
 			  int flags, int *ret_fd, struct csn_error *err) csn_must_check;
 /* Takes the object for this process: an OFD write lock on its file, held by *ret_fd (and by
