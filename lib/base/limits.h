@@ -27,6 +27,12 @@
 #define CSN_MAX_SECTION_INFLATED (8 * CSN_GIB)
 #define CSN_MAX_BUILD_ID 64
 
+/* Targets: what a core or a live process makes us hold besides its mapped file. */
+#define CSN_MAX_TARGET_MEMORY (512 * CSN_MIB)
+#define CSN_MAX_AUXV 256
+#define CSN_LIVE_STACK_BYTES CSN_MIB
+#define CSN_LIVE_TOTAL_BYTES (64 * CSN_MIB)
+
 /* Unwinding. */
 #define CSN_MAX_FRAMES 2000000u
 #define CSN_MAX_CFI_INSTRUCTIONS 65536u

@@ -41,14 +41,27 @@ struct csn_arch_register {
 };
 
 struct csn_arch {
-	const char *name;      /* "x86_64", as uname(2) says it */
-	uint16_t elf_machine;  /* EM_X86_64 */
-	unsigned word_bytes;   /* 8 */
-	unsigned n_registers;  /* of the table below */
-	unsigned n_dwarf;      /* registers that CFI rows of ours describe: 0 .. n_dwarf-1 */
-	unsigned pc, sp, fp;   /* register numbers */
-	unsigned n_user_slots; /* words in elf_gregset_t */
+	const char *name;            /* "x86_64", as uname(2) says it */
+	uint16_t elf_machine;        /* EM_X86_64 */
+	unsigned word_bytes;         /* 8 */
+	unsigned n_registers;        /* of the table below */
+	unsigned n_dwarf;            /* registers that CFI rows of ours describe: 0 .. n_dwarf-1 */
+	unsigned pc, sp, fp;         /* register numbers */
+	unsigned n_user_slots;       /* words in elf_gregset_t */
+	unsigned prstatus_registers; /* offset of pr_reg in struct elf_prstatus */
 	const struct csn_arch_register *registers;
+	/* The code that a signal handler returns to, and where below it lie the interrupted
+	 * registers: csn_arch_register order, offset from sp, -1 not there. */
+	const uint8_t *sigreturn;
+	size_t sigreturn_bytes;
+	const int *sigcontext;
+	/* The code that opens a frame: "push fp; mov sp to fp", first byte and both. May be NULL.
+	 */
+	const uint8_t *prologue;
+	size_t prologue_push_bytes, prologue_bytes;
+	/* Target of a direct call that ends right before return_address, given the 8 bytes before
+	 * it; 0 when it is no direct call. */
+	csn_addr (*call_target)(const uint8_t before[8], csn_addr return_address);
 	/* The length in bytes of a call instruction that ends right before a return address, given
 	 * the size_bytes bytes before it; 0 when none can end there. */
 	unsigned (*call_before)(const uint8_t *before, size_t size_bytes);

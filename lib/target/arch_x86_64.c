@@ -69,6 +69,28 @@ static unsigned csn_x86_64_call_before(const uint8_t *before, size_t size_bytes)
 	return 0;
 }
 
+static csn_addr csn_x86_64_call_target(const uint8_t before[8], csn_addr return_address)
+{
+	struct csn_span span = csn_span_of(before + 4, 4);
+
+	return before[3] == 0xe8 ? return_address + (uint64_t)csn_span_int(&span, 4) : 0;
+}
+
+/* mov $__NR_rt_sigreturn,%rax; syscall: the same in glibc, musl and Go, because gdb and the kernel
+ * know it by these bytes. */
+static const uint8_t csn_x86_64_sigreturn[] = { 0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05 };
+
+/* push %rbp; mov %rsp,%rbp */
+static const uint8_t csn_x86_64_prologue[] = { 0x55, 0x48, 0x89, 0xe5 };
+
+/* struct ucontext lies at sp when the handler has returned; uc_mcontext is 40 bytes into it, and
+ * holds r8-r15 rdi rsi rbp rbx rdx rax rcx rsp rip. */
+static const int csn_x86_64_sigcontext[] = {
+	40 + 13 * 8, 40 + 12 * 8, 40 + 14 * 8, 40 + 11 * 8, 40 + 9 * 8,  40 + 8 * 8,
+	40 + 10 * 8, 40 + 15 * 8, 40 + 0 * 8,  40 + 1 * 8,  40 + 2 * 8,  40 + 3 * 8,
+	40 + 4 * 8,  40 + 5 * 8,  40 + 6 * 8,  40 + 7 * 8,  40 + 16 * 8,
+};
+
 const struct csn_arch csn_arch_x86_64 = {
 	.name = "x86_64",
 	.elf_machine = EM_X86_64,
@@ -79,6 +101,14 @@ const struct csn_arch csn_arch_x86_64 = {
 	.sp = 7,
 	.fp = 6,
 	.n_user_slots = 27,
+	.prstatus_registers = 112,
 	.registers = csn_x86_64_registers,
+	.sigreturn = csn_x86_64_sigreturn,
+	.sigreturn_bytes = sizeof(csn_x86_64_sigreturn),
+	.sigcontext = csn_x86_64_sigcontext,
+	.prologue = csn_x86_64_prologue,
+	.prologue_push_bytes = 1,
+	.prologue_bytes = sizeof(csn_x86_64_prologue),
+	.call_target = csn_x86_64_call_target,
 	.call_before = csn_x86_64_call_before,
 };

@@ -5,6 +5,24 @@
 #include "base/limits.h"
 #include "base/span.h"
 
+struct csn_target *csn_target_new(const struct csn_target_ops *ops)
+{
+	struct csn_arena *arena = csn_arena_new(CSN_MAX_TARGET_MEMORY);
+	struct csn_target *target = arena ? csn_arena_alloc(arena, sizeof(*target)) : NULL;
+
+	if (!target) {
+		csn_arena_free(arena);
+		return NULL;
+	}
+	target->arena = arena;
+	target->ops = ops;
+	target->name = "target";
+	target->process = (struct csn_process){
+		.pid = -1, .ppid = -1, .uid = -1, .gid = -1, .comm = "", .arguments = ""
+	};
+	return target;
+}
+
 void csn_target_free(struct csn_target *target)
 {
 	if (!target)
@@ -55,17 +73,17 @@ static size_t csn_target_read_backing(struct csn_target *target, csn_addr addr, 
 				      size_t size_bytes)
 {
 	const struct csn_mapping *mapping;
-	uint64_t in_mapping;
 
 	if (!target->backing)
 		return 0;
 	mapping = csn_target_find_mapping(target, addr);
 	if (!mapping || !mapping->is_file || mapping->writable)
 		return 0;
-	in_mapping = addr - mapping->start;
+	/* Saved read-only data was relocated; code was not. */
+	if (!mapping->executable && target->ops->lost && target->ops->lost(target, addr))
+		return 0;
 	size_bytes = (size_t)csn_min_u64(size_bytes, mapping->end - addr);
-	return target->backing(target->backing_context, mapping, mapping->offset + in_mapping, data,
-			       size_bytes);
+	return target->backing(target->backing_context, addr, data, size_bytes);
 }
 
 size_t csn_target_read_some(struct csn_target *target, csn_addr addr, void *data, size_t size_bytes)
@@ -80,6 +98,20 @@ size_t csn_target_read_some(struct csn_target *target, csn_addr addr, void *data
 
 		if (!got)
 			got = csn_target_read_backing(target, addr + done, to, size_bytes - done);
+		if (!got)
+			break;
+		done += got;
+	}
+	return done;
+}
+
+size_t csn_target_read_own(struct csn_target *target, csn_addr addr, void *data, size_t size_bytes)
+{
+	size_t done = 0, got;
+
+	while (done < size_bytes) {
+		got = target->ops->read(target, addr + done, (uint8_t *)data + done,
+					size_bytes - done);
 		if (!got)
 			break;
 		done += got;

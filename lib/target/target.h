@@ -63,11 +63,10 @@ struct csn_process {
 	const char *arguments;       /* as prpsinfo keeps them: cut at 80 bytes; "" unknown */
 };
 
-/* How to reach memory beyond what the target itself holds. Returns the number of bytes read at
- * file_offset of the file behind mapping, 0 when there is no such file or it is not the one that
- * was mapped (build-id differs). Borrowed context. */
-typedef size_t (*csn_target_backing)(void *context, const struct csn_mapping *mapping,
-				     uint64_t file_offset, void *data, size_t size_bytes);
+/* How to reach memory beyond what the target itself holds: the file that is mapped at addr. Returns
+ * the number of bytes from addr on, 0 when there is no such file or it is not the one that was
+ * mapped (build-id differs). Borrowed context. */
+typedef size_t (*csn_target_backing)(void *context, csn_addr addr, void *data, size_t size_bytes);
 
 struct csn_target_ops {
 	/* Reads up to size_bytes from addr, stopping at the first byte that is not there. */
@@ -75,6 +74,9 @@ struct csn_target_ops {
 	/* Borrowed pointer to size_bytes at addr when they lie in our own memory; NULL otherwise.
 	 * May be NULL. Valid as long as the target. */
 	const void *(*peek)(struct csn_target *target, csn_addr addr, size_t size_bytes);
+	/* True when addr belongs to bytes that were saved and then lost (truncated core), so that
+	 * the mapped file may say something else. May be NULL. */
+	bool (*lost)(struct csn_target *target, csn_addr addr);
 	void (*close)(struct csn_target *target); /* frees impl; may be NULL */
 };
 
@@ -111,6 +113,8 @@ struct csn_target {
 	bool mappings_from_note;                /* cores: the NT_FILE note was there */
 };
 
+/* An empty target inside a new arena, for those who fill one. NULL when out of memory. */
+struct csn_target *csn_target_new(const struct csn_target_ops *ops);
 void csn_target_free(struct csn_target *target);
 void csn_target_freep(struct csn_target **target);
 
@@ -124,6 +128,8 @@ int csn_target_read(struct csn_target *target, csn_addr addr, void *data, size_t
 /* Reads what is there of size_bytes, from addr on; returns the number of bytes. */
 size_t csn_target_read_some(struct csn_target *target, csn_addr addr, void *data,
 			    size_t size_bytes);
+/* The same from the target itself, never from the backing. */
+size_t csn_target_read_own(struct csn_target *target, csn_addr addr, void *data, size_t size_bytes);
 /* One word of the target, in its byte order. False when any of its bytes is missing. */
 bool csn_target_read_word(struct csn_target *target, csn_addr addr, uint64_t *ret_word);
 /* A NUL-terminated string of at most max_bytes, into the arena. NULL when unreadable. */

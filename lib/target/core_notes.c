@@ -1,0 +1,203 @@
+/* The notes of a core: one NT_PRSTATUS opens each thread, and what follows until the next one is
+ * about that thread. The kernel writes the thread that took the signal first. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "elf/note.h"
+#include "target/core_internal.h"
+#include "target/siginfo.h"
+
+struct csn_note_reader {
+	struct csn_target *target;
+	struct csn_core_files *files;
+	size_t capacity; /* of target->threads */
+	struct csn_error *err;
+};
+
+/* struct elf_prstatus of 64-bit machines. */
+enum { CSN_PRSTATUS_CURSIG = 12, CSN_PRSTATUS_PID = 32, CSN_PRSTATUS_PPID = 36 };
+
+static int csn_note_prstatus(struct csn_note_reader *reader, struct csn_span desc)
+{
+	struct csn_target *target = reader->target;
+	struct csn_thread *thread;
+	int cursig;
+
+	if (target->n_threads >= CSN_MAX_THREADS)
+		return csn_fail(reader->err, CSN_E_LIMIT, "more than %u threads", CSN_MAX_THREADS);
+	target->threads = csn_arena_grow(target->arena, target->threads, target->n_threads,
+					 &reader->capacity, sizeof(*thread));
+	if (!target->threads)
+		return csn_fail_nomem(reader->err);
+	thread = &target->threads[target->n_threads];
+	*thread = (struct csn_thread){ 0 };
+	csn_span_seek(&desc, CSN_PRSTATUS_CURSIG);
+	cursig = csn_span_u16(&desc);
+	csn_span_seek(&desc, CSN_PRSTATUS_PID);
+	thread->tid = csn_span_int(&desc, 4);
+	csn_span_seek(&desc, target->arch->prstatus_registers);
+	if (!csn_span_ok(&desc))
+		return 0; /* too short to be one; the thread is not counted */
+	csn_arch_read_user(target->arch, desc, &thread->registers);
+	thread->signal = (struct csn_signal){ .present = cursig != 0,
+					      .number = cursig,
+					      .sender_pid = -1,
+					      .sender_uid = -1,
+					      .trapno = -1 };
+	target->n_threads++;
+	return 0;
+}
+
+static int csn_note_siginfo(struct csn_note_reader *reader, struct csn_span desc)
+{
+	struct csn_target *target = reader->target;
+	struct csn_signal signal;
+
+	/* A thread whose prstatus shows no current signal has left-overs here at best. */
+	if (target->n_threads && csn_signal_read(desc, &signal) && signal.number)
+		target->threads[target->n_threads - 1].signal = signal;
+	return 0;
+}
+
+/* struct elf_prpsinfo of 64-bit machines. */
+static int csn_note_prpsinfo(struct csn_note_reader *reader, struct csn_span desc)
+{
+	struct csn_target *target = reader->target;
+	const char *comm, *arguments;
+
+	csn_span_seek(&desc, 16);
+	target->process.uid = csn_span_u32(&desc);
+	target->process.gid = csn_span_u32(&desc);
+	target->process.pid = csn_span_int(&desc, 4);
+	target->process.ppid = csn_span_int(&desc, 4);
+	csn_span_skip(&desc, 8);
+	comm = csn_span_bytes(&desc, 16);
+	arguments = csn_span_bytes(&desc, 80);
+	if (!csn_span_ok(&desc))
+		return 0;
+	target->process.comm = csn_arena_strndup(target->arena, comm, strnlen(comm, 16));
+	target->process.arguments =
+		csn_arena_strndup(target->arena, arguments, strnlen(arguments, 80));
+	return target->process.comm && target->process.arguments ? 0 : csn_fail_nomem(reader->err);
+}
+
+static int csn_note_auxv(struct csn_note_reader *reader, struct csn_span desc)
+{
+	struct csn_target *target = reader->target;
+	size_t n = csn_min_u64(csn_span_left(&desc) / 16, CSN_MAX_AUXV);
+	uint64_t *auxv = csn_arena_array(target->arena, n + 1, 2 * sizeof(*auxv));
+
+	if (!auxv)
+		return csn_fail_nomem(reader->err);
+	for (size_t i = 0; i < 2 * n; i++)
+		auxv[i] = csn_span_u64(&desc);
+	target->auxv = auxv;
+	target->n_auxv = n;
+	return 0;
+}
+
+static int csn_core_file_compare(const void *a, const void *b)
+{
+	const struct csn_core_file *x = a, *y = b;
+
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+/* NT_FILE: count, page size, count triples (start, end, offset in pages), count names. */
+static int csn_note_file(struct csn_note_reader *reader, struct csn_span desc)
+{
+	uint64_t count = csn_span_u64(&desc), page = csn_span_u64(&desc);
+	struct csn_core_files *files = reader->files;
+	struct csn_span names;
+
+	if (reader->files->present || !csn_span_ok(&desc) || count > csn_span_left(&desc) / 24)
+		return 0;
+	if (count > CSN_MAX_FILE_MAPPINGS)
+		return csn_fail(reader->err, CSN_E_LIMIT, "more than %u mapped files",
+				CSN_MAX_FILE_MAPPINGS);
+	files->items = csn_arena_array(reader->target->arena, count + 1, sizeof(*files->items));
+	if (!files->items)
+		return csn_fail_nomem(reader->err);
+	names = desc;
+	csn_span_skip(&names, count * 24);
+	for (uint64_t i = 0; i < count; i++) {
+		struct csn_core_file *file = &files->items[files->count];
+
+		file->start = csn_span_u64(&desc);
+		file->end = csn_span_u64(&desc);
+		file->offset = csn_span_u64(&desc) * page;
+		file->path = csn_span_cstr(&names);
+		if (file->path && file->start < file->end)
+			files->count++;
+	}
+	qsort(files->items, files->count, sizeof(*files->items), csn_core_file_compare);
+	files->present = true;
+	return 0;
+}
+
+static int csn_note_coresnap(struct csn_note_reader *reader, struct csn_span desc)
+{
+	struct csn_target *target = reader->target;
+
+	if (csn_span_left(&desc) > CSN_MAX_CORESNAP_NOTE)
+		return 0;
+	target->coresnap_note_size = csn_span_left(&desc);
+	target->coresnap_note = csn_arena_strndup(target->arena, (const char *)desc.data + desc.at,
+						  target->coresnap_note_size);
+	return target->coresnap_note ? 0 : csn_fail_nomem(reader->err);
+}
+
+static const struct csn_note_kind {
+	const char *owner;
+	uint32_t type;
+	int (*read)(struct csn_note_reader *reader, struct csn_span desc);
+} csn_note_kinds[] = {
+	{ CSN_NOTE_CORE, NT_PRSTATUS, csn_note_prstatus },
+	{ CSN_NOTE_CORE, NT_SIGINFO, csn_note_siginfo },
+	{ CSN_NOTE_CORE, NT_PRPSINFO, csn_note_prpsinfo },
+	{ CSN_NOTE_CORE, NT_AUXV, csn_note_auxv },
+	{ CSN_NOTE_CORE, NT_FILE, csn_note_file },
+	{ CSN_NOTE_CORESNAP, CSN_NT_CORESNAP, csn_note_coresnap },
+};
+
+static int csn_note_read(struct csn_note_reader *reader, const struct csn_elf_note *note)
+{
+	for (size_t i = 0; i < csn_countof(csn_note_kinds); i++) {
+		const struct csn_note_kind *kind = &csn_note_kinds[i];
+
+		if (csn_elf_note_is(note, kind->owner, kind->type))
+			return kind->read(reader, note->desc);
+	}
+	return 0;
+}
+
+int csn_core_read_notes(struct csn_target *target, const struct csn_span *image,
+			const struct csn_elf_segment *segment, struct csn_core_files *files,
+			struct csn_error *err)
+{
+	struct csn_core *core = target->impl;
+	uint64_t size = segment->file_size;
+	struct csn_note_reader reader = { .target = target, .files = files, .err = err };
+	struct csn_elf_notes notes;
+	struct csn_elf_note note;
+	struct csn_span bytes;
+
+	if (segment->offset >= image->size)
+		size = 0;
+	else
+		size = csn_min_u64(size, image->size - segment->offset);
+	if (size > CSN_MAX_CORE_NOTES)
+		return csn_fail(err, CSN_E_LIMIT, "notes of %llu bytes", (unsigned long long)size);
+	reader.capacity = target->n_threads;
+	bytes = csn_span_part(image, size ? segment->offset : 0, size);
+	notes = csn_elf_notes_of(&bytes, segment->alignment);
+	while (csn_elf_notes_next(&notes, &note)) {
+		int result = csn_note_read(&reader, &note);
+
+		if (result < 0)
+			return result;
+	}
+	core->notes_broken |= csn_elf_notes_broken(&notes) || size < segment->file_size;
+	return 0;
+}

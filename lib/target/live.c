@@ -1,0 +1,481 @@
+/* One short stop. Everything that can be done before (listing, opening, seizing, which stops
+ * nothing) is done before; during the stop only registers, stacks and the list of mappings are
+ * copied; names, states and parsing come afterwards.
+ *
+ * PTRACE_SEIZE and PTRACE_INTERRUPT leave no trace in the process: no SIGSTOP, group stops stay
+ * what they were, and a signal that arrives in between is handed on when we let go. */
+#include "target/live.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/limits.h"
+#include "target/proc.h"
+#include "target/siginfo.h"
+
+/* A thread in an uninterruptible sleep does not stop; we wait for it no longer than this. */
+#define CSN_LIVE_WAIT_NS (500 * CSN_NS_PER_MS)
+
+enum csn_live_state {
+	CSN_LIVE_GONE,
+	CSN_LIVE_SEIZED,
+	CSN_LIVE_STOPPED,
+};
+
+struct csn_live_thread {
+	int64_t tid;
+	enum csn_live_state state;
+	int pending_signal; /* to be handed on at release */
+	bool has_registers;
+	struct csn_registers registers;
+	csn_addr stack_start; /* copy of [stack_start, stack_start + stack_size) */
+	size_t stack_size;
+	uint8_t *stack; /* in the arena */
+};
+
+struct csn_live {
+	int64_t pid;
+	int mem_fd;
+	struct csn_live_thread *threads; /* malloc */
+	size_t n_threads, capacity;
+	struct csn_live_thread **stacks; /* with a copied stack, by address; arena */
+	size_t n_stacks;
+	uint64_t stack_bytes, bytes_left;
+	struct csn_buf maps;
+};
+
+static size_t csn_live_read_now(const struct csn_live *live, csn_addr addr, void *data, size_t size)
+{
+	struct iovec local = { data, size };
+	struct iovec remote = { (void *)(uintptr_t)addr, size };
+	ssize_t got = process_vm_readv((pid_t)live->pid, &local, 1, &remote, 1, 0);
+
+	if (got <= 0 && live->mem_fd >= 0)
+		got = pread(live->mem_fd, data, size, (off_t)addr);
+	return got > 0 ? (size_t)got : 0;
+}
+
+/* The copied stack that begins last at or below addr, and the first that begins above. */
+static const struct csn_live_thread *csn_live_find_stack(const struct csn_live *live, csn_addr addr,
+							 csn_addr *ret_next)
+{
+	size_t low = 0, high = live->n_stacks;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (live->stacks[middle]->stack_start <= addr)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	*ret_next = low < live->n_stacks ? live->stacks[low]->stack_start : UINT64_MAX;
+	return low ? live->stacks[low - 1] : NULL;
+}
+
+static size_t csn_live_read(struct csn_target *target, csn_addr addr, void *data, size_t size)
+{
+	struct csn_live *live = target->impl;
+	csn_addr next;
+	const struct csn_live_thread *thread = csn_live_find_stack(live, addr, &next);
+
+	if (thread && addr - thread->stack_start < thread->stack_size) {
+		size_t offset = (size_t)(addr - thread->stack_start);
+
+		size = (size_t)csn_min_u64(size, thread->stack_size - offset);
+		memcpy(data, thread->stack + offset, size);
+		return size;
+	}
+	return csn_live_read_now(live, addr, data, (size_t)csn_min_u64(size, next - addr));
+}
+
+static void csn_live_release(struct csn_live *live)
+{
+	for (size_t i = 0; i < live->n_threads; i++) {
+		struct csn_live_thread *thread = &live->threads[i];
+
+		if (thread->state == CSN_LIVE_STOPPED)
+			ptrace(PTRACE_DETACH, (pid_t)thread->tid, NULL,
+			       (void *)(uintptr_t)thread->pending_signal);
+		/* One that never stopped is let go by the kernel when we exit. */
+		thread->state = CSN_LIVE_GONE;
+	}
+}
+
+static void csn_live_close(struct csn_target *target)
+{
+	struct csn_live *live = target->impl;
+
+	if (!live)
+		return;
+	csn_live_release(live);
+	if (live->mem_fd >= 0)
+		close(live->mem_fd);
+	csn_buf_done(&live->maps);
+	free(live->threads);
+}
+
+static const struct csn_target_ops csn_live_ops = {
+	.read = csn_live_read,
+	.close = csn_live_close,
+};
+
+static int csn_live_refused(int64_t pid, int64_t tid, int errnum, struct csn_error *err)
+{
+	cleanup_(csn_buf_done) struct csn_buf status = CSN_BUF_INIT(CSN_MAX_PROC_FILE);
+	char state = csn_proc_task_state(pid, tid);
+	int64_t tracer;
+
+	if (errnum == ESRCH || !state)
+		return csn_fail(err, CSN_E_NOT_FOUND, "no such process; check with 'ps -p %lld'",
+				(long long)pid);
+	if (state == 'Z' || state == 'X')
+		return csn_fail(err, CSN_E_NOT_FOUND,
+				"the process has ended and only waits for its parent; nothing is "
+				"left to look at");
+	if (errnum != EPERM)
+		return csn_fail_os(err, errnum, "cannot seize thread %lld", (long long)tid);
+	if (csn_proc_read(pid, "status", &status, NULL) == 0) {
+		tracer = csn_proc_status_number(csn_buf_text(&status), "TracerPid", 0);
+		if (tracer)
+			return csn_fail(err, CSN_E_DENIED,
+					"process %lld traces it already; detach that one first",
+					(long long)tracer);
+	}
+	return csn_fail(err, CSN_E_DENIED,
+			"permission denied; run as root or as its owner with "
+			"kernel.yama.ptrace_scope=0");
+}
+
+static struct csn_live_thread *csn_live_find(struct csn_live *live, int64_t tid)
+{
+	for (size_t i = live->n_threads; i-- > 0;)
+		if (live->threads[i].tid == tid)
+			return &live->threads[i];
+	return NULL;
+}
+
+static bool csn_live_add(struct csn_live *live, int64_t tid)
+{
+	if (live->n_threads == live->capacity) {
+		size_t capacity = live->capacity ? live->capacity * 2 : 64;
+		void *grown = reallocarray(live->threads, capacity, sizeof(*live->threads));
+
+		if (!grown)
+			return false;
+		live->threads = grown;
+		live->capacity = capacity;
+	}
+	live->threads[live->n_threads++] =
+		(struct csn_live_thread){ .tid = tid, .state = CSN_LIVE_SEIZED };
+	return true;
+}
+
+/* Seizes every thread not yet seized; interrupts them when told. ret_new counts them. */
+static int csn_live_seize(struct csn_live *live, bool interrupt, size_t *ret_new,
+			  struct csn_error *err)
+{
+	cleanup_free int64_t *tids = NULL;
+	size_t n_tids = 0, n_new = 0, n_known = live->n_threads;
+
+	if (csn_proc_list_threads(live->pid, &tids, &n_tids, err) < 0)
+		return csn_live_refused(live->pid, live->pid, ESRCH, err);
+	for (size_t i = 0; i < n_tids; i++) {
+		/* The list is in the order of creation: the known ones come first, in place. */
+		if ((i < n_known && live->threads[i].tid == tids[i]) ||
+		    csn_live_find(live, tids[i]))
+			continue;
+		if (ptrace(PTRACE_SEIZE, (pid_t)tids[i], NULL, NULL) < 0) {
+			int errnum = errno;
+
+			if (n_new || n_known ||
+			    (errnum == EPERM && n_tids > 1 &&
+			     csn_proc_task_state(live->pid, tids[i]) == 'Z'))
+				continue; /* a thread that is just ending */
+			return csn_live_refused(live->pid, tids[i], errnum, err);
+		}
+		if (!csn_live_add(live, tids[i]))
+			return csn_fail_nomem(err);
+		if (interrupt)
+			ptrace(PTRACE_INTERRUPT, (pid_t)tids[i], NULL, NULL);
+		n_new++;
+	}
+	*ret_new = n_new;
+	return 0;
+}
+
+static void csn_live_note_stop(struct csn_live_thread *thread, int status)
+{
+	if (!WIFSTOPPED(status)) {
+		thread->state = CSN_LIVE_GONE;
+		return;
+	}
+	thread->state = CSN_LIVE_STOPPED;
+	if (status >> 16 == 0)
+		thread->pending_signal = WSTOPSIG(status);
+}
+
+static void csn_live_wait(struct csn_live *live)
+{
+	int64_t deadline = csn_monotonic_ns() + CSN_LIVE_WAIT_NS;
+
+	for (size_t i = 0; i < live->n_threads; i++) {
+		struct csn_live_thread *thread = &live->threads[i];
+		struct timespec pause = { 0, 20000 };
+
+		while (thread->state == CSN_LIVE_SEIZED) {
+			int status;
+			pid_t got = waitpid((pid_t)thread->tid, &status, __WALL | WNOHANG);
+
+			if (got == (pid_t)thread->tid)
+				csn_live_note_stop(thread, status);
+			else if (got < 0 && errno != EINTR)
+				thread->state = CSN_LIVE_GONE;
+			else if (csn_monotonic_ns() > deadline)
+				break;
+			else
+				nanosleep(&pause, NULL);
+		}
+	}
+}
+
+static void csn_live_copy_stack(struct csn_target *target, struct csn_live *live,
+				struct csn_live_thread *thread)
+{
+	csn_addr sp = thread->registers.value[target->arch->sp];
+	/* Below sp lies the red zone of the ABI. */
+	csn_addr start = sp > 256 ? sp - 256 : 0;
+	const struct csn_mapping *mapping = csn_target_find_mapping(target, sp);
+	uint64_t size;
+
+	if (!mapping)
+		return;
+	start = csn_max_u64(start, mapping->start);
+	size = csn_min_u64(mapping->end - start, live->stack_bytes);
+	size = csn_min_u64(size, live->bytes_left);
+	if (!size)
+		return;
+	thread->stack = csn_arena_alloc(target->arena, size);
+	if (!thread->stack)
+		return;
+	thread->stack_start = start;
+	thread->stack_size = csn_live_read_now(live, start, thread->stack, size);
+	live->bytes_left -= thread->stack_size;
+}
+
+static void csn_live_copy(struct csn_target *target, struct csn_live *live)
+{
+	uint64_t words[64];
+
+	for (size_t i = 0; i < live->n_threads; i++) {
+		struct csn_live_thread *thread = &live->threads[i];
+		struct iovec vector = { words, sizeof(words) };
+
+		if (thread->state != CSN_LIVE_STOPPED ||
+		    ptrace(PTRACE_GETREGSET, (pid_t)thread->tid, (void *)(uintptr_t)NT_PRSTATUS,
+			   &vector) < 0)
+			continue;
+		csn_arch_read_user(target->arch, csn_span_of(words, vector.iov_len),
+				   &thread->registers);
+		thread->has_registers = true;
+		csn_live_copy_stack(target, live, thread);
+	}
+	/* May fail only for want of memory; the list read before stays then. */
+	if (csn_proc_read(live->pid, "maps", &live->maps, NULL) < 0)
+		csn_buf_clear(&live->maps);
+}
+
+static int csn_live_stop_and_copy(struct csn_target *target, struct csn_live *live,
+				  struct csn_error *err)
+{
+	size_t n_new;
+	int64_t begin;
+	int result = csn_live_seize(live, false, &n_new, err);
+
+	if (result < 0)
+		return result;
+	begin = csn_monotonic_ns();
+	for (size_t i = 0; i < live->n_threads; i++)
+		ptrace(PTRACE_INTERRUPT, (pid_t)live->threads[i].tid, NULL, NULL);
+	/* Threads born meanwhile: until a look finds no new one, all creators stand still. */
+	for (int round = 0; round < 16 && n_new; round++) {
+		csn_live_wait(live);
+		result = csn_live_seize(live, true, &n_new, err);
+		if (result < 0)
+			break;
+	}
+	if (result == 0)
+		csn_live_copy(target, live);
+	csn_live_release(live);
+	target->stopped_ns = (uint64_t)(csn_monotonic_ns() - begin);
+	return result;
+}
+
+static int csn_stack_compare(const void *a, const void *b)
+{
+	const struct csn_live_thread *const *x = a, *const *y = b;
+
+	return (*x)->stack_start < (*y)->stack_start ? -1 : (*x)->stack_start > (*y)->stack_start;
+}
+
+static int csn_live_index_stacks(struct csn_target *target, struct csn_live *live,
+				 struct csn_error *err)
+{
+	live->stacks = csn_arena_array(target->arena, live->n_threads + 1, sizeof(*live->stacks));
+	if (!live->stacks)
+		return csn_fail_nomem(err);
+	for (size_t i = 0; i < live->n_threads; i++)
+		if (live->threads[i].stack_size)
+			live->stacks[live->n_stacks++] = &live->threads[i];
+	qsort(live->stacks, live->n_stacks, sizeof(struct csn_live_thread *), csn_stack_compare);
+	return 0;
+}
+
+static const char *csn_live_thread_name(struct csn_target *target, int64_t pid, int64_t tid)
+{
+	cleanup_(csn_buf_done) struct csn_buf text = CSN_BUF_INIT(256);
+	char file[64];
+
+	snprintf(file, sizeof(file), "task/%lld/comm", (long long)tid);
+	if (csn_proc_read(pid, file, &text, NULL) < 0 || !text.size)
+		return NULL;
+	return csn_arena_strndup(target->arena, text.data,
+				 text.size - (text.data[text.size - 1] == '\n'));
+}
+
+static int csn_live_fill_threads(struct csn_target *target, struct csn_live *live,
+				 struct csn_error *err)
+{
+	target->threads =
+		csn_arena_array(target->arena, live->n_threads + 1, sizeof(*target->threads));
+	if (!target->threads)
+		return csn_fail_nomem(err);
+	for (size_t i = 0; i < live->n_threads; i++) {
+		struct csn_thread *thread = &target->threads[target->n_threads];
+
+		if (!live->threads[i].has_registers)
+			continue;
+		thread->tid = live->threads[i].tid;
+		thread->registers = live->threads[i].registers;
+		thread->name = csn_live_thread_name(target, live->pid, thread->tid);
+		thread->state = csn_proc_task_state(live->pid, thread->tid);
+		target->n_threads++;
+	}
+	if (target->n_threads < live->n_threads)
+		target->truncated =
+			csn_arena_sprintf(target->arena,
+					  "%zu of %zu threads ended or did not stop in time",
+					  live->n_threads - target->n_threads, live->n_threads);
+	return target->n_threads ? 0
+				 : csn_fail(err, CSN_E_TIMEOUT,
+					    "no thread of it could be stopped; it sleeps in the "
+					    "kernel, try again later");
+}
+
+static void csn_live_fill_auxv(struct csn_target *target, int64_t pid)
+{
+	cleanup_(csn_buf_done) struct csn_buf text = CSN_BUF_INIT(16 * CSN_MAX_AUXV);
+
+	if (csn_proc_read(pid, "auxv", &text, NULL) < 0 || !text.size)
+		return;
+	target->auxv = csn_arena_copy(target->arena, text.data, text.size);
+	target->n_auxv = target->auxv ? text.size / 16 : 0;
+}
+
+static void csn_live_fill_process(struct csn_target *target, int64_t pid)
+{
+	cleanup_(csn_buf_done) struct csn_buf status = CSN_BUF_INIT(CSN_MAX_PROC_FILE);
+	char path[64], link[CSN_MAX_PATH];
+	const char *comm = csn_live_thread_name(target, pid, pid);
+	ssize_t length;
+
+	target->process.pid = pid;
+	target->process.comm = comm ? comm : "";
+	if (csn_proc_read(pid, "status", &status, NULL) == 0) {
+		const char *text = csn_buf_text(&status);
+
+		target->process.ppid = csn_proc_status_number(text, "PPid", -1);
+		target->process.uid = csn_proc_status_number(text, "Uid", -1);
+		target->process.gid = csn_proc_status_number(text, "Gid", -1);
+	}
+	snprintf(path, sizeof(path), "/proc/%lld/exe", (long long)pid);
+	length = readlink(path, link, sizeof(link));
+	if (length > 10 && memcmp(link + length - 10, " (deleted)", 10) == 0)
+		length -= 10;
+	if (length > 0 && (size_t)length < sizeof(link))
+		target->executable = csn_arena_strndup(target->arena, link, (size_t)length);
+}
+
+static int csn_live_prepare(struct csn_target *target, int64_t pid,
+			    const struct csn_live_options *options, struct csn_error *err)
+{
+	struct csn_live *live = csn_arena_alloc(target->arena, sizeof(*live));
+	cleanup_(csn_buf_done) struct csn_buf maps = CSN_BUF_INIT(64 * CSN_MIB);
+	char path[64];
+
+	if (!live)
+		return csn_fail_nomem(err);
+	*live = (struct csn_live){ .pid = pid, .mem_fd = -1, .maps = CSN_BUF_INIT(64 * CSN_MIB) };
+	live->stack_bytes =
+		options && options->stack_bytes ? options->stack_bytes : CSN_LIVE_STACK_BYTES;
+	live->bytes_left =
+		options && options->total_bytes ? options->total_bytes : CSN_LIVE_TOTAL_BYTES;
+	target->impl = live;
+	target->live = true;
+	target->name = csn_arena_sprintf(target->arena, "process %lld", (long long)pid);
+	target->arch = csn_arch_native();
+	if (!target->name)
+		return csn_fail_nomem(err);
+	if (!target->arch)
+		return csn_fail(err, CSN_E_UNSUPPORTED, "this machine is not supported yet");
+	/* Where stacks end must be known before the stop. A refusal is explained by seizing. */
+	if (csn_proc_read(pid, "maps", &maps, NULL) == 0 &&
+	    csn_proc_parse_maps(target, csn_buf_text(&maps), err) < 0)
+		return -CSN_E_NOMEM;
+	snprintf(path, sizeof(path), "/proc/%lld/mem", (long long)pid);
+	live->mem_fd = open(path, O_RDONLY | O_CLOEXEC);
+	return 0;
+}
+
+int csn_live_open(int64_t pid, const struct csn_live_options *options,
+		  struct csn_target **ret_target, struct csn_error *err)
+{
+	cleanup_(csn_target_freep) struct csn_target *target = NULL;
+	struct csn_live *live;
+	int result;
+
+	if (pid == getpid())
+		return csn_fail(err, CSN_E_USAGE, "a process cannot look at itself");
+	target = csn_target_new(&csn_live_ops);
+	if (!target)
+		return csn_fail_nomem(err);
+	result = csn_live_prepare(target, pid, options, err);
+	if (result < 0)
+		return result;
+	live = target->impl;
+	result = csn_live_stop_and_copy(target, live, err);
+	if (result < 0)
+		return result;
+	target->timestamp = csn_realtime_ns() / CSN_NS_PER_SECOND;
+	if (live->maps.size && csn_proc_parse_maps(target, csn_buf_text(&live->maps), err) < 0)
+		return -CSN_E_NOMEM;
+	csn_live_fill_auxv(target, pid);
+	csn_live_fill_process(target, pid);
+	if (csn_live_index_stacks(target, live, err) < 0)
+		return -CSN_E_NOMEM;
+	result = csn_live_fill_threads(target, live, err);
+	if (result < 0)
+		return result;
+	*ret_target = csn_take(target);
+	return 0;
+}
