@@ -56,6 +56,19 @@ static int collect_sources(struct writer *writer, struct csn_error *err)
 	return 0;
 }
 
+/* Numbers that a signed 64-bit reader would lose are written as decimal strings (4.6). */
+static void write_uint(struct csn_json *json, uint64_t value)
+{
+	char text[24];
+
+	if (value <= INT64_MAX) {
+		csn_json_uint(json, value);
+		return;
+	}
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+	csn_json_string(json, text);
+}
+
 static void write_source_number(struct writer *writer, const char *path)
 {
 	const char **found =
@@ -70,6 +83,12 @@ static void member_if(struct csn_json *json, const char *name, const char *text)
 {
 	if (text)
 		csn_json_member_string(json, name, text);
+}
+
+static void member_uint(struct csn_json *json, const char *name, uint64_t value)
+{
+	csn_json_key(json, name);
+	write_uint(json, value);
 }
 
 static void flag_if(struct csn_json *json, const char *name, bool value)
@@ -114,7 +133,7 @@ static void write_frame(struct writer *writer, const struct csn_snapshot_frame *
 		csn_json_member_uint(json, "column", frame->column);
 	member_if(json, "funcName", frame->function);
 	if (frame->has_offset)
-		csn_json_member_uint(json, "offset", frame->offset);
+		member_uint(json, "offset", frame->offset);
 	if (frame->has_address)
 		csn_json_member_address(json, "address", frame->address);
 	write_registers(json, frame);
@@ -140,7 +159,7 @@ static void write_threads(struct writer *writer)
 		member_if(json, "state", thread->state);
 		member_if(json, "unwind_end", thread->unwind_end);
 		if (thread->frames_left_out)
-			csn_json_member_uint(json, "frames_left_out", thread->frames_left_out);
+			member_uint(json, "frames_left_out", thread->frames_left_out);
 		csn_json_key(json, "stack");
 		csn_json_begin_array(json);
 		for (f = 0; f < thread->n_frames; f++)
@@ -211,19 +230,6 @@ static void write_fault(struct csn_json *json, const struct csn_snapshot_fault *
 	csn_json_end_object(json);
 }
 
-/* Numbers that a signed 64-bit reader would lose are written as decimal strings (4.6). */
-static void write_uint(struct csn_json *json, uint64_t value)
-{
-	char text[24];
-
-	if (value <= INT64_MAX) {
-		csn_json_uint(json, value);
-		return;
-	}
-	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
-	csn_json_string(json, text);
-}
-
 static void write_attributes(struct csn_json *json, const struct csn_snapshot *snapshot)
 {
 	size_t i;
@@ -268,7 +274,7 @@ static void write_modules(struct csn_json *json, const struct csn_snapshot *snap
 
 		csn_json_begin_object(json);
 		csn_json_member_address(json, "start", module->start);
-		csn_json_member_uint(json, "size", module->end - module->start);
+		member_uint(json, "size", module->end - module->start);
 		member_if(json, "state", module->state);
 		member_if(json, "code_file", module->path);
 		member_if(json, "debug_file", module->debug_path);
@@ -292,7 +298,7 @@ static void write_maps(struct csn_json *json, const struct csn_snapshot *snapsho
 
 		csn_json_begin_array(json);
 		csn_json_address(json, map->start);
-		csn_json_uint(json, map->end - map->start);
+		write_uint(json, map->end - map->start);
 		csn_json_string(json, map->perms);
 		if (map->offset || map->path)
 			write_uint(json, map->offset);
