@@ -16,6 +16,7 @@
 #define CSN_MAX_LOG_LINE (16 * CSN_KIB)
 #define CSN_MAX_PATH 4096
 #define CSN_MAX_SYMBOL_NAME (64 * CSN_KIB)
+#define CSN_MAX_MANGLED_NAME (16 * CSN_KIB)
 
 /* ELF and core files. */
 #define CSN_MAX_ELF_SEGMENTS 1000000u
@@ -25,6 +26,11 @@
 #define CSN_MAX_THREADS 100000u
 #define CSN_MAX_FILE_MAPPINGS 200000u
 #define CSN_MAX_SECTION_INFLATED (8 * CSN_GIB)
+#define CSN_MAX_INFLATE_SECTION_RATIO 1032
+#define CSN_MAX_DEBUG_DATA (512 * CSN_MIB)
+#define CSN_MAX_XZ_MEMORY (256 * CSN_MIB)
+#define CSN_MAX_MODULE_IMAGE (256 * CSN_MIB)
+#define CSN_MAX_MODULES 65536u
 #define CSN_MAX_BUILD_ID 64
 
 /* Targets: what a core or a live process makes us hold besides its mapped file. */

@@ -9,10 +9,14 @@
 #ifndef CSN_ELF_FILE_H
 #define CSN_ELF_FILE_H
 
+#include <string.h>
+
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/span.h"
 #include "elf/header.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tables are copied as they are stored");
 
 struct csn_elf_file;
 
@@ -35,10 +39,10 @@ enum csn_elf_table {
 	CSN_ELF_DYNSYM, /* also found through PT_DYNAMIC when there are no sections */
 };
 
-/* A walk over one symbol table. */
+/* One symbol table. */
 struct csn_elf_symbols {
 	struct csn_span entries, strings;
-	size_t n_symbols;
+	size_t n_symbols; /* all inside of entries */
 	bool is_64;
 };
 
@@ -48,10 +52,13 @@ int csn_elf_file_open(const char *path, struct csn_elf_file **ret_file, struct c
 /* fd stays the caller's and may be closed afterwards. */
 int csn_elf_file_open_fd(int fd, const char *name, struct csn_elf_file **ret_file,
 			 struct csn_error *err) csn_must_check;
-/* data, from malloc, is owned by the file when this succeeds. by_address: byte n is address
- * lowest + n of the loaded object, instead of byte n of the file; then there are no sections. */
-int csn_elf_file_open_memory(void *data, size_t size_bytes, bool by_address,
-			     struct csn_elf_file **ret_file, struct csn_error *err) csn_must_check;
+/* data, from malloc, is owned by the file when this succeeds. */
+int csn_elf_file_open_memory(void *data, size_t size_bytes, struct csn_elf_file **ret_file,
+			     struct csn_error *err) csn_must_check;
+/* The same for the image of a loaded object: byte n of data was at bias + lowest segment address
+ * + n. There are no sections then, and pointers in PT_DYNAMIC may have been relocated. */
+int csn_elf_file_open_image(void *data, size_t size_bytes, csn_addr bias,
+			    struct csn_elf_file **ret_file, struct csn_error *err) csn_must_check;
 void csn_elf_file_free(struct csn_elf_file *file);
 void csn_elf_file_freep(struct csn_elf_file **file);
 
@@ -86,9 +93,35 @@ struct csn_elf_file *csn_elf_file_debug_data(struct csn_elf_file *file);
 
 bool csn_elf_symbols_find(struct csn_elf_file *file, enum csn_elf_table table,
 			  struct csn_elf_symbols *ret_symbols) csn_must_check;
-/* Symbol number index < n_symbols. */
-bool csn_elf_symbols_get(const struct csn_elf_symbols *symbols, size_t index,
-			 struct csn_elf_symbol *ret_symbol) csn_must_check;
+/* Symbol number index. Inline, because whole tables of millions are walked with it. */
+static inline bool csn_elf_symbols_get(const struct csn_elf_symbols *symbols, size_t index,
+				       struct csn_elf_symbol *ret_symbol)
+{
+	if (index >= symbols->n_symbols)
+		return false;
+	if (symbols->is_64) {
+		Elf64_Sym wide;
+
+		memcpy(&wide, symbols->entries.data + index * sizeof(wide), sizeof(wide));
+		*ret_symbol = (struct csn_elf_symbol){ wide.st_name,
+						       ELF64_ST_TYPE(wide.st_info),
+						       ELF64_ST_BIND(wide.st_info),
+						       wide.st_shndx,
+						       wide.st_value,
+						       wide.st_size };
+	} else {
+		Elf32_Sym narrow;
+
+		memcpy(&narrow, symbols->entries.data + index * sizeof(narrow), sizeof(narrow));
+		*ret_symbol = (struct csn_elf_symbol){ narrow.st_name,
+						       ELF32_ST_TYPE(narrow.st_info),
+						       ELF32_ST_BIND(narrow.st_info),
+						       narrow.st_shndx,
+						       narrow.st_value,
+						       narrow.st_size };
+	}
+	return true;
+}
 /* Borrowed; "" when broken. */
 const char *csn_elf_symbols_name(const struct csn_elf_symbols *symbols, uint32_t name_offset);
 
