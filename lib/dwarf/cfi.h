@@ -44,6 +44,7 @@ struct csn_cfi_row {
 	uint16_t return_column; /* may be >= CSN_CFI_REGISTERS on odd machines */
 	bool signal_frame;      /* the caller's pc is exact, no minus one */
 	bool from_debug_frame;
+	bool return_signed; /* AArch64: the saved return address carries a signature to strip */
 	uint64_t args_size;
 	struct csn_cfi_rule registers[CSN_CFI_REGISTERS];
 };
@@ -69,7 +70,8 @@ enum csn_cfi_answer {
 struct csn_cfi;
 struct csn_elf_file;
 
-/* Only NOMEM fails: broken tables give NONE or BROKEN later. Copies the input, not the bytes. */
+/* No file behind it: tables in memory. Only NOMEM fails: broken tables give NONE or BROKEN later.
+ * Copies the input, not the bytes. */
 int csn_cfi_new(const struct csn_cfi_input *input, struct csn_cfi **ret_cfi, struct csn_error *err)
 	csn_must_check;
 /* From the sections or program headers of an object, which must outlive the csn_cfi. */
