@@ -39,6 +39,17 @@
 #define CSN_LIVE_STACK_BYTES CSN_MIB
 #define CSN_LIVE_TOTAL_BYTES (64 * CSN_MIB)
 
+/* Capture: what is taken while the process is held. */
+#define CSN_MAX_CAPTURE_HEADERS (64 * CSN_MIB) /* program headers */
+#define CSN_MAX_CAPTURE_NOTES (64 * CSN_MIB)
+#define CSN_MAX_CAPTURE_FILES (64 * CSN_MIB)  /* private file mappings, .bss, small anonymous */
+#define CSN_MAX_CAPTURE_STACKS (64 * CSN_MIB) /* over all threads */
+#define CSN_MAX_CAPTURE_STACK CSN_MIB         /* of one thread */
+#define CSN_MAX_CAPTURE_BUDGET (64 * CSN_MIB) /* windows: dump.budget can be no more */
+#define CSN_MAX_CAPTURE_TEXTS (16 * CSN_MIB)  /* all of /proc */
+#define CSN_MAX_CAPTURE_TEXT (256 * CSN_KIB)  /* one file of /proc, but for maps */
+#define CSN_MAX_CAPTURE_OPENED 512u           /* files of the dead */
+
 /* Unwinding. */
 #define CSN_MAX_FRAMES 2000000u
 #define CSN_MAX_CFI_INSTRUCTIONS 65536u

@@ -1,0 +1,198 @@
+#include "capture/hold.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+
+/* Address space, not memory: pages cost when written. */
+#define REGION_BYTES \
+	(CSN_MAX_CAPTURE_HEADERS + CSN_MAX_CAPTURE_NOTES + CSN_MAX_CAPTURE_FILES + \
+	 CSN_MAX_CAPTURE_STACKS + CSN_MAX_CAPTURE_BUDGET + CSN_MAX_CAPTURE_TEXTS)
+#define WORKER_STACK (256 * CSN_KIB)
+
+const char *csn_phase_name(enum csn_phase phase)
+{
+	static const char *const names[CSN_N_PHASES] = {
+		[CSN_PHASE_START] = "start",       [CSN_PHASE_HEADERS] = "headers",
+		[CSN_PHASE_IDENTITY] = "identity", [CSN_PHASE_PROC] = "proc",
+		[CSN_PHASE_FILES] = "files",       [CSN_PHASE_STACKS] = "stacks",
+		[CSN_PHASE_WINDOWS] = "windows",   [CSN_PHASE_OPENED] = "opened",
+	};
+
+	return names[phase];
+}
+
+/* False when the caller no longer waits. */
+static bool finish(struct csn_hold *hold, enum csn_phase phase)
+{
+	bool go_on;
+
+	pthread_mutex_lock(&hold->lock);
+	go_on = !hold->closed;
+	if (go_on) {
+		hold->done = phase;
+		hold->done_ns[phase] = csn_monotonic_ns();
+		pthread_cond_signal(&hold->changed);
+	}
+	pthread_mutex_unlock(&hold->lock);
+	return go_on;
+}
+
+/* "Max core file size  <soft>  <hard>  bytes": a hard limit of 0 asks for no memory. */
+static bool asks_for_no_memory(const struct csn_text *limits)
+{
+	static const char name[] = "Max core file size";
+	const char *at = limits->data ? strstr(limits->data, name) : NULL;
+
+	if (!at)
+		return false;
+	at += sizeof(name) - 1;
+	at += strspn(at, " ");
+	at += strcspn(at, " \n");
+	at += strspn(at, " ");
+	return at[0] == '0' && (at[1] == ' ' || at[1] == '\n');
+}
+
+static void choose_mode(struct csn_hold *hold)
+{
+	hold->mode = CSN_MODE_MINIMAL;
+	if (asks_for_no_memory(&hold->texts.items[CSN_TEXT_LIMITS])) {
+		hold->mode = CSN_MODE_NOTES;
+		hold->reason = "rlimit";
+	} else if (hold->decide) {
+		hold->mode = hold->decide(hold->decide_context, hold, &hold->reason);
+	}
+}
+
+static void take_memory(struct csn_hold *hold)
+{
+	struct csn_memory *memory = &hold->memory;
+	size_t n_threads = hold->prefix.n_threads;
+
+	csn_gather_stacks(memory, 0, n_threads ? 1 : 0);
+	csn_gather_files(memory);
+	if (!finish(hold, CSN_PHASE_FILES))
+		return;
+	csn_gather_stacks(memory, n_threads ? 1 : 0, n_threads);
+	if (!finish(hold, CSN_PHASE_STACKS))
+		return;
+	csn_gather_windows(memory, hold->budget_bytes);
+	(void)finish(hold, CSN_PHASE_WINDOWS);
+}
+
+static int take_headers(struct csn_hold *hold)
+{
+	int r = csn_prefix_read(hold->core_fd, &hold->region, &hold->prefix, &hold->error);
+
+	return r < 0 ? r
+		     : csn_memory_init(&hold->memory, &hold->prefix, &hold->victim, &hold->region,
+				       &hold->omissions, hold->deadline_ns, &hold->error);
+}
+
+/* What of the kernel's own words decides whether the environment may be believed. */
+static bool is_trusted(const struct csn_hold *hold)
+{
+	return hold->request.dumpable == 1 && !hold->victim.privileged;
+}
+
+static void take_phases(struct csn_hold *hold)
+{
+	if (take_headers(hold) < 0 || !finish(hold, CSN_PHASE_HEADERS))
+		return;
+	csn_victim_open(&hold->request, &hold->victim);
+	if (!finish(hold, CSN_PHASE_IDENTITY))
+		return;
+	if (hold->victim.verified)
+		csn_texts_read(&hold->victim, &hold->request, !hold->prefix.has_files,
+			       is_trusted(hold), &hold->region, &hold->texts);
+	if (!finish(hold, CSN_PHASE_PROC))
+		return;
+	choose_mode(hold);
+	if (hold->mode == CSN_MODE_MINIMAL && hold->victim.verified)
+		take_memory(hold);
+	if (hold->victim.verified && hold->mode != CSN_MODE_NOTES)
+		csn_assets_open(&hold->prefix, &hold->victim, &hold->memory, &hold->assets);
+	hold->died = hold->victim.verified && !csn_victim_is_alive(&hold->victim);
+	(void)finish(hold, CSN_PHASE_OPENED);
+}
+
+static void *work(void *context)
+{
+	struct csn_hold *hold = context;
+
+	take_phases(hold);
+	pthread_mutex_lock(&hold->lock);
+	hold->closed = true;
+	pthread_cond_signal(&hold->changed);
+	pthread_mutex_unlock(&hold->lock);
+	return NULL;
+}
+
+static int start_worker(struct csn_hold *hold, struct csn_error *err)
+{
+	pthread_attr_t attributes;
+	pthread_t thread;
+	int r;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, WORKER_STACK);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	r = pthread_create(&thread, &attributes, work, hold);
+	pthread_attr_destroy(&attributes);
+	return r ? csn_fail_os(err, r, "pthread_create") : 0;
+}
+
+static void wait_for_worker(struct csn_hold *hold)
+{
+	struct timespec until = {
+		.tv_sec = hold->deadline_ns / CSN_NS_PER_SECOND,
+		.tv_nsec = hold->deadline_ns % CSN_NS_PER_SECOND,
+	};
+
+	pthread_mutex_lock(&hold->lock);
+	while (!hold->closed)
+		if (pthread_cond_timedwait(&hold->changed, &hold->lock, &until) != 0)
+			break;
+	hold->closed = true;
+	pthread_mutex_unlock(&hold->lock);
+}
+
+int csn_hold_take(struct csn_hold *hold, struct csn_error *err)
+{
+	pthread_condattr_t attributes;
+	int r = csn_region_init(&hold->region, REGION_BYTES, err);
+
+	if (r < 0)
+		return r;
+	hold->victim = (struct csn_victim)CSN_VICTIM_INIT;
+	hold->texts.fd_count = -1;
+	pthread_mutex_init(&hold->lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&hold->changed, &attributes);
+	pthread_condattr_destroy(&attributes);
+	r = start_worker(hold, err);
+	if (r < 0)
+		return r;
+	wait_for_worker(hold);
+	if (hold->done >= CSN_PHASE_HEADERS) {
+		csn_memory_close(&hold->memory);
+		if (hold->done < CSN_PHASE_OPENED)
+			csn_omit(&hold->omissions,
+				 (struct csn_omission){ .what = "memory", .why = "time" });
+		return 0;
+	}
+	if (hold->error.code == CSN_OK)
+		return csn_fail(err, CSN_E_TIMEOUT, "the kernel did not send the core's headers");
+	*err = hold->error;
+	return -(int)err->code;
+}
+
+void csn_hold_release(struct csn_hold *hold)
+{
+	close(hold->core_fd);
+	hold->core_fd = -1;
+}

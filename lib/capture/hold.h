@@ -1,0 +1,73 @@
+/* Everything taken from one process while the kernel held it for us.
+ *
+ * The work runs in a thread of its own, so that a read that hangs (a page of a dead network file
+ * system) costs that thread and not the process: when the deadline passes, the caller closes the
+ * pipe and goes on with what is complete. Phases are finished in order; what belongs to a phase
+ * may be used once it is done. Everything lives in one region that is never freed early, because a
+ * thread that hangs may still wake up in it. */
+#ifndef CSN_CAPTURE_HOLD_H
+#define CSN_CAPTURE_HOLD_H
+
+#include "capture/assets.h"
+#include "capture/gather.h"
+#include "capture/texts.h"
+
+enum csn_phase {
+	CSN_PHASE_START,
+	CSN_PHASE_HEADERS,  /* hold->prefix */
+	CSN_PHASE_IDENTITY, /* hold->victim */
+	CSN_PHASE_PROC,     /* hold->texts */
+	CSN_PHASE_FILES,
+	CSN_PHASE_STACKS,
+	CSN_PHASE_WINDOWS,
+	CSN_PHASE_OPENED, /* hold->assets */
+	CSN_N_PHASES,
+};
+
+enum csn_mode { CSN_MODE_MINIMAL, CSN_MODE_FULL, CSN_MODE_NOTES };
+
+struct csn_hold;
+
+/* Decides what to take, once headers, identity and /proc are known. ret_reason: static word. */
+typedef enum csn_mode (*csn_hold_decide)(void *context, const struct csn_hold *hold,
+					 const char **ret_reason);
+
+struct csn_hold {
+	/* The caller's: */
+	struct csn_request request;
+	int core_fd;
+	int64_t began_ns, deadline_ns; /* CLOCK_MONOTONIC */
+	uint64_t budget_bytes;         /* of windows */
+	csn_hold_decide decide;        /* NULL: minimal */
+	void *decide_context;
+
+	struct csn_region region;
+	struct csn_prefix prefix;
+	struct csn_victim victim;
+	struct csn_texts texts;
+	struct csn_memory memory;
+	struct csn_assets assets;
+	struct csn_omissions omissions;
+	enum csn_mode mode;
+	const char *reason;  /* of the mode, when it is not the configured one; NULL */
+	bool died;           /* it was gone before everything was read */
+	enum csn_phase done; /* the last phase that is complete */
+	int64_t done_ns[CSN_N_PHASES];
+	struct csn_error error; /* when even the headers are missing */
+
+	pthread_mutex_t lock; /* of done, done_ns, closed */
+	pthread_cond_t changed;
+	bool closed;
+};
+
+/* Takes all there is to take until the deadline. The caller filled the first group of members.
+ * Fails when not even the headers came. In full mode memory is not taken here (capture/write.h
+ * reads it). The process stays held until csn_hold_release. */
+int csn_hold_take(struct csn_hold *hold, struct csn_error *err) csn_must_check;
+/* Lets the process go. */
+void csn_hold_release(struct csn_hold *hold);
+
+/* The name used in the note's times_us. */
+const char *csn_phase_name(enum csn_phase phase);
+
+#endif

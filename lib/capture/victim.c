@@ -1,0 +1,140 @@
+#include "capture/victim.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/io.h"
+
+/* <linux/pidfd.h> of 6.16, which distributions do not ship yet. */
+struct pidfd_info {
+	uint64_t mask, cgroup_id;
+	uint32_t pid, tgid, ppid;
+	uint32_t ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
+	int32_t exit_code;
+	uint32_t coredump_mask, coredump_signal;
+};
+
+#define PIDFD_GET_INFO_CALL _IOWR(0xFF, 11, struct pidfd_info)
+#define PIDFD_INFO_CGROUPID_BIT (1u << 2)
+#define PIDFD_INFO_COREDUMP_BIT (1u << 4)
+#define PIDFD_COREDUMPED_BIT (1u << 0)
+#define PIDFD_COREDUMP_ROOT_BIT (1u << 3)
+
+static int open_at(int dir_fd, const char *path, int flags)
+{
+	return openat(dir_fd, path, flags | O_RDONLY | O_CLOEXEC | O_NOCTTY);
+}
+
+bool csn_victim_is_alive(const struct csn_victim *victim)
+{
+	struct pollfd wait = { .fd = victim->pidfd, .events = POLLIN };
+
+	return victim->pidfd >= 0 && poll(&wait, 1, 0) == 0;
+}
+
+static bool has_line(const char *text, const char *line)
+{
+	return strstr(text, line) != NULL;
+}
+
+/* The status of the crashed thread must name the process, and say that it is dumping (4.15). The
+ * name of the process stands in the first line with its newlines escaped, so lines can be
+ * trusted. */
+static const char *check_status(const struct csn_victim *victim, const struct csn_request *request)
+{
+	char text[4096], line[48];
+	cleanup_close int fd = open_at(victim->proc_fd, "status", 0);
+	ssize_t n = fd < 0 ? -1 : csn_read_full(fd, text, sizeof(text) - 1);
+
+	if (n <= 0)
+		return "its status cannot be read";
+	text[n] = '\0';
+	snprintf(line, sizeof(line), "\nTgid:\t%lld\n", (long long)request->pid);
+	if (!has_line(text, line))
+		return "the thread belongs to another process";
+	if (has_line(text, "\nCoreDumping:\t0\n"))
+		return "the process is not dumping core";
+	return NULL;
+}
+
+/* What the kernel says of the pidfd's process; old kernels say nothing. */
+static const char *check_pidfd(struct csn_victim *victim, const struct csn_request *request)
+{
+	struct pidfd_info info = { .mask = PIDFD_INFO_CGROUPID_BIT | PIDFD_INFO_COREDUMP_BIT };
+
+	if (ioctl(victim->pidfd, PIDFD_GET_INFO_CALL, &info) < 0)
+		return NULL;
+	if (info.tgid != (uint32_t)request->pid)
+		return "the pidfd is of another process";
+	if (info.mask & PIDFD_INFO_CGROUPID_BIT)
+		victim->cgroup_id = info.cgroup_id;
+	if (!(info.mask & PIDFD_INFO_COREDUMP_BIT))
+		return NULL;
+	victim->privileged = info.coredump_mask & PIDFD_COREDUMP_ROOT_BIT;
+	return info.coredump_mask & PIDFD_COREDUMPED_BIT ? NULL : "the process is not dumping core";
+}
+
+void csn_victim_open(const struct csn_request *request, struct csn_victim *victim)
+{
+	char path[48];
+
+	*victim = (struct csn_victim)CSN_VICTIM_INIT;
+	victim->pidfd = request->pidfd;
+	if (victim->pidfd < 0)
+		victim->pidfd = (int)syscall(SYS_pidfd_open, (pid_t)request->pid, 0);
+	if (victim->pidfd >= 0)
+		(void)fcntl(victim->pidfd, F_SETFD, FD_CLOEXEC);
+	snprintf(path, sizeof(path), "/proc/%lld", (long long)request->tid);
+	victim->proc_fd = open_at(AT_FDCWD, path, O_DIRECTORY);
+	if (victim->proc_fd >= 0) {
+		victim->mem_fd = open_at(victim->proc_fd, "mem", 0);
+		victim->pagemap_fd = open_at(victim->proc_fd, "pagemap", 0);
+	}
+	if (victim->pidfd < 0)
+		victim->reason = "no pidfd";
+	else if (victim->proc_fd < 0)
+		victim->reason = "it is not in /proc";
+	else
+		victim->reason = check_pidfd(victim, request);
+	if (!victim->reason)
+		victim->reason = check_status(victim, request);
+	if (!victim->reason && !csn_victim_is_alive(victim))
+		victim->reason = "it died before it was identified";
+	victim->verified = !victim->reason;
+}
+
+void csn_victim_close(struct csn_victim *victim)
+{
+	csn_closep(&victim->proc_fd);
+	csn_closep(&victim->mem_fd);
+	csn_closep(&victim->pagemap_fd);
+	csn_closep(&victim->pidfd);
+	victim->proc_fd = victim->mem_fd = victim->pagemap_fd = victim->pidfd = -1;
+}
+
+size_t csn_victim_read(const struct csn_victim *victim, csn_addr addr, void *data,
+		       size_t size_bytes)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	if (victim->mem_fd < 0 || addr > INT64_MAX)
+		return 0;
+	while (done < size_bytes) {
+		n = pread(victim->mem_fd, (char *)data + done, size_bytes - done,
+			  (off_t)(addr + done));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+	}
+	return done;
+}

@@ -1,0 +1,52 @@
+#include "archive.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "capture/privilege.h"
+
+int archive_open(struct archive *archive, const char *root, struct csn_error *err)
+{
+	char self[CSN_MAX_PATH], path[CSN_MAX_PATH];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	struct csn_error why;
+
+	self[n > 0 ? n : 0] = '\0';
+	if (root) {
+		snprintf(path, sizeof(path), "%s/opt/backtrace/sbin/coresnap-archive", root);
+		snprintf(self, sizeof(self), "%s", path);
+	}
+	csn_log_open(&archive->log, "coresnap", LOG_DAEMON, false);
+	/* A host without a policy works with the defaults; a broken one deserves a word. */
+	if (csn_policy_find(self, &archive->policy, &why) < 0 && why.code != CSN_E_NOT_FOUND)
+		csn_log(&archive->log, LOG_WARNING,
+			"%s; using the defaults until 'coresnap enable'", why.text);
+	if (csn_spool_open(archive->policy.archive, &archive->spool, err) < 0)
+		return csn_wrap(err, "%s: run 'coresnap enable'", archive->policy.archive);
+	return 0;
+}
+
+int archive_drop_root(struct archive *archive, struct csn_error *err)
+{
+	uid_t uid =
+		archive->policy.uid == CSN_POLICY_OWNER ? archive->spool.uid : archive->policy.uid;
+	gid_t gid =
+		archive->policy.gid == CSN_POLICY_OWNER ? archive->spool.gid : archive->policy.gid;
+	int r = csn_privilege_drop(uid, gid, err);
+
+	if (r < 0)
+		return r;
+	/* Without it the lines still reach syslog. */
+	if (csn_spool_open_log(&archive->spool, &archive->log.copy_fd, NULL) < 0)
+		archive->log.copy_fd = -1;
+	return 0;
+}
+
+void archive_report(struct archive *archive, const char *uuid)
+{
+	char path[CSN_MAX_PATH];
+
+	csn_spool_path(&archive->spool, "pending", uuid, path, sizeof(path));
+	csn_log(&archive->log, LOG_INFO, "Crash dump archived in %s", path);
+}

@@ -1,0 +1,266 @@
+/* One crash, from the kernel's pipe into pending/.
+ *
+ * As root: open the spool, take what there is while the kernel holds the process, let it go. As
+ * the spool's user, without any privilege: copy files of the dead, write the core, sync, link,
+ * say so. Whatever goes wrong is one log line; the process is never held longer for it. */
+#include "archive.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/io.h"
+#include "base/limits.h"
+#include "base/options.h"
+#include "capture/facts.h"
+#include "capture/write.h"
+#include "spool/rate.h"
+
+#define RELEASE_NS (2 * CSN_NS_PER_SECOND)
+#define FULL_ALARM_S 300 /* a whole dump takes as long as its disk; the default is 10 s in all */
+
+struct crash {
+	struct archive *archive;
+	struct csn_hold hold;
+	struct csn_facts facts;
+	char uuid[CSN_UUID_TEXT];
+	char who[512]; /* for log lines */
+	uint64_t ticks;
+	bool tick; /* the ladder says: count it, keep nothing */
+};
+
+static enum csn_rate_step ask_ladder(struct crash *crash, const struct csn_hold *hold)
+{
+	const struct csn_text *cgroup = &hold->texts.items[CSN_TEXT_CGROUP];
+	uint64_t cgroup_key = hold->victim.cgroup_id;
+	struct stat exe;
+
+	if (!hold->victim.verified || fstatat(hold->victim.proc_fd, "exe", &exe, 0) < 0)
+		return CSN_RATE_FULL;
+	if (!cgroup_key && cgroup->data)
+		cgroup_key = csn_hash_bytes(cgroup->data, cgroup->size);
+	return csn_rate_take(&crash->archive->spool, &crash->archive->policy,
+			     csn_rate_key(exe.st_dev, exe.st_ino,
+					  exe.st_mtim.tv_sec * CSN_NS_PER_SECOND +
+						  exe.st_mtim.tv_nsec,
+					  cgroup_key),
+			     crash->facts.captured_ns, &crash->ticks);
+}
+
+/* Quota and ladder, then the configured mode. */
+static enum csn_mode decide(void *context, const struct csn_hold *hold, const char **ret_reason)
+{
+	struct crash *crash = context;
+	const struct csn_policy *policy = &crash->archive->policy;
+	struct csn_spool_space space;
+	enum csn_rate_step step = ask_ladder(crash, hold);
+
+	if (step != CSN_RATE_FULL) {
+		crash->tick = step == CSN_RATE_TICK;
+		*ret_reason = "rate";
+		return CSN_MODE_NOTES;
+	}
+	if (csn_spool_get_space(&crash->archive->spool, &policy->quota, &space, NULL) == 0 &&
+	    space.below) {
+		*ret_reason = "quota";
+		return CSN_MODE_NOTES;
+	}
+	if (policy->mode == CSN_POLICY_FULL ||
+	    (policy->mode == CSN_POLICY_AUTO &&
+	     hold->prefix.dumpable_bytes < policy->full_below_bytes))
+		return hold->victim.verified ? CSN_MODE_FULL : CSN_MODE_MINIMAL;
+	return CSN_MODE_MINIMAL;
+}
+
+static int64_t boot_time_ms(void)
+{
+	struct timespec now = { 0 };
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / CSN_NS_PER_MS;
+}
+
+static void describe(struct crash *crash)
+{
+	const struct csn_text *comm = &crash->hold.texts.items[CSN_TEXT_COMM];
+	bool known = crash->hold.done >= CSN_PHASE_PROC && comm->data;
+	char name[64] = "process";
+
+	if (known)
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(comm->data, "\n"), comm->data);
+	/* A name may hold newlines of its own; only the last one is the kernel's. */
+	if (known && comm->size && comm->data[comm->size - 1] == '\n')
+		snprintf(name, sizeof(name), "%.*s", (int)comm->size - 1, comm->data);
+	snprintf(crash->who, sizeof(crash->who), "%s (process %lld, signal %d)", name,
+		 (long long)crash->hold.request.pid, crash->hold.request.signal);
+}
+
+static void copy_assets(struct crash *crash)
+{
+	int folder_fd = -1;
+
+	if (!csn_assets_choose(&crash->hold.assets))
+		return;
+	if (csn_spool_make_assets(&crash->archive->spool, crash->uuid, &folder_fd, NULL) < 0) {
+		csn_omit(&crash->hold.omissions,
+			 (struct csn_omission){ .what = "assets", .why = "unreadable" });
+		return;
+	}
+	csn_assets_copy(&crash->hold.assets, folder_fd, crash->archive->policy.files_bytes,
+			&crash->hold.omissions);
+	close(folder_fd);
+	crash->facts.assets_ns = csn_monotonic_ns();
+}
+
+static void drop_assets(struct crash *crash)
+{
+	struct csn_error err;
+
+	if (csn_spool_remove_assets(&crash->archive->spool, crash->uuid, &err) < 0)
+		csn_log(&crash->archive->log, LOG_WARNING, "%s", err.text);
+	crash->hold.assets.count = 0;
+}
+
+static int publish(struct crash *crash, enum csn_core_memory memory, struct csn_error *err)
+{
+	cleanup_(csn_publish_done) struct csn_publish file = CSN_PUBLISH_INIT;
+	cleanup_(csn_buf_done) struct csn_buf note = CSN_BUF_INIT(CSN_MAX_CORESNAP_NOTE);
+	int r;
+
+	crash->facts.notes_only = memory == CSN_CORE_NONE;
+	r = csn_facts_format(&crash->hold, &crash->facts, &note, err);
+	if (r == 0)
+		r = csn_publish_begin(&file, crash->archive->spool.stage_fd[CSN_STAGE_PENDING],
+				      crash->uuid, 0600, err);
+	if (r == 0)
+		r = csn_core_write(file.fd, &crash->hold, memory, &note, err);
+	return r < 0 ? r : csn_publish_commit(&file, false, err);
+}
+
+static bool is_full_disk(const struct csn_error *err)
+{
+	return err->os_errno == ENOSPC || err->os_errno == EDQUOT || err->os_errno == EFBIG;
+}
+
+static int lose(struct crash *crash, const struct csn_error *err)
+{
+	struct csn_log *log = &crash->archive->log;
+
+	drop_assets(crash);
+	csn_log(log, LOG_ERR, "crash of %s is lost: %s/pending: %s; %s", crash->who,
+		crash->archive->spool.path, err->text,
+		is_full_disk(err) ? "free space there or move archive.path"
+				  : "see 'coresnap doctor'");
+	return is_full_disk(err) ? CSN_EXIT_TEMPORARY : CSN_EXIT_OS;
+}
+
+/* The core, or at least its notes. */
+static int write_core(struct crash *crash)
+{
+	static const enum csn_core_memory memories[] = { [CSN_MODE_MINIMAL] = CSN_CORE_TAKEN,
+							 [CSN_MODE_FULL] = CSN_CORE_LIVE,
+							 [CSN_MODE_NOTES] = CSN_CORE_NONE };
+	enum csn_core_memory memory = memories[crash->hold.mode];
+	struct csn_error err = CSN_ERROR_INIT;
+	int r = publish(crash, memory, &err);
+
+	if (r == 0)
+		return 0;
+	if (!is_full_disk(&err) || memory == CSN_CORE_NONE)
+		return lose(crash, &err);
+	csn_log(&crash->archive->log, LOG_ERR,
+		"core of %s does not fit: %s/pending: %s; keeping its notes only", crash->who,
+		crash->archive->spool.path, err.text);
+	/* Copies that were already made may be what filled the disk. */
+	drop_assets(crash);
+	crash->facts.reason = "disk-full";
+	r = publish(crash, CSN_CORE_NONE, &err);
+	return r == 0 ? CSN_EXIT_TEMPORARY : lose(crash, &err);
+}
+
+static void explain_notes(struct crash *crash)
+{
+	static const struct {
+		const char *reason, *text;
+	} reasons[] = {
+		{ "rlimit", "its hard limit RLIMIT_CORE is 0" },
+		{ "quota", "free space is below dump.quota" },
+		{ "rate", "it crashes too often (dump.rate.full)" },
+	};
+	size_t i;
+
+	for (i = 0; crash->hold.reason && i < csn_countof(reasons); i++)
+		if (strcmp(reasons[i].reason, crash->hold.reason) == 0)
+			csn_log(&crash->archive->log, LOG_NOTICE, "%s: notes only: %s", crash->who,
+				reasons[i].text);
+}
+
+/* After the release, or holding the process when all of its memory is wanted. */
+static int finish(struct crash *crash)
+{
+	struct csn_log *log = &crash->archive->log;
+	struct csn_error err;
+	int status;
+
+	if (archive_drop_root(crash->archive, &err) < 0) {
+		csn_log(log, LOG_ERR, "crash of %s is lost: cannot give up root: %s", crash->who,
+			err.text);
+		return CSN_EXIT_OS;
+	}
+	if (!crash->hold.victim.verified)
+		csn_log(log, LOG_WARNING, "%s: identity unverified: %s", crash->who,
+			crash->hold.victim.reason ? crash->hold.victim.reason : "out of time");
+	if (crash->tick) {
+		csn_log(log, LOG_NOTICE, "%s: only counted (%llu so far): %s", crash->who,
+			(unsigned long long)crash->ticks, "it crashes too often (dump.rate.notes)");
+		return 0;
+	}
+	explain_notes(crash);
+	copy_assets(crash);
+	status = write_core(crash);
+	if (status == 0 || crash->facts.reason)
+		archive_report(crash->archive, crash->uuid);
+	return status;
+}
+
+int archive_crash(struct archive *archive, const struct csn_request *request)
+{
+	struct crash crash = {
+		.archive = archive,
+		.facts = { .captured_ns = csn_realtime_ns(), .uptime_ms = boot_time_ms() },
+		.hold = { .request = *request, .core_fd = STDIN_FILENO, .decide = decide },
+	};
+	struct csn_error err;
+	int status;
+
+	crash.hold.began_ns = csn_monotonic_ns();
+	crash.hold.deadline_ns = crash.hold.began_ns + RELEASE_NS;
+	crash.hold.budget_bytes = archive->policy.budget_bytes;
+	crash.hold.decide_context = &crash;
+	csn_uuid_format_random(crash.uuid);
+	crash.facts.uuid = crash.uuid;
+	/* With a short pipe the kernel would wait for us within the notes of many threads. */
+	(void)fcntl(STDIN_FILENO, F_SETPIPE_SZ, (int)CSN_MIB);
+	if (csn_hold_take(&crash.hold, &err) < 0) {
+		csn_log(&archive->log, LOG_ERR, "crash of process %lld is lost: %s",
+			(long long)request->pid, err.text);
+		return CSN_EXIT_DATA;
+	}
+	describe(&crash);
+	if (crash.hold.mode == CSN_MODE_FULL) {
+		alarm(FULL_ALARM_S);
+		status = finish(&crash);
+		csn_hold_release(&crash.hold);
+		return status;
+	}
+	csn_hold_release(&crash.hold);
+	crash.facts.released_ns = csn_monotonic_ns();
+	return finish(&crash);
+}
