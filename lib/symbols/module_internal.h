@@ -1,0 +1,56 @@
+/* What the files of this room share about a module: module.c makes the table from mappings and
+ * memory, module_file.c finds and checks files, debug_file.c the separate debug file. */
+#ifndef CSN_SYMBOLS_MODULE_INTERNAL_H
+#define CSN_SYMBOLS_MODULE_INTERNAL_H
+
+#include "symbols/module.h"
+
+/* Bytes read from the beginning of a module in memory: file header, program headers and, as
+ * linkers lay files out, the notes. */
+#define CSN_MODULE_HEAD_BYTES 4096
+
+struct csn_modules {
+	struct csn_arena *arena;
+	struct csn_modules_input input; /* strings copied; mappings not kept */
+	const char *debug_root;
+	struct csn_module **modules; /* sorted by start */
+	size_t n_modules, capacity;
+	struct csn_module *main;
+	const struct csn_module *last; /* found by csn_modules_find */
+	size_t last_index;
+};
+
+struct csn_module_impl {
+	struct csn_modules *modules;
+	/* One mapping whose offset is known, for the bias: the lowest. */
+	csn_addr first_start;
+	uint64_t first_offset;
+	bool maybe_executable, not_elf;
+	struct csn_span head; /* in the arena; failed when memory does not have it */
+	struct csn_elf_header header;
+	bool has_header; /* head begins with an ELF header */
+
+	bool loaded;
+	struct csn_elf_file *elf; /* owned: file or image */
+	bool debug_tried;
+	struct csn_elf_file *debug_elf; /* owned */
+	const char *debug_path;
+	struct csn_cfi *cfi, *debug_cfi; /* owned */
+	bool cfi_tried, debug_cfi_tried;
+};
+
+size_t csn_module_read_memory(const struct csn_module *module, csn_addr addr, void *data,
+			      size_t size_bytes);
+/* bias such that the bytes at offset of the file are at addr; false when no segment has them. */
+bool csn_module_bias_of(const struct csn_elf_header *header, const struct csn_span *image,
+			csn_addr addr, uint64_t offset, csn_addr *ret_bias) csn_must_check;
+/* Opens the object of a module's pages in memory; NULL when they are not there. */
+struct csn_elf_file *csn_module_open_image(const struct csn_module *module);
+/* Sets impl->elf and what csn_module_load promises. */
+void csn_module_find_file(struct csn_module *module);
+/* Sets impl->debug_elf and impl->debug_path. */
+void csn_module_find_debug(struct csn_module *module);
+/* True when the object has exactly this module's build-id. */
+bool csn_module_has_build_id(const struct csn_module *module, const struct csn_elf_file *elf);
+
+#endif
