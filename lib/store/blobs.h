@@ -21,12 +21,16 @@ struct csn_blob_ops {
 	/* Appends; not durable before sync. uuid names it in the record's header. */
 	int (*put)(void *state, const uint8_t uuid[16], const void *data, size_t size_bytes,
 		   struct csn_blob_ref *ret_ref, struct csn_error *err);
-	/* Makes every put since the last sync or undo durable. */
+	/* Makes every put durable. */
 	int (*sync)(void *state, struct csn_error *err);
-	/* Forgets every put since the last sync. */
+	/* Forgets every put since the last keep. */
 	void (*undo)(void *state);
-	/* Tells that the synced puts are referenced by committed rows (undo no longer touches
-	 * them). */
+	/* Where the synced puts end, in the engine's own form; committed together with the rows
+	 * that name them, and given back to restore when the store is opened, which takes back
+	 * whatever was put after it. */
+	void (*position)(void *state, struct csn_blob_ref *ret_position);
+	int (*restore)(void *state, const char *position, struct csn_error *err);
+	/* The rows are committed: undo no longer reaches behind here. */
 	void (*keep)(void *state);
 	/* Appends the bytes to out; FORMAT when the record is damaged. */
 	int (*get)(void *state, const struct csn_blob_ref *ref, struct csn_buf *out,

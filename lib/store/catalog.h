@@ -29,6 +29,7 @@ struct csn_field {
 
 struct csn_config_type {
 	const char *name; /* "project" */
+	bool internal;    /* of the server's own: not offered by the API */
 	struct csn_field fields[CSN_CONFIG_FIELDS_MAX];
 };
 
@@ -87,6 +88,27 @@ struct csn_user {
 	char universe_name[CSN_NAME_MAX];
 	char role[16]; /* admin, member, guest */
 };
+
+/* ---- configuration, by type (what the API's bpg calls do) ----
+ *
+ * These know the types' own rules: names that must be unique, passwords hashed, tokens made and
+ * hashed, an attribute declared in the object index, a deleted project hidden. */
+
+/* Rows without secrets, an array. where as in select; NULL for all. */
+int csn_catalog_rows(struct csn_store *store, const struct csn_config_type *type,
+		     const json_t *where, json_t **ret_rows, struct csn_error *err) csn_must_check;
+/* USAGE with a sentence for the user when a rule is broken. The row returned holds a new token's
+ * full value: the only time that it is shown. */
+int csn_catalog_create(struct csn_store *store, const struct csn_config_type *type,
+		       const json_t *object, json_t **ret_row, struct csn_error *err)
+	csn_must_check;
+int csn_catalog_modify(struct csn_store *store, const struct csn_config_type *type,
+		       const json_t *key, const json_t *fields, struct csn_error *err)
+	csn_must_check;
+int csn_catalog_delete(struct csn_store *store, const struct csn_config_type *type,
+		       const json_t *key, bool cascade, struct csn_error *err) csn_must_check;
+
+/* ---- names ---- */
 
 /* NOT_FOUND when there is none. universe NULL or "": the project's name must be unique. */
 int csn_catalog_find_project(struct csn_store *store, const char *universe, const char *name,
