@@ -417,9 +417,8 @@ static void drop_libc_alias(struct name *name, bool in_libc)
 	bool aliased = drop_prefix(name, "__GI_", CSN_REWRITE_LIBC_ALIAS) ||
 		       drop_prefix(name, "IA__", CSN_REWRITE_LIBC_ALIAS);
 
-	if (!in_libc && !aliased && !is_dispatched(name->text))
-		return;
-	if (!in_libc && !starts_with(name->text, "__"))
+	/* Elsewhere only "__strlen" and its like are known to be the C library's. */
+	if (!in_libc && !aliased && !(starts_with(name->text, "__") && is_dispatched(name->text)))
 		return;
 	drop_prefix(name, "__libc_", CSN_REWRITE_LIBC_ALIAS);
 	drop_prefix(name, "_IO_new_", CSN_REWRITE_LIBC_ALIAS);
