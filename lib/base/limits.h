@@ -69,6 +69,8 @@
 #define CSN_MAX_SNAPSHOT_NOTES 4096u    /* annotations, classifiers, truncation notes: of each */
 #define CSN_MAX_ATTRIBUTES 4096
 #define CSN_MAX_JSON_DEPTH 64
+#define CSN_MAX_CALLSTACK_TEXT CSN_MIB
+#define CSN_MAX_CALLSTACK_FRAMES 512
 #define CSN_MAX_JSON_VALUES 32000000u
 
 /* Attributes set from outside (contracts 3). */

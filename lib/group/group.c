@@ -18,6 +18,7 @@
 #include "group/canonical.h"
 
 #define PERIOD_MAX 4
+#define LOOK_BACK 8
 
 static int full(struct csn_error *err)
 {
@@ -136,6 +137,28 @@ static int fill_frame(struct csn_arena *arena, const struct csn_snapshot_frame *
 		frame->role = CSN_ROLE_SIGNAL;
 	frame->token = token;
 	return token ? 0 : full(err);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* A deep recursion has few names: what was worked out a few frames ago is taken over. */
+static bool copy_recent(const struct csn_snapshot_frame *from, struct csn_group_frame *frames,
+			size_t index)
+{
+	for (size_t back = 1; back <= LOOK_BACK && back <= index; back++) {
+		const struct csn_group_frame *recent = &frames[index - back];
+
+		if (!recent->raw || !same_text(from->function, recent->raw) ||
+		    !same_text(file_name(from->library), recent->module) || from->signal_frame ||
+		    recent->role == CSN_ROLE_SIGNAL)
+			continue;
+		frames[index] = *recent;
+		return true;
+	}
+	return false;
 }
 
 static void drop(struct csn_group_frame *frame, const char *rule)
@@ -343,6 +366,8 @@ int csn_group_snapshot(struct csn_arena *arena, const struct csn_snapshot *snaps
 	if (!group.frames)
 		return full(err);
 	for (size_t i = 0; i < group.n_frames; i++) {
+		if (copy_recent(&thread->frames[i], group.frames, i))
+			continue;
 		r = fill_frame(arena, &thread->frames[i], managed, &group.frames[i], err);
 		if (r < 0)
 			return r;
@@ -369,7 +394,7 @@ void csn_group_write_callstack(const struct csn_group *group, struct csn_buf *ou
 	csn_json_begin_object(&json);
 	csn_json_key(&json, "frame");
 	csn_json_begin_array(&json);
-	for (size_t i = 0; i < group->n_tokens; i++)
+	for (size_t i = 0; i < group->n_tokens && i < CSN_MAX_CALLSTACK_FRAMES; i++)
 		csn_json_string(&json, group->tokens[i]);
 	csn_json_end_array(&json);
 	csn_json_end_object(&json);
@@ -382,7 +407,7 @@ void csn_group_write_raw_callstack(const struct csn_group *group, struct csn_buf
 	csn_json_begin_object(&json);
 	csn_json_key(&json, "frame");
 	csn_json_begin_array(&json);
-	for (size_t i = 0; i < group->n_frames; i++) {
+	for (size_t i = 0; i < group->n_frames && i < CSN_MAX_CALLSTACK_FRAMES; i++) {
 		const struct csn_group_frame *frame = &group->frames[i];
 
 		csn_json_string(&json, frame->raw ? frame->raw : frame->token);

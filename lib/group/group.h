@@ -49,7 +49,8 @@ int csn_group_snapshot(struct csn_arena *arena, const struct csn_snapshot *snaps
 		       const char *component, struct csn_group *ret_group, struct csn_error *err)
 	csn_must_check;
 
-/* The stacks as the attribute texts {"frame":["top","next",...]}. */
+/* The stacks as the attribute texts {"frame":["top","next",...]}, at most
+ * CSN_MAX_CALLSTACK_FRAMES of them. */
 void csn_group_write_callstack(const struct csn_group *group, struct csn_buf *out);
 void csn_group_write_raw_callstack(const struct csn_group *group, struct csn_buf *out);
 /* One object: version, fingerprint, family, thread, and per frame role, token, rule. */
