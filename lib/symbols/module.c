@@ -171,9 +171,9 @@ static int add_mapping(struct csn_modules *modules, const struct csn_module_mapp
 		       struct csn_error *err)
 {
 	size_t length = strlen(mapping->path), cut = strlen(DELETED);
-	bool deleted = length > cut && strcmp(mapping->path + length - cut, DELETED) == 0;
+	bool marked = length > cut && strcmp(mapping->path + length - cut, DELETED) == 0;
 	char *path =
-		csn_arena_strndup(modules->arena, mapping->path, deleted ? length - cut : length);
+		csn_arena_strndup(modules->arena, mapping->path, marked ? length - cut : length);
 	struct csn_module *module;
 
 	if (!path)
@@ -189,7 +189,7 @@ static int add_mapping(struct csn_modules *modules, const struct csn_module_mapp
 	module = add_module(modules, path);
 	if (!module)
 		return csn_fail_nomem(err);
-	module->deleted = deleted;
+	module->deleted = marked || mapping->deleted;
 	module->start = mapping->start;
 	module->end = mapping->end;
 	module->impl->first_start = mapping->start;

@@ -20,6 +20,7 @@ struct csn_module_mapping {
 	csn_addr start, end;
 	uint64_t offset; /* into the file, bytes */
 	const char *path;
+	bool deleted;          /* the path ended in " (deleted)", cut off by the target */
 	bool maybe_executable; /* true also when permissions are not known */
 };
 
