@@ -40,6 +40,15 @@ struct csn_arch_register {
 	bool callee_saved; /* a callee must preserve it, so CFI "same value" can be believed */
 };
 
+enum csn_access_kind { CSN_ACCESS_UNKNOWN, CSN_ACCESS_READ, CSN_ACCESS_WRITE };
+
+/* What one instruction was about to do with memory. */
+struct csn_access {
+	enum csn_access_kind kind;
+	csn_addr address;
+	unsigned size_bytes;
+};
+
 struct csn_arch {
 	const char *name;            /* "x86_64", as uname(2) says it */
 	uint16_t elf_machine;        /* EM_X86_64 */
@@ -62,6 +71,12 @@ struct csn_arch {
 	/* Target of a direct call that ends right before return_address, given the 8 bytes before
 	 * it; 0 when it is no direct call. */
 	csn_addr (*call_target)(const uint8_t before[8], csn_addr return_address);
+	/* The memory operand of the instruction at code. False for one without, or one that this
+	 * does not know: no answer is better than a wrong one. */
+	bool (*decode_access)(const uint8_t *code, size_t size_bytes,
+			      const struct csn_registers *registers, struct csn_access *ret_access);
+	/* Can an address of this value exist at all? */
+	bool (*is_canonical)(csn_addr address);
 	/* The length in bytes of a call instruction that ends right before a return address, given
 	 * the size_bytes bytes before it; 0 when none can end there. */
 	unsigned (*call_before)(const uint8_t *before, size_t size_bytes);

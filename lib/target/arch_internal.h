@@ -6,4 +6,8 @@
 
 extern const struct csn_arch csn_arch_x86_64;
 
+/* arch_x86_64_access.c */
+bool csn_x86_64_decode_access(const uint8_t *code, size_t size_bytes,
+			      const struct csn_registers *registers, struct csn_access *ret_access);
+
 #endif

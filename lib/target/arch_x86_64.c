@@ -76,6 +76,12 @@ static csn_addr csn_x86_64_call_target(const uint8_t before[8], csn_addr return_
 	return before[3] == 0xe8 ? return_address + (uint64_t)csn_span_int(&span, 4) : 0;
 }
 
+static bool csn_x86_64_is_canonical(csn_addr address)
+{
+	/* Bits 47 to 63 equal (57-bit addresses are only handed out on request). */
+	return (address >> 47) == 0 || (address >> 47) == 0x1ffff;
+}
+
 /* mov $__NR_rt_sigreturn,%rax; syscall: the same in glibc, musl and Go, because gdb and the kernel
  * know it by these bytes. */
 static const uint8_t csn_x86_64_sigreturn[] = { 0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05 };
@@ -110,5 +116,7 @@ const struct csn_arch csn_arch_x86_64 = {
 	.prologue_push_bytes = 1,
 	.prologue_bytes = sizeof(csn_x86_64_prologue),
 	.call_target = csn_x86_64_call_target,
+	.decode_access = csn_x86_64_decode_access,
+	.is_canonical = csn_x86_64_is_canonical,
 	.call_before = csn_x86_64_call_before,
 };

@@ -1,0 +1,172 @@
+/* The memory operand of an x86-64 instruction, for the common forms that load or store one plain
+ * value (Intel SDM volume 2, chapter 2 and appendix A). Read-modify-write, string, stack and vector
+ * instructions beyond plain moves are left to others: here every answer must be certain. */
+#include "target/arch_internal.h"
+
+/* ModRM register numbers to ours (DWARF order). */
+static const uint8_t csn_x86_64_numbers[16] = {
+	0, 2, 1, 3, 7, 6, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15
+};
+
+enum { CSN_RIP = 16, CSN_FS_BASE = 24, CSN_GS_BASE = 25 };
+
+struct csn_insn {
+	struct csn_span code;
+	const struct csn_registers *registers;
+	uint8_t rex;
+	bool operand_16;
+	unsigned segment_base; /* register number, 0 none */
+	uint8_t modrm;
+	bool unknown; /* a register that the address needs is not known */
+};
+
+struct csn_opcode {
+	uint8_t opcode;
+	uint8_t kind;      /* enum csn_access_kind */
+	uint8_t size;      /* 0: by operand size */
+	int8_t reg;        /* required ModRM.reg; -1 any */
+	uint8_t immediate; /* bytes behind the address; 255: by operand size, at most 4 */
+};
+
+/* Everything of appendix A's one-byte map that only loads or only stores one operand. */
+static const struct csn_opcode csn_one_byte[] = {
+	{ 0x88, CSN_ACCESS_WRITE, 1, -1, 0 }, { 0x89, CSN_ACCESS_WRITE, 0, -1, 0 },
+	{ 0x8a, CSN_ACCESS_READ, 1, -1, 0 },  { 0x8b, CSN_ACCESS_READ, 0, -1, 0 },
+	{ 0xc6, CSN_ACCESS_WRITE, 1, 0, 1 },  { 0xc7, CSN_ACCESS_WRITE, 0, 0, 255 },
+	{ 0x63, CSN_ACCESS_READ, 4, -1, 0 },  { 0x02, CSN_ACCESS_READ, 1, -1, 0 },
+	{ 0x03, CSN_ACCESS_READ, 0, -1, 0 },  { 0x0a, CSN_ACCESS_READ, 1, -1, 0 },
+	{ 0x0b, CSN_ACCESS_READ, 0, -1, 0 },  { 0x22, CSN_ACCESS_READ, 1, -1, 0 },
+	{ 0x23, CSN_ACCESS_READ, 0, -1, 0 },  { 0x2a, CSN_ACCESS_READ, 1, -1, 0 },
+	{ 0x2b, CSN_ACCESS_READ, 0, -1, 0 },  { 0x32, CSN_ACCESS_READ, 1, -1, 0 },
+	{ 0x33, CSN_ACCESS_READ, 0, -1, 0 },  { 0x38, CSN_ACCESS_READ, 1, -1, 0 },
+	{ 0x39, CSN_ACCESS_READ, 0, -1, 0 },  { 0x3a, CSN_ACCESS_READ, 1, -1, 0 },
+	{ 0x3b, CSN_ACCESS_READ, 0, -1, 0 },  { 0x80, CSN_ACCESS_READ, 1, 7, 1 },
+	{ 0x81, CSN_ACCESS_READ, 0, 7, 255 }, { 0x83, CSN_ACCESS_READ, 0, 7, 1 },
+	{ 0x84, CSN_ACCESS_READ, 1, -1, 0 },  { 0x85, CSN_ACCESS_READ, 0, -1, 0 },
+	{ 0xff, CSN_ACCESS_READ, 8, 2, 0 },   { 0xff, CSN_ACCESS_READ, 8, 4, 0 },
+	{ 0xff, CSN_ACCESS_READ, 8, 6, 0 },
+};
+
+static const struct csn_opcode csn_two_byte[] = {
+	{ 0xb6, CSN_ACCESS_READ, 1, -1, 0 },   { 0xb7, CSN_ACCESS_READ, 2, -1, 0 },
+	{ 0xbe, CSN_ACCESS_READ, 1, -1, 0 },   { 0xbf, CSN_ACCESS_READ, 2, -1, 0 },
+	{ 0xaf, CSN_ACCESS_READ, 0, -1, 0 },   { 0x10, CSN_ACCESS_READ, 4, -1, 0 },
+	{ 0x11, CSN_ACCESS_WRITE, 4, -1, 0 },  { 0x28, CSN_ACCESS_READ, 16, -1, 0 },
+	{ 0x29, CSN_ACCESS_WRITE, 16, -1, 0 }, { 0x6f, CSN_ACCESS_READ, 8, -1, 0 },
+	{ 0x7f, CSN_ACCESS_WRITE, 8, -1, 0 },
+};
+
+static uint64_t csn_insn_register(struct csn_insn *insn, unsigned number)
+{
+	if (!csn_register_known(insn->registers, number))
+		insn->unknown = true;
+	return insn->registers->value[number];
+}
+
+static uint8_t csn_insn_prefixes(struct csn_insn *insn)
+{
+	for (;;) {
+		uint8_t byte = csn_span_u8(&insn->code);
+
+		if (byte == 0x66)
+			insn->operand_16 = true;
+		else if (byte == 0x64)
+			insn->segment_base = CSN_FS_BASE;
+		else if (byte == 0x65)
+			insn->segment_base = CSN_GS_BASE;
+		else if (byte != 0x2e && byte != 0x36 && byte != 0x3e && byte != 0x26 &&
+			 byte != 0xf2 && byte != 0xf3)
+			return byte;
+		if (!csn_span_ok(&insn->code))
+			return 0x90;
+	}
+}
+
+static csn_addr csn_insn_sib(struct csn_insn *insn, bool *ret_disp32)
+{
+	uint8_t sib = csn_span_u8(&insn->code), mod = insn->modrm >> 6;
+	unsigned index = (sib >> 3 & 7) | (insn->rex & 2) << 2;
+	csn_addr sum = 0;
+
+	if (index != 4)
+		sum = csn_insn_register(insn, csn_x86_64_numbers[index]) << (sib >> 6);
+	if ((sib & 7) == 5 && mod == 0)
+		*ret_disp32 = true;
+	else
+		sum += csn_insn_register(insn,
+					 csn_x86_64_numbers[(sib & 7) | (insn->rex & 1) << 3]);
+	return sum;
+}
+
+/* The effective address; immediate_bytes follow the displacement. */
+static csn_addr csn_insn_address(struct csn_insn *insn, unsigned immediate_bytes)
+{
+	unsigned mod = insn->modrm >> 6, rm = insn->modrm & 7;
+	bool disp32 = mod == 2, relative = false;
+	csn_addr sum = 0;
+
+	if (rm == 4) {
+		sum = csn_insn_sib(insn, &disp32);
+	} else if (mod == 0 && rm == 5) {
+		disp32 = true;
+		relative = true;
+	} else {
+		sum = csn_insn_register(insn, csn_x86_64_numbers[rm | (insn->rex & 1) << 3]);
+	}
+	if (mod == 1)
+		sum += (uint64_t)csn_span_int(&insn->code, 1);
+	else if (disp32)
+		sum += (uint64_t)csn_span_int(&insn->code, 4);
+	if (relative)
+		sum += csn_insn_register(insn, CSN_RIP) + insn->code.at + immediate_bytes;
+	if (insn->segment_base)
+		sum += csn_insn_register(insn, insn->segment_base);
+	return sum;
+}
+
+static const struct csn_opcode *csn_insn_find(const struct csn_insn *insn, uint8_t opcode,
+					      const struct csn_opcode *table, size_t count)
+{
+	int reg = insn->modrm >> 3 & 7;
+
+	for (size_t i = 0; i < count; i++)
+		if (table[i].opcode == opcode && (table[i].reg < 0 || table[i].reg == reg))
+			return &table[i];
+	return NULL;
+}
+
+bool csn_x86_64_decode_access(const uint8_t *code, size_t size_bytes,
+			      const struct csn_registers *registers, struct csn_access *ret_access)
+{
+	struct csn_insn insn = { .code = csn_span_of(code, size_bytes), .registers = registers };
+	const struct csn_opcode *found;
+	struct csn_access access;
+	unsigned operand;
+	uint8_t opcode = csn_insn_prefixes(&insn);
+	bool two_bytes;
+
+	if ((opcode & 0xf0) == 0x40) {
+		insn.rex = opcode;
+		opcode = csn_span_u8(&insn.code);
+	}
+	two_bytes = opcode == 0x0f;
+	if (two_bytes)
+		opcode = csn_span_u8(&insn.code);
+	insn.modrm = csn_span_u8(&insn.code);
+	if (!csn_span_ok(&insn.code) || insn.modrm >> 6 == 3)
+		return false;
+	found = two_bytes ? csn_insn_find(&insn, opcode, csn_two_byte, csn_countof(csn_two_byte))
+			  : csn_insn_find(&insn, opcode, csn_one_byte, csn_countof(csn_one_byte));
+	if (!found)
+		return false;
+	operand = insn.rex & 8 ? 8 : insn.operand_16 ? 2 : 4;
+	access.kind = (enum csn_access_kind)found->kind;
+	access.size_bytes = found->size ? found->size : operand;
+	access.address = csn_insn_address(&insn, found->immediate != 255 ? found->immediate
+						 : operand == 2          ? 2
+									 : 4);
+	if (!csn_span_ok(&insn.code) || insn.unknown)
+		return false;
+	*ret_access = access;
+	return true;
+}
