@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "analyze/facts_internal.h"
-#include "base/clock.h"
+#include "base/cleanup.h"
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/text.h"

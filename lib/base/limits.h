@@ -76,6 +76,7 @@
 /* Attributes set from outside (contracts 3). */
 #define CSN_MAX_KV_PAIRS 64
 #define CSN_MAX_KV_BYTES (4 * CSN_KIB)
+#define CSN_MAX_RESOURCE_TEXT (64 * CSN_KIB)
 
 /* The host's spool and what its children print. */
 #define CSN_MAX_SPOOL_OBJECTS 1000000u

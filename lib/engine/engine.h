@@ -1,0 +1,47 @@
+/* The engine: a target in, a snapshot out.
+ *
+ * It makes the module table, walks every thread, names all frames in one batch, decodes the fault
+ * and gathers attributes. What could not be had is said in the snapshot (truncated, warnings,
+ * unwind_end) and makes it partial; an error means that there is no snapshot at all. Source lines,
+ * inlined frames and variables will be filled in between naming and analysis. */
+#ifndef CSN_ENGINE_ENGINE_H
+#define CSN_ENGINE_ENGINE_H
+
+#include "snapshot/snapshot.h"
+#include "target/target.h"
+
+/* All borrowed; zeroed means defaults. */
+struct csn_engine_options {
+	const char *executable;  /* file of the main program; NULL: found from the target */
+	const char *application; /* attribute; NULL: name of the executable */
+	const char *defaults;    /* our own BACKTRACE_DEFAULTS: lines key=value; NULL */
+	const char *const *kv;   /* texts "key:value,..." */
+	size_t n_kv;
+	const char *const *classifiers;
+	size_t n_classifiers;
+	const char *const *resources; /* folders of objects by build-id, and files to attach */
+	size_t n_resources;
+	const int64_t *threads; /* only these; n_threads 0: all */
+	size_t n_threads;
+	int64_t fault_thread;    /* 0: what the target says */
+	bool faulted;            /* callers' registers for the faulting thread only */
+	uint64_t depth;          /* frames kept per thread; 0: no limit */
+	uint64_t budget;         /* frames kept in all; 0: no limit */
+	int64_t timeout_seconds; /* 0: none */
+};
+
+/* What a program wants to tell about the run. */
+struct csn_engine_stats {
+	uint64_t modules_ns, unwind_ns, names_ns, analyze_ns;
+	size_t n_frames, n_addresses;
+};
+
+/* ret_stats may be NULL. USAGE: an option does not fit the target (no such thread, bad kv). */
+int csn_engine_snapshot(struct csn_target *target, const struct csn_engine_options *options,
+			struct csn_snapshot **ret_snapshot, struct csn_engine_stats *ret_stats,
+			struct csn_error *err) csn_must_check;
+
+/* Something is missing from it: exit status 1 of the programs. */
+bool csn_engine_is_partial(const struct csn_snapshot *snapshot);
+
+#endif

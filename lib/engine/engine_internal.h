@@ -1,0 +1,35 @@
+/* Private to the engine: one run, and its steps in the order they are taken. */
+#ifndef CSN_ENGINE_ENGINE_INTERNAL_H
+#define CSN_ENGINE_ENGINE_INTERNAL_H
+
+#include "analyze/facts.h"
+#include "engine/engine.h"
+#include "symbols/module.h"
+#include "unwind/unwind.h"
+
+struct csn_engine {
+	struct csn_target *target;
+	const struct csn_engine_options *options;
+	struct csn_snapshot *snapshot; /* being made; owned until handed over */
+	struct csn_modules *modules;
+	struct csn_unwinder *unwinder;
+	json_t *facts;
+	const struct csn_thread *fault_thread; /* NULL: nobody faulted */
+	int64_t deadline_ns;                   /* monotonic; 0 none */
+	struct csn_engine_stats stats;
+};
+
+/* modules.c */
+int csn_engine_open_modules(struct csn_engine *engine, struct csn_error *err) csn_must_check;
+int csn_engine_store_modules(struct csn_engine *engine, struct csn_error *err) csn_must_check;
+int csn_engine_store_maps(struct csn_engine *engine, struct csn_error *err) csn_must_check;
+/* Lower-case hex in the snapshot's arena; NULL when the module has no build-id or memory is out. */
+const char *csn_engine_build_id(struct csn_engine *engine, const struct csn_module *module);
+
+/* stacks.c: threads with frames and names. */
+int csn_engine_walk_threads(struct csn_engine *engine, struct csn_error *err) csn_must_check;
+
+/* describe.c: attributes, limits, call stack, warnings. */
+int csn_engine_describe(struct csn_engine *engine, struct csn_error *err) csn_must_check;
+
+#endif

@@ -1,0 +1,169 @@
+#include <elf.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/uuid.h"
+#include "engine/engine_internal.h"
+
+static size_t csn_read_own(void *context, csn_addr addr, void *data, size_t size_bytes)
+{
+	return csn_target_read_own(context, addr, data, size_bytes);
+}
+
+/* Pages that the core left out come from the verified file of the module. */
+static size_t csn_read_module_file(void *context, csn_addr addr, void *data, size_t size_bytes)
+{
+	struct csn_module *module = csn_modules_find(context, addr);
+
+	return module ? csn_module_read_file(module, addr, data, size_bytes) : 0;
+}
+
+static const char *csn_find_assets(const struct csn_engine_options *options)
+{
+	struct stat st;
+
+	for (size_t i = 0; i < options->n_resources; i++)
+		if (stat(options->resources[i], &st) == 0 && S_ISDIR(st.st_mode))
+			return options->resources[i];
+	return NULL;
+}
+
+static int csn_collect_mappings(struct csn_engine *engine, struct csn_modules_input *input,
+				struct csn_error *err)
+{
+	const struct csn_target *target = engine->target;
+	struct csn_module_mapping *list =
+		csn_arena_array(engine->snapshot->arena, target->n_mappings + 1, sizeof(*list));
+	size_t count = 0;
+
+	if (!list)
+		return csn_fail_nomem(err);
+	for (size_t i = 0; i < target->n_mappings; i++) {
+		const struct csn_mapping *mapping = &target->mappings[i];
+
+		if (!mapping->is_file)
+			continue;
+		list[count++] = (struct csn_module_mapping){
+			.start = mapping->start,
+			.end = mapping->end,
+			.offset = mapping->offset,
+			.path = mapping->path,
+			.maybe_executable = mapping->executable || !mapping->perms_known,
+		};
+	}
+	input->mappings = list;
+	input->n_mappings = count;
+	return 0;
+}
+
+int csn_engine_open_modules(struct csn_engine *engine, struct csn_error *err)
+{
+	struct csn_target *target = engine->target;
+	struct csn_modules_input input = {
+		.read = csn_read_own,
+		.context = target,
+		.executable = engine->options->executable,
+		.assets = csn_find_assets(engine->options),
+	};
+
+	csn_target_find_auxv(target, AT_SYSINFO_EHDR, &input.vdso);
+	csn_target_find_auxv(target, AT_ENTRY, &input.entry);
+	if (csn_collect_mappings(engine, &input, err) < 0 ||
+	    csn_modules_new(&input, &engine->modules, err) < 0)
+		return -CSN_E_NOMEM;
+	csn_target_set_backing(target, csn_read_module_file, engine->modules);
+	return csn_unwinder_new(target, engine->modules, &engine->unwinder, err);
+}
+
+const char *csn_engine_build_id(struct csn_engine *engine, const struct csn_module *module)
+{
+	char *text;
+
+	if (!module->build_id_size)
+		return NULL;
+	text = csn_arena_alloc(engine->snapshot->arena, 2 * module->build_id_size + 1);
+	if (text)
+		csn_hex_format(module->build_id, module->build_id_size, text);
+	return text;
+}
+
+/* The main program must be there for a snapshot to be whole; of the others only those on the
+ * faulting stack count, and stacks.c notes them. */
+static int csn_note_main_program(struct csn_engine *engine, struct csn_error *err)
+{
+	struct csn_module *main_module = csn_modules_main(engine->modules);
+	const char *text;
+
+	if (!main_module) {
+		if (engine->target->mappings_from_note || engine->target->live)
+			return 0;
+		return csn_snapshot_add_truncated(engine->snapshot,
+						  "the core does not say which files were mapped",
+						  err);
+	}
+	if (main_module->state == CSN_MODULE_OK)
+		return 0;
+	text = csn_arena_sprintf(engine->snapshot->arena, "executable %s: %s", main_module->path,
+				 main_module->reason ? main_module->reason : "the file is missing");
+	return text ? csn_snapshot_add_truncated(engine->snapshot, text, err) : csn_fail_nomem(err);
+}
+
+int csn_engine_store_modules(struct csn_engine *engine, struct csn_error *err)
+{
+	struct csn_snapshot *snapshot = engine->snapshot;
+	size_t count = csn_modules_count(engine->modules);
+
+	snapshot->modules = csn_arena_array(snapshot->arena, count + 1, sizeof(*snapshot->modules));
+	if (!snapshot->modules)
+		return csn_fail_nomem(err);
+	for (size_t i = 0; i < count; i++) {
+		struct csn_module *module = csn_modules_get(engine->modules, i);
+		struct csn_snapshot_module *stored = &snapshot->modules[i];
+		const char *debug;
+
+		csn_module_load(module);
+		debug = csn_module_debug_path(module);
+		stored->start = module->start;
+		stored->end = module->end;
+		stored->path = csn_arena_strdup(snapshot->arena, module->path);
+		stored->build_id = csn_engine_build_id(engine, module);
+		stored->debug_path = debug ? csn_arena_strdup(snapshot->arena, debug) : NULL;
+		stored->state = csn_module_state_name(module->state);
+		if (!stored->path)
+			return csn_fail_nomem(err);
+	}
+	snapshot->n_modules = count;
+	return csn_note_main_program(engine, err);
+}
+
+int csn_engine_store_maps(struct csn_engine *engine, struct csn_error *err)
+{
+	struct csn_snapshot *snapshot = engine->snapshot;
+	const struct csn_target *target = engine->target;
+
+	snapshot->maps =
+		csn_arena_array(snapshot->arena, target->n_mappings + 1, sizeof(*snapshot->maps));
+	if (!snapshot->maps)
+		return csn_fail_nomem(err);
+	for (size_t i = 0; i < target->n_mappings; i++) {
+		const struct csn_mapping *mapping = &target->mappings[i];
+		struct csn_snapshot_map *stored = &snapshot->maps[i];
+
+		stored->start = mapping->start;
+		stored->end = mapping->end;
+		stored->offset = mapping->offset;
+		if (mapping->perms_known)
+			snprintf(stored->perms, sizeof(stored->perms), "%c%c%c%c",
+				 mapping->readable ? 'r' : '-', mapping->writable ? 'w' : '-',
+				 mapping->executable ? 'x' : '-', mapping->shared ? 's' : 'p');
+		else
+			memcpy(stored->perms, "????", 5);
+		stored->path =
+			mapping->path ? csn_arena_strdup(snapshot->arena, mapping->path) : NULL;
+		if (mapping->path && !stored->path)
+			return csn_fail_nomem(err);
+	}
+	snapshot->n_maps = target->n_mappings;
+	return 0;
+}

@@ -1,0 +1,511 @@
+/* Threads into frames, frames into names.
+ *
+ * All threads are walked first; then every distinct counter is named in one batch, because naming
+ * costs one pass over the symbols of each module, however many counters there are. A stack deeper
+ * than the limit keeps its inner three quarters and its outer quarter: where it broke and where it
+ * came from. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "engine/engine_internal.h"
+#include "symbols/lookup.h"
+
+#define CSN_KEPT_REGISTERS 16
+
+struct csn_raw_frame {
+	csn_addr pc;
+	bool exact, signal_frame;
+	uint8_t how;
+	uint64_t known;                     /* bit n: value[n] */
+	uint64_t value[CSN_KEPT_REGISTERS]; /* of csn_stacks.kept */
+	uint32_t lookup;                    /* index into csn_stacks.lookups */
+};
+
+/* What frames say of their module, in the snapshot's arena. */
+struct csn_named_module {
+	const struct csn_module *module;
+	const char *path, *build_id;
+};
+
+struct csn_stacks {
+	struct csn_engine *engine;
+	unsigned kept[CSN_KEPT_REGISTERS]; /* register numbers that callers keep */
+	unsigned n_kept;
+	struct csn_raw_frame *frames; /* malloc; of all threads */
+	size_t n_frames, capacity;
+	struct csn_lookup *lookups; /* malloc; distinct */
+	size_t n_lookups, lookups_capacity;
+	uint32_t *slots; /* malloc; open addressing, index + 1 */
+	size_t n_slots;
+	struct csn_named_module *named; /* malloc; by index of the lookup */
+};
+
+static void csn_stacks_done(struct csn_stacks *stacks)
+{
+	free(stacks->frames);
+	free(stacks->lookups);
+	free(stacks->slots);
+	free(stacks->named);
+}
+
+static void csn_stacks_choose_registers(struct csn_stacks *stacks)
+{
+	const struct csn_arch *arch = stacks->engine->target->arch;
+
+	for (unsigned i = 0; i < arch->n_dwarf; i++)
+		if ((arch->registers[i].callee_saved || i == arch->sp) &&
+		    stacks->n_kept < CSN_KEPT_REGISTERS)
+			stacks->kept[stacks->n_kept++] = i;
+}
+
+static bool csn_grow(void *array, size_t count, size_t *capacity, size_t size_bytes)
+{
+	void **place = array, *grown;
+	size_t wanted = *capacity ? *capacity * 2 : 256;
+
+	if (count < *capacity)
+		return true;
+	grown = reallocarray(*place, wanted, size_bytes);
+	if (!grown)
+		return false;
+	*place = grown;
+	*capacity = wanted;
+	return true;
+}
+
+static size_t csn_slot_of(const struct csn_stacks *stacks, csn_addr pc, bool is_return)
+{
+	size_t at = ((pc << 1 | is_return) * 0x9e3779b97f4a7c15ull >> 20) & (stacks->n_slots - 1);
+
+	while (stacks->slots[at]) {
+		const struct csn_lookup *lookup = &stacks->lookups[stacks->slots[at] - 1];
+
+		if (lookup->pc == pc && lookup->is_return == is_return)
+			break;
+		at = (at + 1) & (stacks->n_slots - 1);
+	}
+	return at;
+}
+
+static bool csn_slots_grow(struct csn_stacks *stacks)
+{
+	size_t wanted = stacks->n_slots ? stacks->n_slots * 2 : 1024;
+
+	if (stacks->n_lookups * 2 < stacks->n_slots)
+		return true;
+	free(stacks->slots);
+	stacks->slots = calloc(wanted, sizeof(*stacks->slots));
+	if (!stacks->slots)
+		return false;
+	stacks->n_slots = wanted;
+	for (size_t i = 0; i < stacks->n_lookups; i++)
+		stacks->slots[csn_slot_of(stacks, stacks->lookups[i].pc,
+					  stacks->lookups[i].is_return)] = (uint32_t)i + 1;
+	return true;
+}
+
+/* Index of the distinct counter. */
+static bool csn_stacks_intern(struct csn_stacks *stacks, struct csn_raw_frame *frame)
+{
+	size_t slot;
+
+	if (!csn_slots_grow(stacks) ||
+	    !csn_grow(&stacks->lookups, stacks->n_lookups, &stacks->lookups_capacity,
+		      sizeof(*stacks->lookups)))
+		return false;
+	slot = csn_slot_of(stacks, frame->pc, !frame->exact);
+	if (!stacks->slots[slot]) {
+		stacks->lookups[stacks->n_lookups++] =
+			(struct csn_lookup){ .pc = frame->pc, .is_return = !frame->exact };
+		stacks->slots[slot] = (uint32_t)stacks->n_lookups;
+	}
+	frame->lookup = stacks->slots[slot] - 1;
+	return true;
+}
+
+static void csn_raw_frame_take(const struct csn_stacks *stacks,
+			       const struct csn_unwind_cursor *cursor, struct csn_raw_frame *frame)
+{
+	frame->pc = cursor->pc;
+	frame->exact = cursor->exact;
+	frame->signal_frame = cursor->signal_frame;
+	frame->how = (uint8_t)cursor->how;
+	frame->known = 0;
+	for (unsigned i = 0; i < stacks->n_kept; i++) {
+		frame->value[i] = cursor->registers.value[stacks->kept[i]];
+		frame->known |= (uint64_t)csn_register_known(&cursor->registers, stacks->kept[i])
+				<< i;
+	}
+}
+
+static void csn_reverse(struct csn_raw_frame *frames, size_t from, size_t to)
+{
+	while (from + 1 < to) {
+		struct csn_raw_frame other = frames[from];
+
+		frames[from++] = frames[--to];
+		frames[to] = other;
+	}
+}
+
+/* Turns a ring whose oldest element is at `oldest` into a plain array. */
+static void csn_unroll(struct csn_raw_frame *ring, size_t size, size_t oldest)
+{
+	csn_reverse(ring, 0, oldest);
+	csn_reverse(ring, oldest, size);
+	csn_reverse(ring, 0, size);
+}
+
+/* Walks one thread; its frames go behind those already there. */
+static int csn_walk(struct csn_stacks *stacks, struct csn_unwind_cursor *cursor, uint64_t depth,
+		    size_t *ret_count, uint64_t *ret_left_out, struct csn_error *err)
+{
+	size_t begin = stacks->n_frames, tail = depth / 4, head = depth - tail, oldest = 0;
+	uint64_t left_out = 0;
+
+	do {
+		size_t count = stacks->n_frames - begin, place = stacks->n_frames;
+
+		if (depth && count >= depth) {
+			if (!tail)
+				place = SIZE_MAX;
+			else
+				place = begin + head + oldest;
+			oldest = tail ? (oldest + 1) % tail : 0;
+			left_out++;
+		} else {
+			if (!csn_grow(&stacks->frames, stacks->n_frames, &stacks->capacity,
+				      sizeof(*stacks->frames)))
+				return csn_fail_nomem(err);
+			stacks->n_frames++;
+		}
+		if (place != SIZE_MAX)
+			csn_raw_frame_take(stacks, cursor, &stacks->frames[place]);
+	} while (csn_unwind_next(cursor));
+	if (oldest)
+		csn_unroll(stacks->frames + begin + head, tail, oldest);
+	for (size_t i = begin; i < stacks->n_frames; i++)
+		if (!csn_stacks_intern(stacks, &stacks->frames[i]))
+			return csn_fail_nomem(err);
+	*ret_count = stacks->n_frames - begin;
+	*ret_left_out = left_out;
+	return 0;
+}
+
+/* --- raw frames into the snapshot's --- */
+
+static enum csn_frame_kind csn_kind_of(enum csn_unwind_how how)
+{
+	static const enum csn_frame_kind kinds[] = {
+		[CSN_HOW_REGISTERS] = CSN_FRAME_UNKNOWN,
+		[CSN_HOW_CFI] = CSN_FRAME_CFI,
+		[CSN_HOW_FP] = CSN_FRAME_FP,
+		[CSN_HOW_EMUL] = CSN_FRAME_EMUL,
+	};
+
+	return kinds[how];
+}
+
+static int csn_store_kept(struct csn_stacks *stacks, const struct csn_raw_frame *raw,
+			  struct csn_snapshot_frame *frame, struct csn_error *err)
+{
+	const struct csn_engine *engine = stacks->engine;
+	const struct csn_arch *arch = engine->target->arch;
+	unsigned count = (unsigned)__builtin_popcountll(raw->known);
+
+	frame->registers =
+		csn_arena_array(engine->snapshot->arena, count + 1u, sizeof(*frame->registers));
+	if (!frame->registers)
+		return csn_fail_nomem(err);
+	for (unsigned i = 0; i < stacks->n_kept; i++)
+		if (raw->known >> i & 1)
+			frame->registers[frame->n_registers++] =
+				(struct csn_register){ arch->registers[stacks->kept[i]].name,
+						       raw->value[i] };
+	return 0;
+}
+
+/* The innermost frame has all registers that the thread had. */
+static int csn_store_all(struct csn_stacks *stacks, const struct csn_registers *registers,
+			 struct csn_snapshot_frame *frame, struct csn_error *err)
+{
+	const struct csn_arch *arch = stacks->engine->target->arch;
+
+	frame->registers = csn_arena_array(stacks->engine->snapshot->arena, arch->n_registers,
+					   sizeof(*frame->registers));
+	if (!frame->registers)
+		return csn_fail_nomem(err);
+	for (unsigned i = 0; i < arch->n_registers; i++)
+		if (csn_register_known(registers, i))
+			frame->registers[frame->n_registers++] =
+				(struct csn_register){ arch->registers[i].name,
+						       registers->value[i] };
+	return 0;
+}
+
+static void csn_store_frame(const struct csn_stacks *stacks, const struct csn_raw_frame *raw,
+			    struct csn_snapshot_frame *frame)
+{
+	const struct csn_lookup *lookup = &stacks->lookups[raw->lookup];
+
+	frame->has_address = true;
+	frame->address = raw->pc;
+	frame->kind = csn_kind_of((enum csn_unwind_how)raw->how);
+	frame->signal_frame = raw->signal_frame;
+	frame->library = stacks->named[raw->lookup].path;
+	frame->build_id = stacks->named[raw->lookup].build_id;
+	if (lookup->symbol) {
+		frame->function = lookup->symbol->name;
+		frame->has_offset = true;
+		frame->offset = raw->pc - lookup->symbol->start;
+	}
+}
+
+static int csn_store_thread(struct csn_stacks *stacks, struct csn_snapshot_thread *stored,
+			    const struct csn_raw_frame *raw, const struct csn_thread *thread,
+			    struct csn_error *err)
+{
+	bool registers = stored->fault || !stacks->engine->options->faulted;
+	int result = 0;
+
+	stored->frames = csn_arena_array(stacks->engine->snapshot->arena, stored->n_frames + 1,
+					 sizeof(*stored->frames));
+	if (!stored->frames)
+		return csn_fail_nomem(err);
+	for (size_t i = 0; i < stored->n_frames && result == 0; i++) {
+		csn_store_frame(stacks, &raw[i], &stored->frames[i]);
+		if (i == 0)
+			result = csn_store_all(stacks, &thread->registers, &stored->frames[0], err);
+		else if (registers)
+			result = csn_store_kept(stacks, &raw[i], &stored->frames[i], err);
+	}
+	if (stored->fault && stored->n_frames)
+		stored->frames[0].faulted = true;
+	return result;
+}
+
+/* --- threads --- */
+
+static bool csn_thread_wanted(const struct csn_engine_options *options, int64_t tid)
+{
+	for (size_t i = 0; i < options->n_threads; i++)
+		if (options->threads[i] == tid)
+			return true;
+	return options->n_threads == 0;
+}
+
+/* Threads in the order of the snapshot: the faulting one first. */
+static int csn_order_threads(struct csn_engine *engine, const struct csn_thread ***ret_order,
+			     size_t *ret_count, struct csn_error *err)
+{
+	const struct csn_target *target = engine->target;
+	const struct csn_thread **order =
+		csn_arena_array(engine->snapshot->arena, target->n_threads + 1, sizeof(*order));
+	size_t count = 0;
+
+	if (!order)
+		return csn_fail_nomem(err);
+	if (engine->fault_thread && csn_thread_wanted(engine->options, engine->fault_thread->tid))
+		order[count++] = engine->fault_thread;
+	for (size_t i = 0; i < target->n_threads; i++)
+		if (&target->threads[i] != engine->fault_thread &&
+		    csn_thread_wanted(engine->options, target->threads[i].tid))
+			order[count++] = &target->threads[i];
+	*ret_order = order;
+	*ret_count = count;
+	return 0;
+}
+
+static const char *csn_thread_name(const struct csn_engine *engine, const struct csn_thread *thread)
+{
+	uint64_t tid;
+
+	if (thread->name)
+		return thread->name;
+	if (csn_facts_number(engine->facts, "tid", &tid) && (int64_t)tid == thread->tid)
+		return csn_facts_string(engine->facts, "thread_comm");
+	if (thread->tid != engine->target->process.pid)
+		return NULL;
+	if (csn_facts_string(engine->facts, "comm"))
+		return csn_facts_string(engine->facts, "comm");
+	return engine->target->process.comm;
+}
+
+static int csn_begin_thread(struct csn_engine *engine, const struct csn_thread *thread,
+			    struct csn_snapshot_thread *stored, struct csn_error *err)
+{
+	struct csn_arena *arena = engine->snapshot->arena;
+	const char *name = csn_thread_name(engine, thread);
+
+	stored->tid = thread->tid;
+	stored->fault = thread == engine->fault_thread;
+	if (name && *name) {
+		stored->name = csn_arena_strdup(arena, name);
+		if (!stored->name)
+			return csn_fail_nomem(err);
+	}
+	if (thread->state) {
+		stored->state = csn_arena_strndup(arena, &thread->state, 1);
+		if (!stored->state)
+			return csn_fail_nomem(err);
+	}
+	return 0;
+}
+
+static int csn_walk_thread(struct csn_stacks *stacks, const struct csn_thread *thread,
+			   struct csn_snapshot_thread *stored, struct csn_error *err)
+{
+	struct csn_engine *engine = stacks->engine;
+	const struct csn_engine_options *options = engine->options;
+	struct csn_unwind_cursor cursor;
+	uint64_t depth = options->depth;
+	char text[320];
+	int result;
+
+	csn_unwind_begin(&cursor, engine->unwinder, &thread->registers);
+	if (options->budget) {
+		uint64_t left =
+			options->budget > stacks->n_frames ? options->budget - stacks->n_frames : 1;
+
+		depth = depth ? csn_min_u64(depth, left) : left;
+	}
+	if (engine->deadline_ns && csn_monotonic_ns() > engine->deadline_ns)
+		depth = cursor.max_frames = 1;
+	result = csn_walk(stacks, &cursor, depth, &stored->n_frames, &stored->frames_left_out, err);
+	if (result < 0)
+		return result;
+	stored->unwind_end = csn_arena_strdup(engine->snapshot->arena,
+					      csn_unwind_describe_end(&cursor, text, sizeof(text)));
+	return stored->unwind_end ? 0 : csn_fail_nomem(err);
+}
+
+static int csn_walk_all(struct csn_stacks *stacks, const struct csn_thread **order, size_t count,
+			struct csn_error *err)
+{
+	struct csn_engine *engine = stacks->engine;
+	struct csn_snapshot *snapshot = engine->snapshot;
+	bool late = false;
+
+	for (size_t i = 0; i < count; i++) {
+		struct csn_snapshot_thread *stored = &snapshot->threads[i];
+
+		if (csn_begin_thread(engine, order[i], stored, err) < 0 ||
+		    csn_walk_thread(stacks, order[i], stored, err) < 0)
+			return csn_fail_nomem(err);
+		if (!late && engine->deadline_ns && csn_monotonic_ns() > engine->deadline_ns) {
+			late = true;
+			if (csn_snapshot_add_truncated(
+				    snapshot, "the time limit was reached: stacks are not whole",
+				    err) < 0)
+				return -CSN_E_NOMEM;
+		}
+	}
+	snapshot->n_threads = count;
+	return 0;
+}
+
+/* Frames of the faulting stack in modules whose file is gone or another one are nameless, which
+ * makes the snapshot partial. Each module is told once. */
+static int csn_note_missing_modules(struct csn_engine *engine, struct csn_error *err)
+{
+	const struct csn_snapshot *snapshot = engine->snapshot;
+	const struct csn_snapshot_thread *thread = snapshot->threads;
+	const struct csn_module *told[8];
+	size_t n_told = 0;
+
+	for (size_t i = 0; i < thread->n_frames && n_told < csn_countof(told); i++) {
+		struct csn_module *module =
+			csn_modules_find(engine->modules, thread->frames[i].address);
+		const char *text;
+		bool known = false;
+
+		if (!module || module->is_vdso || module->is_main ||
+		    (module->state != CSN_MODULE_MISSING && module->state != CSN_MODULE_MISMATCH))
+			continue;
+		for (size_t k = 0; k < n_told; k++)
+			known |= told[k] == module;
+		if (known)
+			continue;
+		told[n_told++] = module;
+		text = csn_arena_sprintf(snapshot->arena, "library %s: %s", module->path,
+					 module->reason ? module->reason : "the file is missing");
+		if (!text)
+			return csn_fail_nomem(err);
+		if (csn_snapshot_add_truncated(engine->snapshot, text, err) < 0)
+			return -CSN_E_NOMEM;
+	}
+	return 0;
+}
+
+/* Path and build-id of each counter's module; equal neighbours share. */
+static int csn_name_modules(struct csn_stacks *stacks, struct csn_error *err)
+{
+	struct csn_engine *engine = stacks->engine;
+	struct csn_named_module last = { 0 };
+
+	stacks->named = calloc(stacks->n_lookups + 1, sizeof(*stacks->named));
+	if (!stacks->named)
+		return csn_fail_nomem(err);
+	for (size_t i = 0; i < stacks->n_lookups; i++) {
+		const struct csn_module *module = stacks->lookups[i].module;
+
+		if (module && module != last.module) {
+			last.module = module;
+			last.path = csn_arena_strdup(engine->snapshot->arena, module->path);
+			last.build_id = csn_engine_build_id(engine, module);
+			if (!last.path)
+				return csn_fail_nomem(err);
+		}
+		if (module)
+			stacks->named[i] = last;
+	}
+	return 0;
+}
+
+static int csn_name_and_store(struct csn_stacks *stacks, const struct csn_thread **order,
+			      struct csn_error *err)
+{
+	struct csn_snapshot *snapshot = stacks->engine->snapshot;
+	const struct csn_raw_frame *raw = stacks->frames;
+	int64_t begin = csn_monotonic_ns();
+	int result = csn_lookup_symbols(snapshot->arena, stacks->engine->modules, stacks->lookups,
+					stacks->n_lookups, err);
+
+	stacks->engine->stats.names_ns = (uint64_t)(csn_monotonic_ns() - begin);
+	stacks->engine->stats.n_frames = stacks->n_frames;
+	stacks->engine->stats.n_addresses = stacks->n_lookups;
+	if (result == 0)
+		result = csn_name_modules(stacks, err);
+	for (size_t i = 0; i < snapshot->n_threads && result == 0; i++) {
+		struct csn_snapshot_thread *stored = &snapshot->threads[i];
+
+		result = csn_store_thread(stacks, stored, raw, order[i], err);
+		raw += stored->n_frames;
+	}
+	return result;
+}
+
+int csn_engine_walk_threads(struct csn_engine *engine, struct csn_error *err)
+{
+	cleanup_(csn_stacks_done) struct csn_stacks stacks = { .engine = engine };
+	struct csn_snapshot *snapshot = engine->snapshot;
+	const struct csn_thread **order = NULL;
+	size_t count = 0;
+	int result;
+
+	csn_stacks_choose_registers(&stacks);
+	if (csn_order_threads(engine, &order, &count, err) < 0)
+		return -CSN_E_NOMEM;
+	snapshot->threads = csn_arena_array(snapshot->arena, count + 1, sizeof(*snapshot->threads));
+	if (!snapshot->threads)
+		return csn_fail_nomem(err);
+	result = csn_walk_all(&stacks, order, count, err);
+	if (result == 0)
+		result = csn_name_and_store(&stacks, order, err);
+	if (result == 0 && snapshot->n_threads)
+		result = csn_note_missing_modules(engine, err);
+	return result;
+}

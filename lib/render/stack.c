@@ -1,0 +1,280 @@
+#include "render/stack.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+
+/* A run of one address is folded when it would be longer than this. */
+#define CSN_RUN_FRAMES 4u
+/* So many thread ids are told for one stack. */
+#define CSN_TOLD_THREADS 8u
+
+struct csn_renderer {
+	const struct csn_snapshot *snapshot;
+	const struct csn_render_options *options;
+	struct csn_buf *out;
+};
+
+/* SGR parameters; the terminal's own palette decides what they look like. */
+static const char CSN_STYLE_HEAD[] = "1", CSN_STYLE_FAULT[] = "1;31", CSN_STYLE_FUNCTION[] = "33",
+		  CSN_STYLE_DIM[] = "2";
+
+static void csn_style(struct csn_renderer *renderer, const char *style)
+{
+	if (renderer->options->colour)
+		csn_buf_printf(renderer->out, "\033[%sm", style);
+}
+
+static void csn_style_end(struct csn_renderer *renderer)
+{
+	if (renderer->options->colour)
+		csn_buf_puts(renderer->out, "\033[m");
+}
+
+static void csn_foreign(struct csn_renderer *renderer, const char *text)
+{
+	csn_escape_text(renderer->out, text, strlen(text));
+}
+
+static const char *csn_attribute_text(const struct csn_snapshot *snapshot, const char *name)
+{
+	const struct csn_attribute *found = csn_snapshot_find_attribute(snapshot, name);
+
+	return found && found->kind == CSN_VALUE_STRING ? found->string : NULL;
+}
+
+static void csn_render_head(struct csn_renderer *renderer)
+{
+	const struct csn_snapshot *snapshot = renderer->snapshot;
+	const struct csn_attribute *pid = csn_snapshot_find_attribute(snapshot, "process.id");
+	const char *application = csn_attribute_text(snapshot, "application");
+	const char *verdict = csn_attribute_text(snapshot, "verdict");
+
+	csn_style(renderer, CSN_STYLE_HEAD);
+	csn_foreign(renderer, application ? application : "process");
+	csn_style_end(renderer);
+	if (pid && pid->kind == CSN_VALUE_UINT)
+		csn_buf_printf(renderer->out, " (pid %" PRIu64 ")", pid->uint);
+	else if (pid && pid->kind == CSN_VALUE_INT)
+		csn_buf_printf(renderer->out, " (pid %" PRId64 ")", pid->int_);
+	if (verdict) {
+		csn_buf_puts(renderer->out, ": ");
+		csn_style(renderer, CSN_STYLE_FAULT);
+		csn_foreign(renderer, verdict);
+		csn_style_end(renderer);
+	}
+	csn_buf_putc(renderer->out, '\n');
+	for (size_t i = 0; i < snapshot->n_truncated; i++) {
+		csn_buf_puts(renderer->out, "not whole: ");
+		csn_foreign(renderer, snapshot->truncated[i]);
+		csn_buf_putc(renderer->out, '\n');
+	}
+}
+
+/* --- frames --- */
+
+static void csn_render_source(struct csn_renderer *renderer, const struct csn_snapshot_frame *frame)
+{
+	if (frame->source_path && !renderer->options->no_source) {
+		csn_buf_puts(renderer->out, " at ");
+		csn_foreign(renderer, frame->source_path);
+		if (frame->line)
+			csn_buf_printf(renderer->out, ":%u", frame->line);
+	} else if (frame->library) {
+		csn_buf_puts(renderer->out, " from ");
+		csn_foreign(renderer, frame->library);
+	}
+}
+
+static void csn_render_registers(struct csn_renderer *renderer,
+				 const struct csn_snapshot_frame *frame)
+{
+	if (frame->kind != CSN_FRAME_UNKNOWN)
+		csn_buf_printf(renderer->out, "      found by %s\n",
+			       csn_frame_kind_name(frame->kind));
+	for (size_t i = 0; i < frame->n_registers; i++)
+		csn_buf_printf(renderer->out, "%s%s=0x%" PRIx64 "%s", i % 6 == 0 ? "      " : " ",
+			       frame->registers[i].name, frame->registers[i].value,
+			       i % 6 == 5 || i + 1 == frame->n_registers ? "\n" : "");
+}
+
+static void csn_render_frame(struct csn_renderer *renderer, size_t level,
+			     const struct csn_snapshot_frame *frame)
+{
+	struct csn_buf *out = renderer->out;
+
+	csn_buf_printf(out, "#%-3zu ", level);
+	if (frame->has_address && !frame->inlined) {
+		csn_style(renderer, CSN_STYLE_DIM);
+		csn_buf_printf(out, "0x%016" PRIx64, frame->address);
+		csn_style_end(renderer);
+		csn_buf_puts(out, " in ");
+	}
+	csn_style(renderer, CSN_STYLE_FUNCTION);
+	csn_foreign(renderer, frame->function ? frame->function : "??");
+	csn_style_end(renderer);
+	/* Demangled names bring their own parentheses. */
+	if (!frame->function || !strchr(frame->function, '('))
+		csn_buf_puts(out, " ()");
+	csn_render_source(renderer, frame);
+	if (frame->signal_frame)
+		csn_buf_puts(out, " <signal handler called>");
+	csn_buf_putc(out, '\n');
+	if (renderer->options->verbose)
+		csn_render_registers(renderer, frame);
+}
+
+static size_t csn_run_length(const struct csn_snapshot_thread *thread, size_t from)
+{
+	size_t at = from + 1;
+
+	while (at < thread->n_frames && thread->frames[at].has_address &&
+	       thread->frames[at].address == thread->frames[from].address &&
+	       !thread->frames[at].inlined)
+		at++;
+	return at - from;
+}
+
+static void csn_render_frames(struct csn_renderer *renderer,
+			      const struct csn_snapshot_thread *thread)
+{
+	for (size_t i = 0; i < thread->n_frames;) {
+		size_t run = csn_run_length(thread, i);
+
+		csn_render_frame(renderer, i, &thread->frames[i]);
+		if (renderer->options->no_fold || renderer->options->verbose ||
+		    run <= CSN_RUN_FRAMES) {
+			i++;
+			continue;
+		}
+		csn_buf_printf(renderer->out, "     ... %zu more frames of the same call\n",
+			       run - 1);
+		i += run;
+	}
+	if (thread->frames_left_out)
+		csn_buf_printf(renderer->out,
+			       "     (%" PRIu64 " frames between were left out; --depth=0 keeps "
+			       "all)\n",
+			       thread->frames_left_out);
+	if (thread->unwind_end &&
+	    (renderer->options->verbose || strcmp(thread->unwind_end, "outermost frame") != 0)) {
+		csn_buf_puts(renderer->out, "     (stack ends: ");
+		csn_foreign(renderer, thread->unwind_end);
+		csn_buf_puts(renderer->out, ")\n");
+	}
+}
+
+/* --- threads --- */
+
+struct csn_stack_key {
+	uint64_t hash;
+	size_t index, count; /* of the thread; threads that share its stack */
+	size_t next;         /* of a head: where its run of equal keys begins */
+};
+
+static uint64_t csn_stack_hash(const struct csn_snapshot_thread *thread)
+{
+	uint64_t hash = thread->n_frames;
+
+	for (size_t i = 0; i < thread->n_frames; i++)
+		hash = (hash ^ thread->frames[i].address) * 0x9e3779b97f4a7c15ull;
+	return hash;
+}
+
+static int csn_stack_key_compare(const void *a, const void *b)
+{
+	const struct csn_stack_key *x = a, *y = b;
+
+	if (x->hash != y->hash)
+		return x->hash < y->hash ? -1 : 1;
+	return x->index < y->index ? -1 : x->index > y->index;
+}
+
+static int csn_stack_key_compare_index(const void *a, const void *b)
+{
+	const struct csn_stack_key *x = a, *y = b;
+
+	return x->index < y->index ? -1 : x->index > y->index;
+}
+
+static void csn_render_thread_name(struct csn_renderer *renderer,
+				   const struct csn_snapshot_thread *thread)
+{
+	char text[24];
+
+	csn_foreign(renderer, csn_snapshot_thread_key(thread, text));
+	if (thread->name) {
+		csn_buf_puts(renderer->out, " \"");
+		csn_foreign(renderer, thread->name);
+		csn_buf_putc(renderer->out, '"');
+	}
+}
+
+/* shared: keys of the threads with this stack, count of them. */
+static void csn_render_group(struct csn_renderer *renderer, const struct csn_stack_key *shared,
+			     size_t count)
+{
+	const struct csn_snapshot_thread *first = &renderer->snapshot->threads[shared[0].index];
+
+	csn_buf_putc(renderer->out, '\n');
+	csn_style(renderer, first->fault ? CSN_STYLE_FAULT : CSN_STYLE_HEAD);
+	csn_buf_puts(renderer->out, count > 1 ? "Threads " : "Thread ");
+	for (size_t i = 0; i < count && i < CSN_TOLD_THREADS; i++) {
+		csn_buf_puts(renderer->out, i ? ", " : "");
+		csn_render_thread_name(renderer, &renderer->snapshot->threads[shared[i].index]);
+	}
+	if (count > CSN_TOLD_THREADS)
+		csn_buf_printf(renderer->out, " and %zu more", count - CSN_TOLD_THREADS);
+	csn_buf_puts(renderer->out, first->fault ? " faulted:" : ":");
+	csn_style_end(renderer);
+	csn_buf_putc(renderer->out, '\n');
+	csn_render_frames(renderer, first);
+}
+
+static int csn_render_threads(struct csn_renderer *renderer, struct csn_error *err)
+{
+	const struct csn_snapshot *snapshot = renderer->snapshot;
+	cleanup_free struct csn_stack_key *keys = NULL, *heads = NULL;
+	size_t n = 0, n_heads = 0;
+
+	keys = calloc(snapshot->n_threads + 1, sizeof(*keys));
+	heads = calloc(snapshot->n_threads + 1, sizeof(*heads));
+	if (!keys || !heads)
+		return csn_fail_nomem(err);
+	for (size_t i = 0; i < snapshot->n_threads; i++) {
+		const struct csn_snapshot_thread *thread = &snapshot->threads[i];
+		/* The faulting thread stands alone, whoever shares its stack. */
+		bool alone = thread->fault || renderer->options->no_fold;
+
+		if (renderer->options->faulted && !thread->fault)
+			continue;
+		keys[n].index = i;
+		keys[n++].hash = alone ? i : csn_stack_hash(thread) | 1ull << 63;
+	}
+	qsort(keys, n, sizeof(*keys), csn_stack_key_compare);
+	for (size_t i = 0; i < n; i += keys[i].count) {
+		keys[i].count = 1;
+		while (i + keys[i].count < n && keys[i + keys[i].count].hash == keys[i].hash)
+			keys[i].count++;
+		heads[n_heads] = keys[i];
+		heads[n_heads++].next = i;
+	}
+	qsort(heads, n_heads, sizeof(*heads), csn_stack_key_compare_index);
+	for (size_t i = 0; i < n_heads; i++)
+		csn_render_group(renderer, &keys[heads[i].next], heads[i].count);
+	return 0;
+}
+
+int csn_render_snapshot(const struct csn_snapshot *snapshot,
+			const struct csn_render_options *options, struct csn_buf *out,
+			struct csn_error *err)
+{
+	struct csn_renderer renderer = { .snapshot = snapshot, .options = options, .out = out };
+	int result;
+
+	csn_render_head(&renderer);
+	result = csn_render_threads(&renderer, err);
+	return result < 0 ? result : csn_buf_check(out, "stacks", err);
+}
