@@ -6,8 +6,11 @@
 #include "analyze/fault.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/text.h"
 #include "base/version.h"
 #include "engine/engine_internal.h"
+#include "target/core.h"
+#include "target/live.h"
 
 static void csn_engine_done(struct csn_engine *engine)
 {
@@ -173,6 +176,19 @@ int csn_engine_snapshot(struct csn_target *target, const struct csn_engine_optio
 	}
 	csn_engine_done(&engine);
 	return result;
+}
+
+int csn_engine_open(const char *pid_text, const char *core, struct csn_target **ret_target,
+		    struct csn_error *err)
+{
+	uint64_t pid;
+
+	if (core)
+		return csn_core_open(core, ret_target, err);
+	if (!csn_parse_u64(pid_text, 10, &pid) || !pid || pid > INT32_MAX)
+		return csn_fail(err, CSN_E_USAGE,
+				"not a process id; for a core file write --core before it");
+	return csn_live_open((int64_t)pid, NULL, ret_target, err);
 }
 
 bool csn_engine_is_partial(const struct csn_snapshot *snapshot)

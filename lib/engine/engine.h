@@ -30,6 +30,11 @@ struct csn_engine_options {
 	int64_t timeout_seconds; /* 0: none */
 };
 
+/* Opens what a command line names: a core file, or the process of pid_text when core is NULL.
+ * Errors say what and what next, without the name. */
+int csn_engine_open(const char *pid_text, const char *core, struct csn_target **ret_target,
+		    struct csn_error *err) csn_must_check;
+
 /* What a program wants to tell about the run. */
 struct csn_engine_stats {
 	uint64_t modules_ns, unwind_ns, names_ns, analyze_ns;

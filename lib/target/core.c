@@ -342,7 +342,14 @@ int csn_core_open(const char *path, struct csn_target **ret_target, struct csn_e
 {
 	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
-	if (fd < 0)
-		return csn_fail_os(err, errno, "cannot open");
+	if (fd < 0) {
+		int errnum = errno;
+
+		csn_fail(err, CSN_E_OS, "cannot open: %s; %s", strerror(errnum),
+			 errnum == EACCES ? "read it as its owner or as root" : "check the path");
+		if (err)
+			err->os_errno = errnum;
+		return -CSN_E_OS;
+	}
 	return csn_core_open_fd(fd, path, ret_target, err);
 }

@@ -1,0 +1,16 @@
+/* bt: its options and its one step. */
+#ifndef BT_BT_H
+#define BT_BT_H
+
+#include "base/options.h"
+
+struct bt_options {
+	const char *core;
+	bool verbose, faulted, json, no_source;
+	uint64_t depth;
+};
+
+/* operand: process id or snapshot file; with --core the executable or NULL. Exit status. */
+int bt_run(const struct bt_options *options, const char *operand);
+
+#endif

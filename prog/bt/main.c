@@ -1,0 +1,40 @@
+#include "bt.h"
+
+int main(int argc, char **argv)
+{
+	struct bt_options o = { .depth = 1024 };
+	const struct csn_option options[] = {
+		{ "core", 0, CSN_OPT_STRING, "CORE", "look at this core file", &o.core },
+		{ "verbose", 'v', CSN_OPT_FLAG, NULL,
+		  "registers, how each frame was found, no folding", &o.verbose },
+		{ "faulted", 0, CSN_OPT_FLAG, NULL, "only faulted threads", &o.faulted },
+		{ "json", 0, CSN_OPT_FLAG, NULL, "the whole snapshot as JSON", &o.json },
+		{ "no-source", 0, CSN_OPT_FLAG, NULL, "objects instead of source positions",
+		  &o.no_source },
+		{ "depth", 0, CSN_OPT_U64, "N", "frames kept per thread (1024; 0: all)", &o.depth },
+		{ NULL },
+	};
+	const struct csn_program program = {
+		.name = "bt",
+		.summary = "Prints the stacks of a process, a core file or a snapshot.",
+		.usages = (const char *const[]){ "bt [OPTION...] PID",
+						 "bt [OPTION...] --core CORE [EXE]",
+						 "bt [OPTION...] SNAPSHOT", NULL },
+		.options = options,
+		.examples = (const char *const[]){ "bt 1234", "bt --core core.1234",
+						   "bt --faulted vim.1234.1485210312.btt", NULL },
+		.notes = "Source positions are shown when the snapshot has them; variables are not "
+			 "in this release.\n"
+			 "Exit status: 0 whole; 1 printed, but partial; 2 failed; 64 usage.",
+	};
+	int first, n, status = csn_options_parse(&program, argc, argv, &first);
+
+	if (status >= 0)
+		return status;
+	n = argc - first;
+	if (o.core ? n > 1 : n != 1)
+		return csn_usage_error(&program,
+				       o.core ? "one executable at most"
+					      : "give a process id, --core or a snapshot");
+	return bt_run(&o, n ? argv[first] : NULL);
+}

@@ -1,0 +1,88 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/limits.h"
+#include "base/text.h"
+#include "bt.h"
+#include "engine/engine.h"
+#include "render/stack.h"
+#include "snapshot/document.h"
+
+static int bt_fail(const char *subject, const struct csn_error *err)
+{
+	cleanup_(csn_buf_done) struct csn_buf text = CSN_BUF_INIT(CSN_MAX_LOG_LINE);
+
+	csn_escape_text(&text, subject, strlen(subject));
+	csn_buf_puts(&text, ": ");
+	csn_escape_text(&text, err->text, strlen(err->text));
+	fprintf(stderr, "bt: %s\n", csn_buf_text(&text));
+	return err->code == CSN_E_USAGE ? CSN_EXIT_USAGE : 2;
+}
+
+static bool bt_wants_colour(void)
+{
+	const char *term = getenv("TERM");
+
+	return isatty(STDOUT_FILENO) && !getenv("NO_COLOR") && term && strcmp(term, "dumb") != 0;
+}
+
+static int bt_print(const struct bt_options *options, const struct csn_snapshot *snapshot,
+		    const char *subject)
+{
+	const struct csn_render_options render = {
+		.colour = bt_wants_colour(),
+		.verbose = options->verbose,
+		.faulted = options->faulted,
+		.no_source = options->no_source,
+		.no_fold = options->verbose,
+	};
+	cleanup_(csn_buf_done) struct csn_buf out = CSN_BUF_INIT(CSN_MAX_SNAPSHOT_JSON);
+	struct csn_error err = CSN_ERROR_INIT;
+	int result = options->json ? csn_snapshot_write_json(snapshot, &out, &err)
+				   : csn_render_snapshot(snapshot, &render, &out, &err);
+
+	if (result < 0)
+		return bt_fail(subject, &err);
+	if (options->json)
+		csn_buf_putc(&out, '\n');
+	if (csn_write_full(STDOUT_FILENO, out.data, out.size) < 0)
+		return 2;
+	return csn_engine_is_partial(snapshot) ? 1 : 0;
+}
+
+/* A number is a process, even if a file has that name. */
+static bool bt_is_snapshot(const char *operand)
+{
+	struct stat st;
+	uint64_t pid;
+
+	return !csn_parse_u64(operand, 10, &pid) && stat(operand, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+int bt_run(const struct bt_options *options, const char *operand)
+{
+	cleanup_(csn_target_freep) struct csn_target *target = NULL;
+	cleanup_(csn_snapshot_freep) struct csn_snapshot *snapshot = NULL;
+	const char *subject = options->core ? options->core : operand;
+	const struct csn_engine_options engine = {
+		.executable = options->core ? operand : NULL,
+		.depth = options->depth,
+	};
+	struct csn_error err = CSN_ERROR_INIT;
+	int result;
+
+	if (!options->core && bt_is_snapshot(operand)) {
+		result = csn_snapshot_read_file(operand, &snapshot, &err);
+	} else {
+		result = csn_engine_open(operand, options->core, &target, &err);
+		if (result == 0)
+			result = csn_engine_snapshot(target, &engine, &snapshot, NULL, &err);
+	}
+	if (result < 0)
+		return bt_fail(subject, &err);
+	return bt_print(options, snapshot, subject);
+}

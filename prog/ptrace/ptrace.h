@@ -1,0 +1,24 @@
+/* ptrace: its options, and the steps of its main. */
+#ifndef PTRACE_PTRACE_H
+#define PTRACE_PTRACE_H
+
+#include "base/options.h"
+#include "engine/engine.h"
+
+struct ptrace_options {
+	const char *core, *output, *prefix, *application, *format, *log_level, *fault_thread;
+	const char *globals;
+	struct csn_option_list threads, classifiers, kv, resources, load;
+	bool faulted, stale_pointer, security, source;
+	uint64_t depth, budget;
+	int64_t timeout_seconds;
+};
+
+/* config.c: puts the options of a --config FILE before those of the command line. *ret_argv is
+ * malloc'ed, its words live as long as the program. Exit status, or -1 to go on. */
+int ptrace_read_config(int argc, char **argv, int *ret_argc, char ***ret_argv);
+
+/* run.c: returns the exit status. */
+int ptrace_run(const struct ptrace_options *options, const char *pid, const char *executable);
+
+#endif
