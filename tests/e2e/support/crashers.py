@@ -1,0 +1,107 @@
+"""Programs that die, built on demand, and the cores they leave.
+
+With SYSTEM=1 and as root the kernel writes the core (core_pattern set to a file for as long as one
+crash takes); otherwise gdb runs the program and writes it with gcore, so every test runs anywhere.
+"""
+
+import os
+import pathlib
+import resource
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from . import kernel, terminal
+
+SOURCES = pathlib.Path(__file__).resolve().parents[2] / "crashers"
+
+# name: compiler, source, flags
+RECIPES = {
+    "nullderef": ("gcc", "nullderef.c", ["-O1", "-g"]),
+    "nullderef-clang": ("clang", "nullderef.c", ["-O2"]),
+    "nullcall": ("gcc", "nullcall.c", ["-O1", "-g"]),
+    "sigalt": ("gcc", "sigalt.c", ["-O1", "-g"]),
+    "stripped": ("gcc", "threads.c", ["-O2", "-s", "-pthread"]),
+    "threads": ("gcc", "threads.c", ["-O2", "-g", "-pthread"]),
+    "overflow": ("gcc", "overflow.c", ["-O0"]),
+    "ways": ("gcc", "ways.c", ["-O1", "-fstack-protector-all", "-D_FORTIFY_SOURCE=2", "-D_GNU_SOURCE", "-w"]),
+    "exception": ("g++", "exception.cc", ["-O1", "-g", "-pthread"]),
+    "exception-clang": ("clang++", "exception.cc", ["-O2", "-pthread"]),
+    "panic": ("rustc", "panic.rs", ["-Cpanic=abort", "-Copt-level=2", "-g"]),
+    "nocfi-fp": ("gcc", "nocfi.c", ["-O1", "-fno-omit-frame-pointer",
+                                    "-fno-asynchronous-unwind-tables", "-fcf-protection=none"]),
+    "sleeper": ("gcc", "sleeper.c", ["-O1", "-g", "-pthread"]),
+}
+
+
+class Crashers:
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+
+    def build(self, name):
+        compiler, source, flags = RECIPES[name]
+        program = self.folder / name
+        if not program.exists():
+            tool = "/usr/bin/rustc" if compiler == "rustc" else compiler
+            if not shutil.which(tool):
+                pytest.skip(f"{tool} is not installed")
+            subprocess.run([tool, *flags, "-o", program, SOURCES / source], check=True)
+        return program
+
+    def core(self, name, *arguments):
+        """(core, program) of the named crasher."""
+        program = self.build(name)
+        core = self.folder / "-".join(["core", name, *arguments])
+        if not core.exists():
+            make = self._by_kernel if kernel.system_tests_allowed() else self._by_gdb
+            make(core, [program, *arguments])
+        return core, program
+
+    def vim(self):
+        """(core, program) of a real vim that got SIGABRT."""
+        core, program = self.folder / "core-vim", pathlib.Path(shutil.which("vim")).resolve()
+        if core.exists():
+            return core, program
+        with terminal.vim() as pid:
+            if kernel.system_tests_allowed():
+                resource.prlimit(pid, resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2)
+                with self._core_to(core):
+                    os.kill(pid, signal.SIGABRT)
+                    os.waitpid(pid, 0)
+            else:
+                gdb("-p", str(pid), "-ex", "handle SIGABRT stop nopass", "-ex", "python import os",
+                    "-ex", f"python os.kill({pid}, 6)", "-ex", "continue", "-ex", f"gcore {core}")
+        return core, program
+
+    @staticmethod
+    def _core_to(core):
+        core.parent.chmod(0o755)
+        return kernel.core_pattern(str(core))
+
+    def _by_kernel(self, core, argv):
+        with self._core_to(core):
+            subprocess.run(["/bin/sh", "-c", 'ulimit -c unlimited; exec "$@"', "sh", *argv],
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            assert core.exists(), f"{argv[0]} left no core"
+
+    def _by_gdb(self, core, argv):
+        gdb("-ex", "set startup-with-shell off", "-ex", "set disable-randomization off",
+            "-ex", "run", "-ex", f"gcore {core}", "--args", *map(str, argv))
+        assert core.exists(), f"{argv[0]} left no core"
+
+    def start_sleeper(self, threads=0):
+        """A live process, asleep in all its threads."""
+        process = subprocess.Popen([self.build("sleeper"), str(threads)], stdout=subprocess.PIPE,
+                                   text=True)
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(0.05)
+        return process
+
+
+def gdb(*arguments):
+    return subprocess.run(["gdb", "-nx", "-batch", "-iex", "set debuginfod enabled off",
+                           *arguments], capture_output=True, text=True, timeout=300,
+                          stdin=subprocess.DEVNULL)
