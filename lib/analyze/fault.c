@@ -110,6 +110,9 @@ static const char *const csn_carriers[] = {
 	"std::__glibcxx_assert_fail",
 };
 
+static const char *const csn_carrier_objects[] = { "libc.so",     "libc-",  "libstdc++.so",
+						   "libgcc_s.so", "libc++", "libpthread" };
+
 static void csn_look_note(struct csn_look *look, const char *classifier)
 {
 	if (look->result == 0)
@@ -146,13 +149,28 @@ static bool csn_is_carrier(const char *name)
 	return false;
 }
 
-/* The first frame that is not mere machinery; NULL when none has a name. */
+/* Code of the language's run time that has no symbol. */
+static bool csn_is_nameless_carrier(const struct csn_snapshot_frame *frame)
+{
+	const char *slash = frame->library ? strrchr(frame->library, '/') : NULL;
+
+	for (size_t i = 0; !frame->function && slash && i < csn_countof(csn_carrier_objects); i++)
+		if (strncmp(slash + 1, csn_carrier_objects[i], strlen(csn_carrier_objects[i])) == 0)
+			return true;
+	return false;
+}
+
+/* The first frame that is not mere machinery, named or not; NULL when all are. */
 static const struct csn_snapshot_frame *csn_frame_to_blame(const struct csn_look *look)
 {
-	for (size_t i = 0; i < look->stack->n_frames; i++) {
+	/* A jump to what is no code is the fault, not its place. */
+	for (size_t i = look->exec ? 1 : 0; i < look->stack->n_frames; i++) {
 		const struct csn_snapshot_frame *frame = &look->stack->frames[i];
 
-		if (frame->function && !frame->signal_frame && !csn_is_carrier(frame->function))
+		if (csn_is_nameless_carrier(frame) || frame->signal_frame ||
+		    (frame->function && csn_is_carrier(frame->function)))
+			continue;
+		if (frame->function || frame->library)
 			return frame;
 	}
 	return NULL;
@@ -324,6 +342,12 @@ static void csn_describe_address(const struct csn_look *look, char *out, size_t 
 						: why);
 }
 
+/* Senders are numbered as the process itself sees them: by its own pid namespace. */
+static bool csn_is_own_pid(const struct csn_look *look, int64_t pid)
+{
+	return pid == look->target->process.pid || pid == look->target->process.own_pid;
+}
+
 static void csn_describe_what(const struct csn_look *look, char *out, size_t size)
 {
 	const struct csn_signal *signal = look->signal;
@@ -336,8 +360,7 @@ static void csn_describe_what(const struct csn_look *look, char *out, size_t siz
 		name = number;
 	if (look->machinery) {
 		snprintf(out, size, "%s", look->machinery);
-	} else if (signal->has_sender && signal->code == SI_TKILL &&
-		   signal->sender_pid == look->target->process.pid) {
+	} else if (signal->has_sender && csn_is_own_pid(look, signal->sender_pid)) {
 		snprintf(out, size, "%s raised by the process itself", name);
 	} else if (signal->has_sender) {
 		snprintf(out, size, "%s sent by %s from pid %" PRId64 " uid %" PRId64, name,
@@ -357,23 +380,48 @@ static void csn_describe_what(const struct csn_look *look, char *out, size_t siz
 	}
 }
 
+/* Where the object of a frame begins: its first mapping. */
+static csn_addr csn_object_start(const struct csn_look *look,
+				 const struct csn_snapshot_frame *frame)
+{
+	const struct csn_target *target = look->target;
+
+	for (size_t i = 0; i < target->n_mappings; i++)
+		if (target->mappings[i].path &&
+		    strcmp(target->mappings[i].path, frame->library) == 0)
+			return target->mappings[i].start;
+	return 0;
+}
+
+/* "session_close (net)", "vim.basic+0x1234". Text in the arena; NULL when out of memory. */
+static const char *csn_describe_place(const struct csn_look *look,
+				      const struct csn_snapshot_frame *frame)
+{
+	struct csn_arena *arena = look->snapshot->arena;
+	const char *slash = frame->library ? strrchr(frame->library, '/') : NULL;
+	const char *library = slash ? slash + 1 : frame->library;
+
+	if (!frame->function)
+		return csn_arena_sprintf(arena, "%s+0x%" PRIx64, library,
+					 frame->address - csn_object_start(look, frame));
+	if (!library)
+		return csn_arena_strdup(arena, frame->function);
+	return csn_arena_sprintf(arena, "%.*s (%s)", (int)csn_min_u64(strlen(frame->function), 200),
+				 frame->function, library);
+}
+
 static int csn_set_verdict(const struct csn_look *look)
 {
 	const struct csn_snapshot_frame *frame = csn_frame_to_blame(look);
-	struct csn_snapshot *snapshot = look->snapshot;
+	const char *place, *text;
 	char what[160];
-	const char *slash, *text;
 
 	csn_describe_what(look, what, sizeof(what));
 	if (!frame)
-		return csn_snapshot_set_string(snapshot, "verdict", what, look->err);
-	slash = frame->library ? strrchr(frame->library, '/') : NULL;
-	text = csn_arena_sprintf(snapshot->arena, "%s in %.*s%s%s%s", what,
-				 (int)csn_min_u64(strlen(frame->function), 200), frame->function,
-				 frame->library ? " (" : "",
-				 frame->library ? (slash ? slash + 1 : frame->library) : "",
-				 frame->library ? ")" : "");
-	return text ? csn_snapshot_set_string(snapshot, "verdict", text, look->err)
+		return csn_snapshot_set_string(look->snapshot, "verdict", what, look->err);
+	place = csn_describe_place(look, frame);
+	text = place ? csn_arena_sprintf(look->snapshot->arena, "%s in %s", what, place) : NULL;
+	return text ? csn_snapshot_set_string(look->snapshot, "verdict", text, look->err)
 		    : csn_fail_nomem(look->err);
 }
 

@@ -106,6 +106,10 @@ static void csn_render_frame(struct csn_renderer *renderer, size_t level,
 	struct csn_buf *out = renderer->out;
 
 	csn_buf_printf(out, "#%-3zu ", level);
+	if (frame->signal_frame && !frame->function) {
+		csn_buf_puts(out, "<signal handler called>\n");
+		return;
+	}
 	if (frame->has_address && !frame->inlined) {
 		csn_style(renderer, CSN_STYLE_DIM);
 		csn_buf_printf(out, "0x%016" PRIx64, frame->address);

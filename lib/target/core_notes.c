@@ -70,6 +70,7 @@ static int csn_note_prpsinfo(struct csn_note_reader *reader, struct csn_span des
 	target->process.uid = csn_span_u32(&desc);
 	target->process.gid = csn_span_u32(&desc);
 	target->process.pid = csn_span_int(&desc, 4);
+	target->process.own_pid = target->process.pid;
 	target->process.ppid = csn_span_int(&desc, 4);
 	csn_span_skip(&desc, 8);
 	comm = csn_span_bytes(&desc, 16);

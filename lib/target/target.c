@@ -17,9 +17,13 @@ struct csn_target *csn_target_new(const struct csn_target_ops *ops)
 	target->arena = arena;
 	target->ops = ops;
 	target->name = "target";
-	target->process = (struct csn_process){
-		.pid = -1, .ppid = -1, .uid = -1, .gid = -1, .comm = "", .arguments = ""
-	};
+	target->process = (struct csn_process){ .pid = -1,
+						.ppid = -1,
+						.uid = -1,
+						.gid = -1,
+						.own_pid = -1,
+						.comm = "",
+						.arguments = "" };
 	return target;
 }
 

@@ -59,6 +59,7 @@ struct csn_thread {
 /* What the process was, from NT_PRPSINFO or /proc/PID/stat. */
 struct csn_process {
 	int64_t pid, ppid, uid, gid; /* -1 unknown */
+	int64_t own_pid;             /* as its own pid namespace numbers it; -1 unknown */
 	const char *comm;            /* "" unknown */
 	const char *arguments;       /* as prpsinfo keeps them: cut at 80 bytes; "" unknown */
 };
