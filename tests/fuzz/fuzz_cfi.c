@@ -6,6 +6,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes);
 
+static unsigned sum;
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 {
 	cleanup_(csn_cfi_freep) struct csn_cfi *cfi = NULL;
@@ -17,7 +19,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 	uint8_t how = csn_span_u8(&all);
 	struct csn_cfi_row row;
 	uint64_t at;
-	volatile unsigned sum = 0;
 
 	if (how & 4) {
 		input.eh_frame_hdr = csn_span_take(&all, 64);

@@ -3,6 +3,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes);
 
+static unsigned sum;
+
 static bool read_register(void *context, unsigned dwarf_register, uint64_t *ret_value)
 {
 	(void)context;
@@ -36,7 +38,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 					.has_initial = true,
 					.initial = 0x7ffe0000 };
 	struct csn_expr_result result;
-	volatile unsigned sum = 0;
 
 	if (csn_expr_evaluate(&input, &result, NULL) == 0 && result.kind == CSN_EXPR_IMPLICIT &&
 	    result.implicit.size)
