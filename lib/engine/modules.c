@@ -49,6 +49,7 @@ static int csn_collect_mappings(struct csn_engine *engine, struct csn_modules_in
 			.end = mapping->end,
 			.offset = mapping->offset,
 			.path = mapping->path,
+			.deleted = mapping->deleted,
 			.maybe_executable = mapping->executable || !mapping->perms_known,
 		};
 	}
