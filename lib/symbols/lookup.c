@@ -50,12 +50,12 @@ static bool is_function(const struct csn_elf_symbol *symbol)
 }
 
 /* Of two symbols that name the same code: a function, the innermost, one that others can see, the
- * one a person would write. */
+ * one a person would write ("raise", not "gsignal" or "__raise"). */
 static bool is_better(const struct csn_elf_symbol *symbol, const struct csn_elf_symbols *table,
 		      const struct candidate *than)
 {
 	const char *name, *other;
-	unsigned underscores, other_underscores;
+	size_t length, other_length;
 
 	if (!than->table)
 		return true;
@@ -67,10 +67,12 @@ static bool is_better(const struct csn_elf_symbol *symbol, const struct csn_elf_
 		return symbol->binding != STB_LOCAL;
 	name = csn_elf_symbols_name(table, symbol->name_offset);
 	other = csn_elf_symbols_name(than->table, than->symbol.name_offset);
-	underscores = count_underscores(name);
-	other_underscores = count_underscores(other);
-	if (underscores != other_underscores)
-		return underscores < other_underscores;
+	if (count_underscores(name) != count_underscores(other))
+		return count_underscores(name) < count_underscores(other);
+	length = strcspn(name, "@");
+	other_length = strcspn(other, "@");
+	if (length != other_length)
+		return length < other_length;
 	return strcmp(name, other) < 0;
 }
 

@@ -214,6 +214,7 @@ static const struct object_symbol sample[] = {
 	{ "first", TEXT, 16, STT_FUNC, STB_GLOBAL },
 	{ "__first", TEXT, 16, STT_FUNC, STB_GLOBAL },
 	{ "aaa_local_first", TEXT, 16, STT_FUNC, STB_LOCAL },
+	{ "a_longer_alias", TEXT, 16, STT_FUNC, STB_WEAK },
 	{ "bare", TEXT + 0x20, 0, STT_NOTYPE, STB_LOCAL },
 	{ "versioned@@V_1", TEXT + 0x40, 16, STT_FUNC, STB_GLOBAL },
 	{ "outer", TEXT + 0x60, 32, STT_FUNC, STB_GLOBAL },
