@@ -106,14 +106,18 @@ static void offer(struct batch *batch, const struct csn_elf_file *elf,
 	size_t i = first_spot(batch, symbol->address);
 	struct candidate taken = { *symbol, table, elf };
 
-	if (i == batch->n_spots || is_label(symbol, table))
+	if (i == batch->n_spots)
 		return;
-	batch->spots[i].last_start = csn_max_u64(batch->spots[i].last_start, symbol->address);
 	if (symbol->size == 0) {
+		if (is_label(symbol, table))
+			return;
 		if (is_better(symbol, table, &batch->spots[i].unsized))
 			batch->spots[i].unsized = taken;
-		return;
 	}
+	batch->spots[i].last_start = csn_max_u64(batch->spots[i].last_start, symbol->address);
+	/* Names are read late: most symbols end here. */
+	if (symbol->size <= batch->spots[i].address - symbol->address || is_label(symbol, table))
+		return;
 	for (; i < batch->n_spots && batch->spots[i].address - symbol->address < symbol->size;
 	     i++) {
 		if (is_better(symbol, table, &batch->spots[i].sized))
