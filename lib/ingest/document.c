@@ -35,11 +35,12 @@ static int add(struct list *list, struct csn_document_value value, struct csn_er
 	return 0;
 }
 
+/* An empty text is a value; NULL is none. */
 static int add_text(struct list *list, const char *name, const char *text, struct csn_error *err)
 {
 	struct csn_document_value value = { .name = name };
 
-	if (!text || !*text)
+	if (!text)
 		return 0;
 	value.text = csn_arena_strdup(list->arena, text);
 	return value.text ? add(list, value, err) : full(err);
@@ -130,6 +131,8 @@ static int add_classifiers(struct list *list, const struct csn_snapshot *snapsho
 {
 	cleanup_(csn_buf_done) struct csn_buf words = CSN_BUF_INIT(CSN_MAX_KV_BYTES);
 
+	if (snapshot->n_classifiers == 0)
+		return 0;
 	for (size_t i = 0; i < snapshot->n_classifiers; i++)
 		csn_buf_printf(&words, "%s%s", i ? " " : "", snapshot->classifiers[i]);
 	return add_text(list, "classifiers", csn_buf_text(&words), err);
