@@ -1,0 +1,54 @@
+/* One child process: started by execve, watched by a pidfd, its output captured and capped.
+ *
+ * The child dies with us (PR_SET_PDEATHSIG), runs in its own process group with an empty stdin, may
+ * dump no core (a crashing analyser must not feed itself) and inherits one descriptor, the lock of
+ * the object it works on. Never a shell. */
+#ifndef CSN_HOST_CHILD_H
+#define CSN_HOST_CHILD_H
+
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+
+struct csn_child {
+	pid_t pid;     /* 0: none */
+	int pidfd;     /* readable when it has ended */
+	int output_fd; /* readable when it printed; at its end too */
+	struct csn_buf output;
+	bool output_cut;
+	int64_t deadline_ns; /* monotonic */
+	bool timed_out;
+};
+
+#define CSN_CHILD_INIT \
+	{ \
+		.pidfd = -1, .output_fd = -1 \
+	}
+
+struct csn_child_spec {
+	const char *const *argv; /* argv[0] is the absolute path */
+	int keep_fd;             /* inherited; -1 none */
+	int64_t timeout_ms;
+	size_t max_output_bytes;
+	bool keep_tail;   /* past the cap the beginning goes, not the end */
+	bool stdout_only; /* stderr to /dev/null instead of into the output */
+};
+
+int csn_child_start(const struct csn_child_spec *spec, struct csn_child *ret_child,
+		    struct csn_error *err) csn_must_check;
+/* Takes what is in the pipe. False at its end: nothing more will come. */
+bool csn_child_read(struct csn_child *child, bool keep_tail);
+/* Ends it and everything in its process group. */
+void csn_child_kill(struct csn_child *child);
+/* Reaps it: true when it has ended, with its exit status, or 128 + signal. Output and descriptors
+ * stay until csn_child_done. */
+bool csn_child_reap(struct csn_child *child, bool keep_tail, int *ret_status);
+/* Kills and reaps what still runs, closes, frees. Take the descriptors out of epoll before: a
+ * sibling between fork and exec may hold copies, and a closed one would go on reporting. */
+void csn_child_done(struct csn_child *child);
+
+/* The last line of the output that is not empty; "" for none. Valid until the output changes. */
+const char *csn_child_last_line(struct csn_child *child);
+
+#endif

@@ -1,0 +1,38 @@
+/* The kernel's core_pattern and core_pipe_limit: making them ours and giving them back.
+ *
+ * What was there before is kept in /run/coresnap/previous, a root-owned place that lives as long
+ * as the kernel's value does; a line that runs our helper is never kept. Where the helper cannot
+ * be named in the pattern (a long path, a blank, a folder that others than root can write) it is
+ * copied to <place>/<8 hex>/a, with the policy linked beside it; <place> is /run/coresnap, or
+ * /var/lib/coresnap where /run is mounted noexec. */
+#ifndef CSN_HOST_CORE_PATTERN_H
+#define CSN_HOST_CORE_PATTERN_H
+
+#include "base/error.h"
+#include "base/root.h"
+
+#define CSN_CORE_PATTERN_MAX 128
+#define CSN_CORE_PIPE_LIMIT 64u
+
+struct csn_core_pattern {
+	char text[CSN_CORE_PATTERN_MAX];
+	unsigned pipe_limit;
+};
+
+int csn_core_pattern_get(struct csn_core_pattern *ret_pattern, struct csn_error *err)
+	csn_must_check;
+/* True when the text runs the helper of any installation; of_root: of this one. */
+bool csn_core_pattern_is_helper(const char *text);
+bool csn_core_pattern_is_of_root(const char *text, const struct csn_root *root);
+
+/* Saves what is there, writes ours and the limit, reads both back. DENIED when the kernel does not
+ * let us (a container, not root). */
+int csn_core_pattern_enable(const struct csn_root *root, struct csn_core_pattern *ret_pattern,
+			    struct csn_error *err) csn_must_check;
+/* Puts back what was there ("core" when that is unknown). ret_restored: false when the pattern was
+ * not ours and was left alone. */
+int csn_core_pattern_disable(const struct csn_root *root, bool *ret_restored,
+			     struct csn_core_pattern *ret_pattern, struct csn_error *err)
+	csn_must_check;
+
+#endif

@@ -1,0 +1,280 @@
+#include "host/crash.h"
+
+#include <fcntl.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/json.h"
+#include "base/json_load.h"
+#include "base/limits.h"
+#include "snapshot/document.h"
+#include "spool/core_note.h"
+
+#define DELETED " (deleted)"
+
+int csn_crash_set(char **place, const char *text, struct csn_error *err)
+{
+	char *copy = text ? strdup(text) : NULL;
+
+	if (text && !copy)
+		return csn_fail_nomem(err);
+	free(*place);
+	*place = copy;
+	return 0;
+}
+
+const char *csn_crash_signal_name(const struct csn_crash *crash)
+{
+	static const struct {
+		int number;
+		const char *name;
+	} names[] = {
+		{ SIGABRT, "SIGABRT" }, { SIGALRM, "SIGALRM" }, { SIGBUS, "SIGBUS" },
+		{ SIGFPE, "SIGFPE" },   { SIGHUP, "SIGHUP" },   { SIGILL, "SIGILL" },
+		{ SIGINT, "SIGINT" },   { SIGPIPE, "SIGPIPE" }, { SIGQUIT, "SIGQUIT" },
+		{ SIGSEGV, "SIGSEGV" }, { SIGSYS, "SIGSYS" },   { SIGTERM, "SIGTERM" },
+		{ SIGTRAP, "SIGTRAP" }, { SIGUSR1, "SIGUSR1" }, { SIGUSR2, "SIGUSR2" },
+		{ SIGXCPU, "SIGXCPU" }, { SIGXFSZ, "SIGXFSZ" },
+	};
+	size_t i;
+
+	for (i = 0; i < csn_countof(names); i++)
+		if (names[i].number == crash->signal)
+			return names[i].name;
+	return "";
+}
+
+static void drop_deleted(char *path)
+{
+	size_t length = strlen(path), suffix = strlen(DELETED);
+
+	if (length > suffix && strcmp(path + length - suffix, DELETED) == 0)
+		path[length - suffix] = '\0';
+}
+
+static int set_exe(struct csn_crash *crash, const char *exe, const char *comm,
+		   struct csn_error *err)
+{
+	const char *slash;
+	int r;
+
+	if (!exe || !*exe)
+		return csn_crash_set(&crash->program, comm, err);
+	r = csn_crash_set(&crash->exe, exe, err);
+	if (r < 0)
+		return r;
+	drop_deleted(crash->exe);
+	slash = strrchr(crash->exe, '/');
+	return csn_crash_set(&crash->program, slash ? slash + 1 : crash->exe, err);
+}
+
+static int set_user(struct csn_crash *crash, int64_t uid, struct csn_error *err)
+{
+	struct passwd entry, *found = NULL;
+	char block[4096], number[24];
+
+	if (uid < 0 || uid >= UINT32_MAX)
+		return 0;
+	snprintf(number, sizeof(number), "%lld", (long long)uid);
+	if (getpwuid_r((uid_t)uid, &entry, block, sizeof(block), &found) != 0)
+		found = NULL;
+	return csn_crash_set(&crash->user, found ? found->pw_name : number, err);
+}
+
+static int read_note_members(struct csn_crash *crash, const json_t *note, struct csn_error *err)
+{
+	int r = set_exe(crash, csn_json_get_string(note, "exe", NULL),
+			csn_json_get_string(note, "comm", NULL), err);
+
+	if (r == 0)
+		r = csn_crash_set(&crash->hostname, csn_json_get_string(note, "hostname", NULL),
+				  err);
+	if (r == 0)
+		r = csn_crash_set(&crash->container, csn_json_get_string(note, "container", NULL),
+				  err);
+	if (r == 0)
+		r = set_user(crash, csn_json_get_int(note, "uid", -1), err);
+	/* The helper takes no environment of a privileged process; neither do we. */
+	if (r == 0 && csn_json_get_int(note, "dumpable", 0) == 1)
+		r = csn_crash_set(&crash->defaults,
+				  csn_json_get_string(json_object_get(note, "env"),
+						      "BACKTRACE_DEFAULTS", NULL),
+				  err);
+	crash->signal = (int)csn_json_get_int(note, "signal", 0);
+	crash->time_ns = csn_json_get_int(note, "captured_ns", 0);
+	if (crash->time_ns <= 0)
+		crash->time_ns = csn_json_get_int(note, "time", 0) * CSN_NS_PER_SECOND;
+	return r;
+}
+
+static int load_note(const struct csn_spool *spool, enum csn_stage stage, struct csn_crash *crash,
+		     struct csn_error *err)
+{
+	cleanup_(csn_buf_done) struct csn_buf text = CSN_BUF_INIT(CSN_MAX_CORESNAP_NOTE);
+	cleanup_json json_t *note = NULL;
+	cleanup_close int fd = -1;
+	struct csn_error ignored;
+
+	if (csn_spool_open_object(spool, stage, crash->uuid, O_RDONLY, &fd, &ignored) < 0 ||
+	    csn_core_note_read(fd, &text, &ignored) < 0 ||
+	    csn_json_load(csn_buf_text(&text), text.size, &note, &ignored) < 0)
+		return 0;
+	return read_note_members(crash, note, err);
+}
+
+static const char *attribute_text(const struct csn_snapshot *snapshot, const char *name)
+{
+	const struct csn_attribute *found = csn_snapshot_find_attribute(snapshot, name);
+
+	return found && found->kind == CSN_VALUE_STRING ? found->string : NULL;
+}
+
+/* The object of a spool that others filled: only the snapshot itself can say who died. */
+static int load_snapshot(const struct csn_spool *spool, struct csn_crash *crash,
+			 struct csn_error *err)
+{
+	cleanup_(csn_snapshot_freep) struct csn_snapshot *snapshot = NULL;
+	char path[CSN_MAX_PATH];
+	struct csn_error ignored;
+	const char *exe;
+	int r;
+
+	csn_spool_path(spool, "sending", crash->uuid, path, sizeof(path));
+	if (csn_snapshot_read_file(path, &snapshot, &ignored) < 0)
+		return 0;
+	exe = attribute_text(snapshot, "process.exe");
+	r = set_exe(crash,
+		    exe                   ? exe
+		    : snapshot->n_modules ? snapshot->modules[0].path
+					  : NULL,
+		    attribute_text(snapshot, "application"), err);
+	if (r == 0)
+		r = csn_crash_set(&crash->hostname, attribute_text(snapshot, "hostname"), err);
+	if (r == 0)
+		r = csn_crash_set(&crash->container, attribute_text(snapshot, "container.id"), err);
+	crash->signal = snapshot->fault.signal;
+	crash->time_ns = snapshot->timestamp * CSN_NS_PER_SECOND;
+	return r;
+}
+
+static int read_state_members(struct csn_crash *crash, const json_t *state, struct csn_error *err)
+{
+	const struct {
+		const char *name;
+		char **place;
+	} rows[] = {
+		{ "program", &crash->program },     { "exe", &crash->exe },
+		{ "hostname", &crash->hostname },   { "user", &crash->user },
+		{ "container", &crash->container }, { "defaults", &crash->defaults },
+		{ "reason", &crash->reason },       { "project", &crash->project },
+	};
+	size_t i;
+	int r;
+
+	for (i = 0; i < csn_countof(rows); i++) {
+		r = csn_crash_set(rows[i].place, csn_json_get_string(state, rows[i].name, NULL),
+				  err);
+		if (r < 0)
+			return r;
+	}
+	crash->signal = (int)csn_json_get_int(state, "signal", 0);
+	crash->time_ns = csn_json_get_int(state, "time_ns", 0);
+	crash->attempts = (unsigned)csn_json_get_int(state, "attempts", 0);
+	crash->exit_status = (int)csn_json_get_int(state, "exit_status", 0);
+	crash->next_try_ns = csn_json_get_int(state, "next_try_ns", 0);
+	snprintf(crash->step, sizeof(crash->step), "%s", csn_json_get_string(state, "step", ""));
+	return 0;
+}
+
+/* 1 when there is a state file, 0 when there is none or it is no JSON. */
+static int load_state(const struct csn_spool *spool, struct csn_crash *crash, struct csn_error *err)
+{
+	cleanup_(csn_buf_done) struct csn_buf text = CSN_BUF_INIT(CSN_MAX_STATE_FILE);
+	cleanup_json json_t *state = NULL;
+	struct csn_error ignored;
+	int r;
+
+	if (csn_read_file(spool->state_fd, crash->uuid, &text, &ignored) < 0 ||
+	    csn_json_load(csn_buf_text(&text), text.size, &state, &ignored) < 0 ||
+	    !json_is_object(state))
+		return 0;
+	r = read_state_members(crash, state, err);
+	return r < 0 ? r : 1;
+}
+
+int csn_crash_load(const struct csn_spool *spool, enum csn_stage stage, const char *uuid,
+		   struct csn_crash *ret_crash, struct csn_error *err)
+{
+	struct csn_crash crash = { 0 };
+	int r;
+
+	snprintf(crash.uuid, sizeof(crash.uuid), "%s", uuid);
+	r = load_state(spool, &crash, err);
+	if (r == 0)
+		r = stage == CSN_STAGE_SENDING ? load_snapshot(spool, &crash, err)
+					       : load_note(spool, stage, &crash, err);
+	if (r < 0) {
+		csn_crash_done(&crash);
+		return r;
+	}
+	*ret_crash = crash;
+	return 0;
+}
+
+int csn_crash_save(const struct csn_spool *spool, const struct csn_crash *crash,
+		   struct csn_error *err)
+{
+	cleanup_(csn_buf_done) struct csn_buf text = CSN_BUF_INIT(CSN_MAX_STATE_FILE);
+	struct csn_json json = csn_json_to(&text);
+	const struct {
+		const char *name, *value;
+	} rows[] = {
+		{ "program", crash->program },     { "exe", crash->exe },
+		{ "hostname", crash->hostname },   { "user", crash->user },
+		{ "container", crash->container }, { "defaults", crash->defaults },
+		{ "reason", crash->reason },       { "project", crash->project },
+		{ "step", crash->step },
+	};
+	size_t i;
+	int r;
+
+	csn_json_begin_object(&json);
+	for (i = 0; i < csn_countof(rows); i++)
+		if (rows[i].value && *rows[i].value)
+			csn_json_member_string(&json, rows[i].name, rows[i].value);
+	csn_json_member_int(&json, "signal", crash->signal);
+	csn_json_member_int(&json, "time_ns", crash->time_ns);
+	csn_json_member_uint(&json, "attempts", crash->attempts);
+	csn_json_member_int(&json, "exit_status", crash->exit_status);
+	csn_json_member_int(&json, "next_try_ns", crash->next_try_ns);
+	csn_json_end_object(&json);
+	r = csn_buf_check(&text, "state", err);
+	if (r < 0)
+		return r;
+	return csn_write_file(spool->state_fd, crash->uuid, text.data, text.size, 0600, err);
+}
+
+void csn_crash_forget(const struct csn_spool *spool, const char *uuid)
+{
+	(void)unlinkat(spool->state_fd, uuid, 0);
+}
+
+void csn_crash_done(struct csn_crash *crash)
+{
+	free(crash->exe);
+	free(crash->program);
+	free(crash->hostname);
+	free(crash->user);
+	free(crash->container);
+	free(crash->defaults);
+	free(crash->reason);
+	free(crash->project);
+	*crash = (struct csn_crash){ 0 };
+}

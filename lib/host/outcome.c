@@ -1,0 +1,179 @@
+/* What follows from a step: success, failure, or later. */
+#include <string.h>
+#include <syslog.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/options.h"
+#include "base/text.h"
+#include "base/uuid.h"
+#include "host/backoff.h"
+#include "host/service_internal.h"
+#include "snapshot/document.h"
+
+/* After so many failures in a row the server is not what is wrong: the object steps aside. */
+#define MAX_LINE_FAILURES 16
+
+static int64_t retry_delay(const struct csn_service *service, unsigned failures)
+{
+	const struct csn_coresnap_conf *conf = &service->host->conf;
+	uint64_t random;
+
+	csn_random_bytes(&random, sizeof(random));
+	return csn_backoff_delay_ns(conf->retry_min_seconds * CSN_NS_PER_SECOND,
+				    conf->retry_max_seconds * CSN_NS_PER_SECOND, failures, random);
+}
+
+/* A snapshot whose analysis we did not see end says itself whether something is missing. */
+static bool snapshot_is_partial(const struct csn_spool *spool, const char *uuid)
+{
+	cleanup_(csn_snapshot_freep) struct csn_snapshot *snapshot = NULL;
+	char path[CSN_MAX_PATH];
+	struct csn_error ignored;
+
+	csn_spool_path(spool, "sending", uuid, path, sizeof(path));
+	if (csn_snapshot_read_file(path, &snapshot, &ignored) < 0)
+		return false;
+	return snapshot->n_truncated > 0;
+}
+
+void outcome_settle_core(struct csn_service *service, const char *uuid, bool partial)
+{
+	const struct csn_spool *spool = &service->host->spool;
+	enum csn_keep_core keep = service->host->conf.keep_core;
+	struct csn_error err = CSN_ERROR_INIT;
+	int r;
+
+	if (!csn_spool_has(spool, CSN_STAGE_PENDING, uuid))
+		return;
+	if (keep == CSN_KEEP_ALL || (keep == CSN_KEEP_FAILED && partial))
+		r = csn_spool_move(spool, CSN_STAGE_PENDING, CSN_STAGE_KEPT, uuid, &err);
+	else
+		r = csn_spool_remove(spool, CSN_STAGE_PENDING, uuid, &err);
+	if (r < 0)
+		csn_host_say(service->host, LOG_ERR, "crash %s: %s", uuid, err.text);
+}
+
+static void forget_failures(struct csn_service *service, struct job *job)
+{
+	struct csn_error err = CSN_ERROR_INIT;
+	int r;
+
+	job->crash.attempts = 0;
+	job->crash.exit_status = 0;
+	job->crash.step[0] = '\0';
+	r = csn_crash_set(&job->crash.reason, NULL, &err);
+	if (r == 0)
+		r = csn_crash_save(&service->host->spool, &job->crash, &err);
+	if (r < 0)
+		csn_host_say(service->host, LOG_WARNING, "crash %s: state: %s", job->uuid,
+			     err.text);
+}
+
+void outcome_analysed(struct csn_service *service, struct job *job, bool partial)
+{
+	const struct csn_spool *spool = &service->host->spool;
+
+	/* Found beside its core: the analysis ended, or was killed after it had published. */
+	if (job->step == STEP_WAITING && service->host->conf.keep_core == CSN_KEEP_FAILED)
+		partial = snapshot_is_partial(spool, job->uuid);
+	outcome_settle_core(service, job->uuid, partial);
+	if (job->crash.attempts > 0)
+		forget_failures(service, job);
+	job_release(service, job);
+	job->stage = CSN_STAGE_SENDING;
+	job->failures = 0;
+	job->due_ns = 0;
+	job->tried = false;
+}
+
+/* The server is there again: what waited because of it is due. */
+static void wake_line(struct csn_service *service)
+{
+	size_t i;
+
+	service->line_failures = 0;
+	service->line_due_ns = 0;
+	for (i = 0; i < service->n_jobs; i++)
+		if (service->jobs[i]->failures > MAX_LINE_FAILURES)
+			service->jobs[i]->due_ns = 0;
+}
+
+void outcome_sent(struct csn_service *service, struct job *job)
+{
+	const struct csn_spool *spool = &service->host->spool;
+	struct csn_error err = CSN_ERROR_INIT;
+	int64_t seconds = (csn_realtime_ns() - job->crash_ns) / CSN_NS_PER_SECOND;
+	int r = csn_spool_remove(spool, CSN_STAGE_SENDING, job->uuid, &err);
+
+	/* A kept core stays analysable: the files it needs stay with it. */
+	if (r == 0 && !csn_spool_has(spool, CSN_STAGE_KEPT, job->uuid))
+		r = csn_spool_remove_assets(spool, job->uuid, &err);
+	csn_crash_forget(spool, job->uuid);
+	if (r < 0)
+		csn_host_say(service->host, LOG_ERR, "crash %s: %s", job->uuid, err.text);
+	if (seconds < 0)
+		seconds = 0;
+	csn_host_say(service->host, LOG_INFO, "crash %s processed in %lld second%s", job->uuid,
+		     (long long)seconds, seconds == 1 ? "" : "s");
+	service->n_sent++;
+	wake_line(service);
+	job_drop(service, job);
+}
+
+static void remember_failure(struct csn_service *service, struct job *job, const char *step,
+			     int status, const char *reason, int64_t delay_ns)
+{
+	struct csn_crash *crash = &job->crash;
+	struct csn_error err = CSN_ERROR_INIT;
+	int r;
+
+	crash->attempts++;
+	crash->exit_status = status;
+	crash->next_try_ns = csn_realtime_ns() + delay_ns;
+	memcpy(crash->step, step, strlen(step) + 1);
+	r = csn_crash_set(&crash->reason, reason, &err);
+	if (r == 0)
+		r = csn_crash_save(&service->host->spool, crash, &err);
+	if (r < 0)
+		csn_host_say(service->host, LOG_WARNING, "crash %s: state: %s", job->uuid,
+			     err.text);
+}
+
+void outcome_failed(struct csn_service *service, struct job *job, const char *step, int status,
+		    const char *reason)
+{
+	/* 75 and a coroner that was killed say nothing against the object: the line waits. */
+	bool line = job->stage == CSN_STAGE_SENDING &&
+		    (status == CSN_EXIT_TEMPORARY || status > 128) &&
+		    job->failures < MAX_LINE_FAILURES;
+	unsigned failures = line ? ++service->line_failures : job->failures + 1;
+	bool refused = job->stage == CSN_STAGE_SENDING && !line;
+	int64_t max_ns = service->host->conf.retry_max_seconds * CSN_NS_PER_SECOND;
+	int64_t delay_ns = refused ? max_ns : retry_delay(service, failures);
+	char text[512];
+
+	job->failures++;
+	csn_escape_to(text, sizeof(text), *reason ? reason : "no message");
+	csn_host_say(service->host, refused ? LOG_ERR : LOG_WARNING,
+		     "crash %s kept in %s: %s exit %d: %s; next try in %lld s", job->uuid,
+		     csn_stage_name(job->stage), step, status, text,
+		     (long long)((delay_ns + CSN_NS_PER_SECOND / 2) / CSN_NS_PER_SECOND));
+	remember_failure(service, job, step, status, reason, delay_ns);
+	if (line)
+		service->line_due_ns = csn_monotonic_ns() + delay_ns;
+	else
+		job->due_ns = csn_monotonic_ns() + delay_ns;
+	service->n_failed++;
+	job_release(service, job);
+}
+
+void outcome_postponed(struct csn_service *service, struct job *job, const struct csn_error *err)
+{
+	csn_host_say(service->host, LOG_NOTICE, "crash %s waits: %s", job->uuid, err->text);
+	job->due_ns = csn_monotonic_ns() + CSN_NS_PER_SECOND;
+	job_release(service, job);
+	if (service->once)
+		service->n_failed++;
+}

@@ -1,0 +1,107 @@
+/* Shared by the service's files: its jobs, and what they wait for. */
+#ifndef CSN_HOST_SERVICE_INTERNAL_H
+#define CSN_HOST_SERVICE_INTERNAL_H
+
+#include "host/attributes.h"
+#include "host/child.h"
+#include "host/crash.h"
+#include "host/service.h"
+
+enum job_step {
+	STEP_WAITING,
+	STEP_DEFAULTS, /* defaults.command runs */
+	STEP_ANALYSING,
+	STEP_SENDING
+};
+
+enum watch_kind {
+	WATCH_SPOOL,
+	WATCH_SIGNALS,
+	WATCH_CONTROL,
+	WATCH_TIMER,
+	WATCH_CHILD_END,
+	WATCH_CHILD_OUTPUT
+};
+
+/* What an epoll event points to. */
+struct watch {
+	enum watch_kind kind;
+	struct job *job;
+};
+
+struct job {
+	char uuid[CSN_UUID_TEXT];
+	enum csn_stage stage;
+	enum job_step step;
+	int64_t crash_ns;  /* order; since the epoch */
+	int64_t due_ns;    /* monotonic; 0 now */
+	unsigned failures; /* in a row, of the present stage */
+	bool tried;        /* once mode: had its turn in this stage */
+	/* While it runs. */
+	int lock_fd;
+	struct csn_child child;
+	struct watch end, output;
+	struct csn_crash crash;
+	char *defaults_output;
+};
+
+struct csn_service {
+	struct csn_host *host; /* borrowed */
+	bool once, stopping, reload;
+	int epoll_fd, inotify_fd, signal_fd, timer_fd, control_fd;
+	int pending_wd, sending_wd;
+	struct watch spool_watch, signal_watch, control_watch, timer_watch;
+	struct job **jobs; /* owned; oldest crash first */
+	size_t n_jobs, jobs_capacity;
+	unsigned n_analysing;
+	bool is_sending;
+	/* The sending line as a whole, after a failure that is the server's. */
+	unsigned line_failures;
+	int64_t line_due_ns;
+	bool below_quota;
+	int64_t quota_due_ns; /* monotonic; 0 none */
+	int64_t purge_due_ns; /* monotonic; 0 now, INT64_MAX never */
+	size_t n_sent, n_failed;
+};
+
+/* jobs.c */
+int job_add(struct csn_service *service, enum csn_stage stage, const char *uuid,
+	    struct csn_error *err) csn_must_check;
+struct job *job_find(const struct csn_service *service, const char *uuid);
+/* Ends and forgets the job's child. */
+void job_end_child(struct csn_service *service, struct job *job);
+/* Frees the job, closes what it held. */
+void job_drop(struct csn_service *service, struct job *job);
+/* Ends what the job runs and lets go of its object. */
+void job_release(struct csn_service *service, struct job *job);
+struct job *job_next_to_analyse(const struct csn_service *service, int64_t now_ns);
+struct job *job_next_to_send(const struct csn_service *service, int64_t now_ns);
+
+/* steps.c */
+void step_start_analysis(struct csn_service *service, struct job *job);
+void step_start_sending(struct csn_service *service, struct job *job);
+/* The job's child has ended. */
+void step_child_ended(struct csn_service *service, struct job *job, int status);
+
+/* outcome.c */
+void outcome_analysed(struct csn_service *service, struct job *job, bool partial);
+void outcome_sent(struct csn_service *service, struct job *job);
+/* step: "ptrace" or "coroner"; status as an exit status. */
+void outcome_failed(struct csn_service *service, struct job *job, const char *step, int status,
+		    const char *reason);
+/* A trouble of our own (no memory, no lock): try the job again soon, without blame. */
+void outcome_postponed(struct csn_service *service, struct job *job, const struct csn_error *err);
+/* What to do with the core of a snapshot that is complete. */
+void outcome_settle_core(struct csn_service *service, const char *uuid, bool partial);
+
+/* purge.c */
+void purge_old(struct csn_service *service, int64_t now_ns);
+/* An object came: at the latest purge.age from now it is time to look. */
+void purge_expect(struct csn_service *service);
+
+/* service.c */
+int service_watch(struct csn_service *service, int fd, struct watch *watch, struct csn_error *err)
+	csn_must_check;
+void service_unwatch(struct csn_service *service, int fd);
+
+#endif

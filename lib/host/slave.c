@@ -1,0 +1,102 @@
+#include "host/slave.h"
+
+#include <string.h>
+
+#define MAX_WORDS (CSN_MAX_KV_PAIRS + 128)
+
+struct words {
+	struct csn_arena *arena;
+	const char **items;
+	size_t count;
+	bool failed;
+};
+
+/* Takes the word; NULL (out of memory, out of room) fails the whole line. */
+static void add(struct words *words, const char *word)
+{
+	if (!word || words->count + 1 >= MAX_WORDS)
+		words->failed = true;
+	else
+		words->items[words->count++] = word;
+}
+
+static int begin(struct words *words, struct csn_arena *arena, struct csn_error *err)
+{
+	*words = (struct words){ .arena = arena };
+	words->items = csn_arena_array(arena, MAX_WORDS, sizeof(*words->items));
+	return words->items ? 0 : csn_fail_nomem(err);
+}
+
+static int finish(struct words *words, const char *const **ret_argv, struct csn_error *err)
+{
+	if (words->failed)
+		return csn_fail(err, CSN_E_LIMIT, "the command line is too long");
+	*ret_argv = words->items;
+	return 0;
+}
+
+static void add_options(struct words *words, const char *text)
+{
+	size_t length;
+
+	for (text += strspn(text, " \t"); *text; text += strspn(text, " \t")) {
+		length = strcspn(text, " \t");
+		add(words, csn_arena_strndup(words->arena, text, length));
+		text += length;
+	}
+}
+
+static void add_attributes(struct words *words, const struct csn_attributes *attributes)
+{
+	size_t i;
+
+	for (i = 0; i < attributes->n_pairs; i++)
+		add(words, csn_arena_sprintf(words->arena, "--kv=%s:%s", attributes->pairs[i].key,
+					     attributes->pairs[i].value));
+	if (*attributes->refused)
+		add(words, csn_arena_sprintf(words->arena, "--kv=coresnap.warning:refused %s",
+					     attributes->refused));
+}
+
+int csn_slave_ptrace(struct csn_arena *arena, const struct csn_host *host,
+		     const struct csn_crash *crash, const struct csn_attributes *attributes,
+		     const char *const **ret_argv, struct csn_error *err)
+{
+	const char *archive = host->spool.path;
+	struct words words;
+	int r = begin(&words, arena, err);
+
+	if (r < 0)
+		return r;
+	add(&words, csn_arena_strdup(arena, host->conf.ptrace_path));
+	add(&words, "--faulted");
+	add(&words, csn_arena_sprintf(arena, "-o%s/sending/%s", archive, crash->uuid));
+	add(&words, "--load=libc-");
+	add(&words, csn_arena_sprintf(arena, "--kv=coresnap.object:%s", crash->uuid));
+	add_attributes(&words, attributes);
+	add(&words, csn_arena_sprintf(arena, "--resource=%s/assets/%s", archive, crash->uuid));
+	add_options(&words, host->conf.ptrace_options);
+	add(&words, "--core");
+	add(&words, csn_arena_sprintf(arena, "%s/pending/%s", archive, crash->uuid));
+	if (crash->exe)
+		add(&words, csn_arena_strdup(arena, crash->exe));
+	return finish(&words, ret_argv, err);
+}
+
+int csn_slave_coroner(struct csn_arena *arena, const struct csn_host *host, const char *uuid,
+		      const char *project, const char *const **ret_argv, struct csn_error *err)
+{
+	struct words words;
+	int r = begin(&words, arena, err);
+
+	if (r < 0)
+		return r;
+	add(&words, csn_arena_strdup(arena, host->conf.coroner_path));
+	add(&words, "-c");
+	add(&words, csn_arena_strdup(arena, host->conf.coroner_config));
+	add(&words, "put");
+	add(&words, csn_arena_strdup(arena, project));
+	add(&words, csn_arena_strdup(arena, project));
+	add(&words, csn_arena_sprintf(arena, "%s/sending/%s", host->spool.path, uuid));
+	return finish(&words, ret_argv, err);
+}

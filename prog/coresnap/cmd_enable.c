@@ -1,0 +1,107 @@
+/* coresnap enable, disable: the kernel's core_pattern, ours and given back. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/limits.h"
+#include "coresnap.h"
+#include "host/core_pattern.h"
+
+static const char *const container_hint =
+	"in a container run it on the host, or use 'ptrace PID' and 'coroner put'";
+
+/* The tokens in coroner.cf are for root and the spool's user only; somebody else's file is left. */
+static int guard_tokens(const struct csn_host *host, struct csn_error *err)
+{
+	const char *path = host->conf.coroner_config;
+	cleanup_close int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat status;
+
+	if (fd < 0)
+		return errno == ENOENT || errno == ELOOP ? 0 : csn_fail_os(err, errno, "%s", path);
+	if (fstat(fd, &status) < 0)
+		return csn_fail_os(err, errno, "%s", path);
+	if (status.st_uid != 0 || !S_ISREG(status.st_mode) ||
+	    (status.st_gid == host->spool.gid && (status.st_mode & 0777) == 0640))
+		return 0;
+	if (fchown(fd, 0, host->spool.gid) < 0 || fchmod(fd, 0640) < 0)
+		return csn_fail_os(err, errno, "%s", path);
+	printf("%s: now of root and group %u, mode 0640\n", path, (unsigned)host->spool.gid);
+	return 0;
+}
+
+/* Spool and policy, so that the helper works before the daemon was ever started. */
+static int prepare(struct csn_host *host, struct csn_error *err)
+{
+	char folder[CSN_MAX_PATH];
+	int r = csn_host_make_spool(host, err);
+
+	if (r == 0)
+		r = csn_host_open_spool(host, err);
+	if (r == 0)
+		r = csn_make_folders(csn_root_path(&host->root, "/var/coresnap", folder,
+						   sizeof(folder)),
+				     0755, err);
+	if (r == 0)
+		r = csn_host_write_policy(host, err);
+	return r == 0 ? guard_tokens(host, err) : r;
+}
+
+int coresnap_enable(int argc, char **argv, void *context)
+{
+	cleanup_(csn_host_done) struct csn_host host = CSN_HOST_INIT;
+	struct csn_error err = CSN_ERROR_INIT;
+	struct csn_core_pattern pattern;
+	int first, status = coresnap_parse("coresnap enable",
+					   "Makes the kernel send crashes here; run it as root.",
+					   NULL, argc, argv, &first);
+
+	if (status < 0)
+		status = coresnap_open(context, false, &host);
+	if (status >= 0)
+		return status;
+	if (prepare(&host, &err) < 0)
+		return coresnap_complain(coresnap_status_of(&err), &err, "run it as root");
+	if (!host.conf.core_pattern_manage) {
+		printf("core_pattern.manage is false: core_pattern is left alone\n");
+		return 0;
+	}
+	if (csn_core_pattern_enable(&host.root, &pattern, &err) < 0)
+		return coresnap_complain(coresnap_status_of(&err), &err,
+					 err.code == CSN_E_DENIED ? container_hint : NULL);
+	printf("core_pattern: %s\n", pattern.text);
+	return 0;
+}
+
+int coresnap_disable(int argc, char **argv, void *context)
+{
+	const struct coresnap *coresnap = context;
+	cleanup_(csn_host_done) struct csn_host host = CSN_HOST_INIT;
+	struct csn_error err = CSN_ERROR_INIT;
+	struct csn_core_pattern pattern;
+	bool restored;
+	int first, status = coresnap_parse("coresnap disable",
+					   "Puts core_pattern and core_pipe_limit back.", NULL,
+					   argc, argv, &first);
+
+	if (status < 0)
+		status = coresnap_open(coresnap, false, &host);
+	if (status >= 0)
+		return status;
+	if (!host.conf.core_pattern_manage) {
+		printf("core_pattern.manage is false: core_pattern is left alone\n");
+		return 0;
+	}
+	if (csn_core_pattern_disable(&host.root, &restored, &pattern, &err) < 0)
+		return coresnap_complain(coresnap_status_of(&err), &err,
+					 err.code == CSN_E_DENIED ? "run it as root" : NULL);
+	if (restored)
+		printf("core_pattern: %s\n", pattern.text);
+	else
+		printf("core_pattern is not ours and stays: %s\n", pattern.text);
+	return 0;
+}

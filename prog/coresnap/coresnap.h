@@ -1,0 +1,36 @@
+/* coresnap: what its commands share. */
+#ifndef CORESNAP_CORESNAP_H
+#define CORESNAP_CORESNAP_H
+
+#include "base/options.h"
+#include "host/crash.h"
+#include "host/host.h"
+
+struct coresnap {
+	const char *root, *config;
+};
+
+/* One line on stderr, escaped: "coresnap: <error>; <next step>". Returns status. */
+int coresnap_complain(int status, const struct csn_error *err, const char *next_step);
+/* The exit status that suits an error. */
+int coresnap_status_of(const struct csn_error *err);
+/* Configuration, and the spool when asked for. -1 to go on, or an exit status. */
+int coresnap_open(const struct coresnap *coresnap, bool spool, struct csn_host *host);
+/* Parses a command's own options; as csn_options_parse. */
+int coresnap_parse(const char *usage, const char *summary, const struct csn_option *options,
+		   int argc, char **argv, int *ret_first);
+/* "<stage>/<prefix>" or "<prefix>" (any stage). -1, or an exit status after complaining. */
+int coresnap_find(const struct csn_host *host, const char *name,
+		  struct csn_spool_object *ret_object);
+/* What a person can do about a crash that failed. Borrowed. */
+const char *coresnap_next_step(const struct csn_crash *crash);
+
+int coresnap_list(int argc, char **argv, void *context);
+int coresnap_retry(int argc, char **argv, void *context);
+int coresnap_show_status(int argc, char **argv, void *context);
+int coresnap_show(int argc, char **argv, void *context);
+int coresnap_purge(int argc, char **argv, void *context);
+int coresnap_enable(int argc, char **argv, void *context);
+int coresnap_disable(int argc, char **argv, void *context);
+
+#endif

@@ -1,0 +1,172 @@
+#include "daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/options.h"
+#include "base/text.h"
+#include "base/version.h"
+#include "host/core_pattern.h"
+#include "host/host.h"
+#include "host/service.h"
+
+#define MAX_SHOWN 1024
+
+static int complain(int status, const struct csn_error *err, const char *next_step)
+{
+	char shown[MAX_SHOWN];
+
+	fprintf(stderr, "coresnapd: %s%s%s\n", csn_escape_to(shown, sizeof(shown), err->text),
+		next_step ? "; " : "", next_step ? next_step : "");
+	return status;
+}
+
+static void log_line(void *context, int level, bool raw, const char *text)
+{
+	if (raw)
+		csn_log_raw(context, level, text);
+	else
+		csn_log(context, level, "%s", text);
+}
+
+/* Leaves with the daemon's first word: 0 once it is ready, else its exit status. */
+static csn_noreturn void wait_for_daemon(int ready_fd, pid_t pid)
+{
+	int status;
+	char byte;
+
+	if (csn_read_full(ready_fd, &byte, 1) == 1)
+		_exit(0);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : CSN_EXIT_OS);
+}
+
+/* Goes to the background; *ret_ready_fd is where the daemon says that it is up. */
+static int detach(int *ret_ready_fd, struct csn_error *err)
+{
+	int ends[2];
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return csn_fail_os(err, errno, "pipe");
+	pid = fork();
+	if (pid < 0)
+		return csn_fail_os(err, errno, "fork");
+	if (pid > 0) {
+		close(ends[1]);
+		wait_for_daemon(ends[0], pid);
+	}
+	close(ends[0]);
+	setsid();
+	*ret_ready_fd = ends[1];
+	return 0;
+}
+
+static void say_ready(int *ready_fd)
+{
+	int null_fd;
+
+	if (*ready_fd < 0)
+		return;
+	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null_fd >= 0) {
+		dup2(null_fd, STDIN_FILENO);
+		dup2(null_fd, STDOUT_FILENO);
+		dup2(null_fd, STDERR_FILENO);
+		close(null_fd);
+	}
+	(void)!write(*ready_fd, "", 1);
+	close(*ready_fd);
+	*ready_fd = -1;
+}
+
+static void greet(struct csn_host *host, struct csn_log *log)
+{
+	struct csn_core_pattern pattern;
+	struct csn_error err = CSN_ERROR_INIT;
+
+	csn_log(log, LOG_INFO, "coresnapd %s started; spool %s, configuration %s", CSN_VERSION,
+		host->spool.path, host->conf.file ? host->conf.file : "built in");
+	if (csn_host_write_policy(host, &err) < 0)
+		csn_log(log, LOG_WARNING, "policy for the helper: %s", err.text);
+	if (host->conf.core_pattern_manage && csn_core_pattern_get(&pattern, &err) == 0 &&
+	    !csn_core_pattern_is_helper(pattern.text))
+		csn_log(log, LOG_WARNING,
+			"core_pattern is '%s': crashes do not come here; run 'coresnap enable'",
+			pattern.text);
+}
+
+static int serve(struct csn_host *host, struct csn_log *log, int *ready_fd)
+{
+	struct csn_service *service = NULL;
+	struct csn_error err = CSN_ERROR_INIT;
+	cleanup_close int lock_fd = -1;
+	int r = csn_service_lock(&host->spool, &lock_fd, &err);
+
+	if (r < 0)
+		return complain(r == -CSN_E_DENIED ? CSN_EXIT_UNAVAILABLE : CSN_EXIT_OS, &err,
+				NULL);
+	r = csn_service_new(host, false, &service, &err);
+	if (r < 0)
+		return complain(CSN_EXIT_OS, &err, NULL);
+	greet(host, log);
+	say_ready(ready_fd);
+	r = csn_service_run(service, &err);
+	if (r < 0)
+		csn_log(log, LOG_ERR, "%s", err.text);
+	else
+		csn_log(log, LOG_INFO, "coresnapd stopped");
+	csn_service_free(service);
+	return r < 0 ? CSN_EXIT_OS : 0;
+}
+
+static int open_spool(struct csn_host *host)
+{
+	struct csn_error err = CSN_ERROR_INIT;
+	int r = csn_host_make_spool(host, &err);
+
+	if (r == 0)
+		r = csn_host_open_spool(host, &err);
+	if (r == 0)
+		r = csn_host_become_owner(host, &err);
+	if (r == 0)
+		return -1;
+	if (r == -CSN_E_DENIED || err.os_errno == EACCES || err.os_errno == EPERM)
+		return complain(CSN_EXIT_DENIED, &err, "start it as root or as the spool's user");
+	return complain(CSN_EXIT_OS, &err, "see archive.path in coresnap.conf");
+}
+
+int daemon_run(const struct daemon_options *options)
+{
+	cleanup_(csn_host_done) struct csn_host host = CSN_HOST_INIT;
+	struct csn_error err = CSN_ERROR_INIT;
+	cleanup_close int ready_fd = -1;
+	struct csn_log log;
+	int status;
+
+	if (csn_host_init(&host, options->root, options->config, &err) < 0)
+		return complain(CSN_EXIT_CONFIG, &err, "mend it and start again");
+	status = open_spool(&host);
+	if (status >= 0)
+		return status;
+	if (!options->foreground && detach(&ready_fd, &err) < 0)
+		return complain(CSN_EXIT_OS, &err, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	umask(077);
+	(void)!chdir("/");
+	csn_log_open(&log, "coresnap", LOG_DAEMON, options->foreground);
+	host.log = log_line;
+	host.log_context = &log;
+	status = serve(&host, &log, &ready_fd);
+	csn_log_close(&log);
+	return status;
+}
