@@ -40,7 +40,8 @@ int csn_host_init(struct csn_host *host, const char *root, const char *conf_path
 		return csn_fail_os(err, errno, "--root %s", root);
 	csn_root_init(&host->root, real);
 	if (conf_path) {
-		/* Absolute, for a reload after we went elsewhere; a missing one is named as given. */
+		/* Absolute, for a reload after we went elsewhere; a missing one is named as given.
+		 */
 		host->conf_path = realpath(conf_path, NULL);
 		if (!host->conf_path)
 			return csn_fail_os(err, errno, "%s", conf_path);

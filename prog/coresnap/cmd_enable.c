@@ -25,7 +25,7 @@ static int guard_tokens(const struct csn_host *host, struct csn_error *err)
 		return errno == ENOENT || errno == ELOOP ? 0 : csn_fail_os(err, errno, "%s", path);
 	if (fstat(fd, &status) < 0)
 		return csn_fail_os(err, errno, "%s", path);
-	if (status.st_uid != 0 || !S_ISREG(status.st_mode) ||
+	if (host->spool.uid == 0 || status.st_uid != 0 || !S_ISREG(status.st_mode) ||
 	    (status.st_gid == host->spool.gid && (status.st_mode & 0777) == 0640))
 		return 0;
 	if (fchown(fd, 0, host->spool.gid) < 0 || fchmod(fd, 0640) < 0)
@@ -83,16 +83,17 @@ int coresnap_disable(int argc, char **argv, void *context)
 	cleanup_(csn_host_done) struct csn_host host = CSN_HOST_INIT;
 	struct csn_error err = CSN_ERROR_INIT;
 	struct csn_core_pattern pattern;
-	bool restored;
+	bool manage = true, restored;
 	int first, status = coresnap_parse("coresnap disable",
 					   "Puts core_pattern and core_pipe_limit back.", NULL,
 					   argc, argv, &first);
 
-	if (status < 0)
-		status = coresnap_open(coresnap, false, &host);
 	if (status >= 0)
 		return status;
-	if (!host.conf.core_pattern_manage) {
+	/* A broken configuration must not keep the kernel's line from being put back. */
+	if (csn_host_init(&host, coresnap->root, coresnap->config, &err) == 0)
+		manage = host.conf.core_pattern_manage;
+	if (!manage) {
 		printf("core_pattern.manage is false: core_pattern is left alone\n");
 		return 0;
 	}

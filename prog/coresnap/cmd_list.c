@@ -103,8 +103,7 @@ static int print_list(const struct csn_host *host, bool as_json, struct csn_erro
 		csn_buf_putc(&out, '\n');
 	} else {
 		csn_listing_footer(&out, totals[CSN_STAGE_PENDING].count,
-				   totals[CSN_STAGE_PENDING].bytes,
-				   totals[CSN_STAGE_SENDING].count,
+				   totals[CSN_STAGE_PENDING].bytes, totals[CSN_STAGE_SENDING].count,
 				   totals[CSN_STAGE_SENDING].bytes);
 	}
 	r = csn_buf_check(&out, "the list", err);

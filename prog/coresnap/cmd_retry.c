@@ -66,8 +66,7 @@ static int work_here(struct csn_host *host, const struct csn_spool_list *objects
 
 static int add_object(struct csn_spool_list *list, const struct csn_spool_object *object)
 {
-	struct csn_spool_object *items =
-		reallocarray(list->items, list->count + 1, sizeof(*items));
+	struct csn_spool_object *items = reallocarray(list->items, list->count + 1, sizeof(*items));
 
 	if (!items)
 		return CSN_EXIT_OS;

@@ -123,7 +123,8 @@ const char *coresnap_next_step(const struct csn_crash *crash)
 		{ "coroner", CSN_EXIT_DENIED,
 		  "put a valid token into [token] of coroner.cf, then 'coresnap retry all'" },
 		{ "coroner", CSN_EXIT_CONFIG,
-		  "mend coroner.cf or the format rules of coresnap.conf, then 'coresnap retry all'" },
+		  "mend coroner.cf or the format rules of coresnap.conf, then 'coresnap retry "
+		  "all'" },
 		{ "coroner", CSN_EXIT_DATA,
 		  "the server refuses this snapshot: look at it with hydra, 'coresnap purge' it" },
 		{ "coroner", 127, "install backtrace-coroner or mend coroner.path" },
