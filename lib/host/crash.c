@@ -149,7 +149,7 @@ static int load_snapshot(const struct csn_spool *spool, struct csn_crash *crash,
 	csn_spool_path(spool, "sending", crash->uuid, path, sizeof(path));
 	if (csn_snapshot_read_file(path, &snapshot, &ignored) < 0)
 		return 0;
-	exe = attribute_text(snapshot, "process.exe");
+	exe = attribute_text(snapshot, "process.path");
 	r = set_exe(crash,
 		    exe                   ? exe
 		    : snapshot->n_modules ? snapshot->modules[0].path
@@ -164,62 +164,81 @@ static int load_snapshot(const struct csn_spool *spool, struct csn_crash *crash,
 	return r;
 }
 
-static int read_state_members(struct csn_crash *crash, const json_t *state, struct csn_error *err)
-{
-	const struct {
-		const char *name;
-		char **place;
-	} rows[] = {
-		{ "program", &crash->program },     { "exe", &crash->exe },
-		{ "hostname", &crash->hostname },   { "user", &crash->user },
-		{ "container", &crash->container }, { "defaults", &crash->defaults },
-		{ "reason", &crash->reason },       { "project", &crash->project },
-	};
-	size_t i;
-	int r;
+struct text_row {
+	const char *name;
+	char **place;
+};
 
-	for (i = 0; i < csn_countof(rows); i++) {
+static int read_texts(const json_t *state, const struct text_row *rows, size_t count,
+		      struct csn_error *err)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < count; i++)
 		r = csn_crash_set(rows[i].place, csn_json_get_string(state, rows[i].name, NULL),
 				  err);
-		if (r < 0)
-			return r;
-	}
+	return r;
+}
+
+static int read_identity(struct csn_crash *crash, const json_t *state, struct csn_error *err)
+{
+	const struct text_row rows[] = {
+		{ "program", &crash->program },     { "exe", &crash->exe },
+		{ "hostname", &crash->hostname },   { "user", &crash->user },
+		{ "container", &crash->container },
+	};
+
 	crash->signal = (int)csn_json_get_int(state, "signal", 0);
 	crash->time_ns = csn_json_get_int(state, "time_ns", 0);
+	return read_texts(state, rows, csn_countof(rows), err);
+}
+
+static int read_failure(struct csn_crash *crash, const json_t *state, struct csn_error *err)
+{
+	const struct text_row rows[] = {
+		{ "reason", &crash->reason },
+		{ "project", &crash->project },
+	};
+
 	crash->attempts = (unsigned)csn_json_get_int(state, "attempts", 0);
 	crash->exit_status = (int)csn_json_get_int(state, "exit_status", 0);
 	crash->next_try_ns = csn_json_get_int(state, "next_try_ns", 0);
 	snprintf(crash->step, sizeof(crash->step), "%s", csn_json_get_string(state, "step", ""));
-	return 0;
+	return read_texts(state, rows, csn_countof(rows), err);
 }
 
-/* 1 when there is a state file, 0 when there is none or it is no JSON. */
-static int load_state(const struct csn_spool *spool, struct csn_crash *crash, struct csn_error *err)
+/* The state file as JSON; NULL when there is none or it is torn. */
+static json_t *load_state(const struct csn_spool *spool, const char *uuid)
 {
 	cleanup_(csn_buf_done) struct csn_buf text = CSN_BUF_INIT(CSN_MAX_STATE_FILE);
 	cleanup_json json_t *state = NULL;
 	struct csn_error ignored;
-	int r;
 
-	if (csn_read_file(spool->state_fd, crash->uuid, &text, &ignored) < 0 ||
+	if (csn_read_file(spool->state_fd, uuid, &text, &ignored) < 0 ||
 	    csn_json_load(csn_buf_text(&text), text.size, &state, &ignored) < 0 ||
 	    !json_is_object(state))
-		return 0;
-	r = read_state_members(crash, state, err);
-	return r < 0 ? r : 1;
+		return NULL;
+	return csn_take(state);
 }
 
 int csn_crash_load(const struct csn_spool *spool, enum csn_stage stage, const char *uuid,
 		   struct csn_crash *ret_crash, struct csn_error *err)
 {
+	cleanup_json json_t *state = load_state(spool, uuid);
 	struct csn_crash crash = { 0 };
-	int r;
+	int r = 0;
 
 	snprintf(crash.uuid, sizeof(crash.uuid), "%s", uuid);
-	r = load_state(spool, &crash, err);
-	if (r == 0)
-		r = stage == CSN_STAGE_SENDING ? load_snapshot(spool, &crash, err)
-					       : load_note(spool, stage, &crash, err);
+	/* A core says more of itself than was noted; a snapshot need not be opened. */
+	if (stage != CSN_STAGE_SENDING)
+		r = load_note(spool, stage, &crash, err);
+	else if (!state)
+		r = load_snapshot(spool, &crash, err);
+	else
+		r = read_identity(&crash, state, err);
+	if (r == 0 && state)
+		r = read_failure(&crash, state, err);
 	if (r < 0) {
 		csn_crash_done(&crash);
 		return r;
@@ -238,9 +257,8 @@ int csn_crash_save(const struct csn_spool *spool, const struct csn_crash *crash,
 	} rows[] = {
 		{ "program", crash->program },     { "exe", crash->exe },
 		{ "hostname", crash->hostname },   { "user", crash->user },
-		{ "container", crash->container }, { "defaults", crash->defaults },
-		{ "reason", crash->reason },       { "project", crash->project },
-		{ "step", crash->step },
+		{ "container", crash->container }, { "reason", crash->reason },
+		{ "project", crash->project },     { "step", crash->step },
 	};
 	size_t i;
 	int r;

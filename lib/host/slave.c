@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+#include "base/buf.h"
+#include "base/cleanup.h"
+
 #define MAX_WORDS (CSN_MAX_KV_PAIRS + 128)
 
 struct words {
@@ -46,16 +49,28 @@ static void add_options(struct words *words, const char *text)
 	}
 }
 
+/* "--kv=<key>:<value>"; a comma would begin another pair, unless escaped. */
+static void add_pair(struct words *words, const char *key, const char *value)
+{
+	cleanup_(csn_buf_done) struct csn_buf word = CSN_BUF_INIT(4 * CSN_MAX_KV_BYTES);
+
+	csn_buf_printf(&word, "--kv=%s:", key);
+	for (; *value; value++) {
+		if (*value == ',')
+			csn_buf_putc(&word, '\\');
+		csn_buf_putc(&word, *value);
+	}
+	add(words, csn_buf_ok(&word) ? csn_arena_strdup(words->arena, word.data) : NULL);
+}
+
 static void add_attributes(struct words *words, const struct csn_attributes *attributes)
 {
 	size_t i;
 
 	for (i = 0; i < attributes->n_pairs; i++)
-		add(words, csn_arena_sprintf(words->arena, "--kv=%s:%s", attributes->pairs[i].key,
-					     attributes->pairs[i].value));
+		add_pair(words, attributes->pairs[i].key, attributes->pairs[i].value);
 	if (*attributes->refused)
-		add(words, csn_arena_sprintf(words->arena, "--kv=coresnap.warning:refused %s",
-					     attributes->refused));
+		add_pair(words, "coresnap.warning", attributes->refused);
 }
 
 int csn_slave_ptrace(struct csn_arena *arena, const struct csn_host *host,
