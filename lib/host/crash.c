@@ -114,6 +114,17 @@ static int read_note_members(struct csn_crash *crash, const json_t *note, struct
 	return r;
 }
 
+/* A core that others took has no note of ours, but the kernel's name of the process. */
+static int load_name(int core_fd, struct csn_crash *crash, struct csn_error *err)
+{
+	char name[CSN_CORE_NAME_TEXT];
+	struct csn_error ignored;
+
+	if (csn_core_note_read_name(core_fd, name, &ignored) < 0 || !*name)
+		return 0;
+	return csn_crash_set(&crash->program, name, err);
+}
+
 static int load_note(const struct csn_spool *spool, enum csn_stage stage, struct csn_crash *crash,
 		     struct csn_error *err)
 {
@@ -122,10 +133,11 @@ static int load_note(const struct csn_spool *spool, enum csn_stage stage, struct
 	cleanup_close int fd = -1;
 	struct csn_error ignored;
 
-	if (csn_spool_open_object(spool, stage, crash->uuid, O_RDONLY, &fd, &ignored) < 0 ||
-	    csn_core_note_read(fd, &text, &ignored) < 0 ||
-	    csn_json_load(csn_buf_text(&text), text.size, &note, &ignored) < 0)
+	if (csn_spool_open_object(spool, stage, crash->uuid, O_RDONLY, &fd, &ignored) < 0)
 		return 0;
+	if (csn_core_note_read(fd, &text, &ignored) < 0 ||
+	    csn_json_load(csn_buf_text(&text), text.size, &note, &ignored) < 0)
+		return load_name(fd, crash, err);
 	return read_note_members(crash, note, err);
 }
 
@@ -233,10 +245,10 @@ int csn_crash_load(const struct csn_spool *spool, enum csn_stage stage, const ch
 	/* A core says more of itself than was noted; a snapshot need not be opened. */
 	if (stage != CSN_STAGE_SENDING)
 		r = load_note(spool, stage, &crash, err);
-	else if (!state)
-		r = load_snapshot(spool, &crash, err);
-	else
+	else if (state && json_object_get(state, "exe"))
 		r = read_identity(&crash, state, err);
+	else
+		r = load_snapshot(spool, &crash, err);
 	if (r == 0 && state)
 		r = read_failure(&crash, state, err);
 	if (r < 0) {

@@ -7,6 +7,8 @@
 #include "base/limits.h"
 #include "base/span.h"
 
+#define MAX_OWNER 16
+
 struct core {
 	int fd;
 	bool wide; /* ELFCLASS64 */
@@ -86,34 +88,24 @@ static uint64_t aligned(uint32_t size)
 	return ((uint64_t)size + 3) & ~3ull;
 }
 
-static int append_note(const struct core *core, uint64_t offset, uint32_t size, struct csn_buf *out,
-		       struct csn_error *err)
-{
-	char *place;
-	ssize_t n;
+/* Where a note's body stands. */
+struct note {
+	uint64_t offset;
+	uint32_t size;
+};
 
-	if (size > CSN_MAX_CORESNAP_NOTE)
-		return csn_fail(err, CSN_E_LIMIT, "the CORESNAP note is too large");
-	place = csn_buf_extend(out, size);
-	if (!place)
-		return csn_buf_check(out, "CORESNAP note", err);
-	n = csn_pread_full(core->fd, place, size, (off_t)offset);
-	if (n != (ssize_t)size)
-		return csn_fail(err, CSN_E_FORMAT, "the CORESNAP note runs past the end");
-	while (out->size && out->data[out->size - 1] == '\0')
-		out->size--;
-	return 0;
-}
-
-/* Walks the notes by their headers; the bodies of others are never read. */
-static int walk_notes(const struct core *core, const struct segment *segment, struct csn_buf *out,
-		      struct csn_error *err)
+/* Finds a note by its headers; the bodies of others are never read. NOT_FOUND when this segment has
+ * none. */
+static int find_in_segment(const struct core *core, const struct segment *segment,
+			   const char *owner, uint32_t wanted, struct note *ret_note,
+			   struct csn_error *err)
 {
+	size_t owner_size = strlen(owner) + 1;
 	uint64_t at = 0;
 	unsigned walked;
 
 	for (walked = 0; walked < CSN_MAX_NOTES_WALKED && at + 12 <= segment->size; walked++) {
-		uint8_t bytes[12 + sizeof(CSN_CORE_NOTE_OWNER)];
+		uint8_t bytes[12 + MAX_OWNER];
 		uint32_t name_size, size, type;
 		const void *name;
 		struct csn_span span;
@@ -127,31 +119,78 @@ static int walk_notes(const struct core *core, const struct segment *segment, st
 		if (!csn_span_ok(&span))
 			return csn_fail(err, CSN_E_FORMAT, "the notes run past the end");
 		at += 12 + aligned(name_size);
-		if (type == CSN_CORE_NOTE_TYPE && name_size == sizeof(CSN_CORE_NOTE_OWNER)) {
+		if (type == wanted && name_size == owner_size) {
 			name = csn_span_bytes(&span, name_size);
-			if (name && memcmp(name, CSN_CORE_NOTE_OWNER, name_size) == 0)
-				return append_note(core, segment->offset + at, size, out, err);
+			if (name && memcmp(name, owner, owner_size) == 0) {
+				*ret_note = (struct note){ segment->offset + at, size };
+				return 0;
+			}
 		}
 		at += aligned(size);
 	}
-	return csn_fail(err, CSN_E_NOT_FOUND, "no CORESNAP note");
+	return csn_fail(err, CSN_E_NOT_FOUND, "no %s note", owner);
+}
+
+static int find_note(const struct core *core, const char *owner, uint32_t type,
+		     struct note *ret_note, struct csn_error *err)
+{
+	struct segment segment;
+	unsigned index;
+	int r;
+
+	for (index = 0; index < core->phnum && index < CSN_MAX_NOTE_SEGMENTS; index++) {
+		r = read_segment(core, index, &segment, err);
+		if (r < 0)
+			return r;
+		if (segment.type != PT_NOTE)
+			continue;
+		r = find_in_segment(core, &segment, owner, type, ret_note, err);
+		if (r != -CSN_E_NOT_FOUND)
+			return r;
+	}
+	return csn_fail(err, CSN_E_NOT_FOUND, "no %s note", owner);
 }
 
 int csn_core_note_read(int core_fd, struct csn_buf *out, struct csn_error *err)
 {
 	struct core core = { .fd = core_fd };
-	struct segment segment;
-	unsigned index;
+	struct note note;
+	char *place;
 	int r = read_header(&core, err);
 
-	for (index = 0; r == 0 && index < core.phnum && index < CSN_MAX_NOTE_SEGMENTS; index++) {
-		r = read_segment(&core, index, &segment, err);
-		if (r < 0 || segment.type != PT_NOTE)
-			continue;
-		r = walk_notes(&core, &segment, out, err);
-		if (r != -CSN_E_NOT_FOUND)
-			return r;
-		r = 0;
-	}
-	return r < 0 ? r : csn_fail(err, CSN_E_NOT_FOUND, "no CORESNAP note");
+	if (r == 0)
+		r = find_note(&core, CSN_CORE_NOTE_OWNER, CSN_CORE_NOTE_TYPE, &note, err);
+	if (r < 0)
+		return r;
+	if (note.size > CSN_MAX_CORESNAP_NOTE)
+		return csn_fail(err, CSN_E_LIMIT, "the CORESNAP note is too large");
+	place = csn_buf_extend(out, note.size);
+	if (!place)
+		return csn_buf_check(out, "CORESNAP note", err);
+	if (csn_pread_full(core_fd, place, note.size, (off_t)note.offset) != (ssize_t)note.size)
+		return csn_fail(err, CSN_E_FORMAT, "the CORESNAP note runs past the end");
+	while (out->size && out->data[out->size - 1] == '\0')
+		out->size--;
+	return 0;
+}
+
+int csn_core_note_read_name(int core_fd, char ret_name[CSN_CORE_NAME_TEXT], struct csn_error *err)
+{
+	struct core core = { .fd = core_fd };
+	char name[CSN_CORE_NAME_TEXT] = "";
+	struct note note;
+	uint32_t at;
+	int r = read_header(&core, err);
+
+	if (r == 0)
+		r = find_note(&core, "CORE", NT_PRPSINFO, &note, err);
+	if (r < 0)
+		return r;
+	/* struct elf_prpsinfo: pr_fname behind state, flags and six ids. */
+	at = core.wide ? 40 : 28;
+	if (note.size < at + sizeof(name) - 1 ||
+	    csn_pread_full(core_fd, name, sizeof(name) - 1, (off_t)(note.offset + at)) < 0)
+		return csn_fail(err, CSN_E_FORMAT, "the NT_PRPSINFO note is cut");
+	memcpy(ret_name, name, sizeof(name));
+	return 0;
 }
