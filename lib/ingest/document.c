@@ -138,22 +138,21 @@ static int add_classifiers(struct list *list, const struct csn_snapshot *snapsho
 	return add_text(list, "classifiers", csn_buf_text(&words), err);
 }
 
-/* Only what the document did not say itself. */
+/* The fault as decoded outranks attributes of the same names. */
 static int add_fault(struct list *list, const struct csn_snapshot *snapshot, struct csn_error *err)
 {
 	const struct csn_snapshot_fault *fault = &snapshot->fault;
-	int r = 0;
+	int r;
 
 	if (!fault->present)
 		return 0;
-	if (!csn_snapshot_find_attribute(snapshot, "signal"))
-		r = add_text(list, "signal", fault->signal_name, err);
-	if (r == 0 && !csn_snapshot_find_attribute(snapshot, "signal.number") && fault->signal > 0)
-		r = add_number(list, "signal.number", (uint64_t)fault->signal, err);
-	if (r == 0 && !csn_snapshot_find_attribute(snapshot, "fault.address") && fault->has_address)
-		r = add_number(list, "fault.address", fault->address, err);
-	if (r == 0 && !csn_snapshot_find_attribute(snapshot, "fault.access"))
+	r = add_text(list, "signal", fault->signal_name, err);
+	if (r == 0)
 		r = add_text(list, "fault.access", fault->access, err);
+	if (r == 0 && fault->signal > 0)
+		r = add_number(list, "signal.number", (uint64_t)fault->signal, err);
+	if (r == 0 && fault->has_address)
+		r = add_number(list, "fault.address", fault->address, err);
 	return r;
 }
 
