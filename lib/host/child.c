@@ -92,6 +92,10 @@ static void keep_output(struct csn_child *child, const char *data, size_t size, 
 		child->output_cut = true;
 		if (!keep_tail)
 			return;
+		if (size > half) {
+			data += size - half;
+			size = half;
+		}
 		if (output->size > half) {
 			memmove(output->data, output->data + output->size - half, half);
 			output->size = half;

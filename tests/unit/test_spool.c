@@ -1,0 +1,437 @@
+/* spool: folders, objects, locks, quota, policy record, crash-loop ladder, core notes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <elf.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/limits.h"
+#include "spool/core_note.h"
+#include "spool/policy.h"
+#include "spool/rate.h"
+#include "spool/spool.h"
+
+#define UUID_A "3d22c19c-09c0-4000-8000-000000000001"
+#define UUID_B "3d22c19c-09c0-4000-8000-000000000002"
+
+struct fixture {
+	char folder[64], archive[128];
+	struct csn_spool spool;
+};
+
+static int open_fixture(void **state)
+{
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
+	struct csn_error err = CSN_ERROR_INIT;
+
+	snprintf(fixture->folder, sizeof(fixture->folder), "/tmp/csn-spool-XXXXXX");
+	assert_non_null(mkdtemp(fixture->folder));
+	snprintf(fixture->archive, sizeof(fixture->archive), "%s/var/coresnap/archive",
+		 fixture->folder);
+	assert_int_equal(csn_spool_make(fixture->archive, getuid(), getgid(), &err), 0);
+	assert_int_equal(csn_spool_open(fixture->archive, &fixture->spool, &err), 0);
+	*state = fixture;
+	return 0;
+}
+
+static void remove_tree(int fd, const char *name)
+{
+	int dir_fd = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+	cleanup_closedir DIR *dir = dir_fd >= 0 ? fdopendir(dir_fd) : NULL;
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			remove_tree(dirfd(dir), entry->d_name);
+	unlinkat(fd, name, dir ? AT_REMOVEDIR : 0);
+}
+
+static int close_fixture(void **state)
+{
+	struct fixture *fixture = *state;
+
+	csn_spool_close(&fixture->spool);
+	remove_tree(AT_FDCWD, fixture->folder);
+	free(fixture);
+	return 0;
+}
+
+static void put(struct fixture *fixture, enum csn_stage stage, const char *uuid, int64_t mtime)
+{
+	const struct timespec times[2] = { { .tv_sec = mtime }, { .tv_sec = mtime } };
+	struct csn_error err = CSN_ERROR_INIT;
+
+	assert_int_equal(csn_write_file(fixture->spool.stage_fd[stage], uuid, "abc", 3, 0600, &err),
+			 0);
+	assert_int_equal(utimensat(fixture->spool.stage_fd[stage], uuid, times, 0), 0);
+}
+
+static void folders_are_closed_to_others(void **state)
+{
+	struct fixture *fixture = *state;
+	struct stat status;
+	size_t i;
+
+	assert_int_equal(fstat(fixture->spool.dir_fd, &status), 0);
+	assert_int_equal(status.st_mode & 0777, 0700);
+	for (i = 0; i < CSN_N_STAGES; i++) {
+		assert_int_equal(fstat(fixture->spool.stage_fd[i], &status), 0);
+		assert_int_equal(status.st_mode & 0777, 0700);
+	}
+}
+
+static void a_folder_that_is_a_symlink_or_open_to_others_is_refused(void **state)
+{
+	struct fixture *fixture = *state;
+	struct csn_error err = CSN_ERROR_INIT;
+	struct csn_spool spool;
+	char path[192];
+
+	snprintf(path, sizeof(path), "%s/pending", fixture->archive);
+	assert_int_equal(chmod(path, 0722), 0);
+	assert_int_equal(csn_spool_open(fixture->archive, &spool, &err), -CSN_E_DENIED);
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(symlink("/tmp", path), 0);
+	assert_true(csn_spool_open(fixture->archive, &spool, &err) < 0);
+}
+
+static void listing_is_oldest_first_and_ignores_foreign_names(void **state)
+{
+	cleanup_(csn_spool_list_done) struct csn_spool_list list = { 0 };
+	struct fixture *fixture = *state;
+	struct csn_error err = CSN_ERROR_INIT;
+
+	put(fixture, CSN_STAGE_SENDING, UUID_A, 2000);
+	put(fixture, CSN_STAGE_SENDING, UUID_B, 1000);
+	put(fixture, CSN_STAGE_SENDING, "notes.txt", 500);
+	assert_int_equal(mkdirat(fixture->spool.stage_fd[CSN_STAGE_SENDING],
+				 "3d22c19c-09c0-4000-8000-000000000003", 0700),
+			 0);
+	assert_int_equal(csn_spool_list(&fixture->spool, CSN_STAGE_SENDING, &list, &err), 0);
+	assert_int_equal(list.count, 2);
+	assert_string_equal(list.items[0].uuid, UUID_B);
+	assert_string_equal(list.items[1].uuid, UUID_A);
+	assert_int_equal(list.items[0].size_bytes, 3);
+}
+
+static void a_prefix_finds_one_object_or_says_why_not(void **state)
+{
+	struct fixture *fixture = *state;
+	struct csn_error err = CSN_ERROR_INIT;
+	struct csn_spool_object object;
+
+	put(fixture, CSN_STAGE_PENDING, UUID_A, 1);
+	assert_int_equal(csn_spool_find(&fixture->spool, CSN_STAGE_PENDING, "3d22c19c", &object,
+					&err),
+			 0);
+	assert_string_equal(object.uuid, UUID_A);
+	assert_int_equal(csn_spool_find(&fixture->spool, CSN_STAGE_PENDING, "ffff", &object, &err),
+			 -CSN_E_NOT_FOUND);
+	assert_int_equal(csn_spool_find(&fixture->spool, CSN_STAGE_PENDING, "3d2", &object, &err),
+			 -CSN_E_USAGE);
+	put(fixture, CSN_STAGE_PENDING, UUID_B, 1);
+	assert_int_equal(csn_spool_find(&fixture->spool, CSN_STAGE_PENDING, "3d22", &object, &err),
+			 -CSN_E_USAGE);
+}
+
+static void an_object_is_locked_by_one_process_only(void **state)
+{
+	struct fixture *fixture = *state;
+	struct csn_error err = CSN_ERROR_INIT;
+	cleanup_close int first = -1;
+	cleanup_close int second = -1;
+
+	put(fixture, CSN_STAGE_PENDING, UUID_A, 1);
+	assert_int_equal(csn_spool_lock(&fixture->spool, CSN_STAGE_PENDING, UUID_A, &first, &err),
+			 0);
+	assert_int_equal(csn_spool_lock(&fixture->spool, CSN_STAGE_PENDING, UUID_A, &second, &err),
+			 -CSN_E_DENIED);
+	close(csn_take_fd(first));
+	assert_int_equal(csn_spool_lock(&fixture->spool, CSN_STAGE_PENDING, UUID_A, &second, &err),
+			 0);
+}
+
+static void moving_and_removing_tolerate_what_is_gone(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct csn_spool *spool = &fixture->spool;
+	struct csn_error err = CSN_ERROR_INIT;
+	cleanup_close int fd = -1;
+
+	put(fixture, CSN_STAGE_PENDING, UUID_A, 1);
+	assert_int_equal(csn_spool_move(spool, CSN_STAGE_PENDING, CSN_STAGE_KEPT, UUID_A, &err), 0);
+	assert_false(csn_spool_has(spool, CSN_STAGE_PENDING, UUID_A));
+	assert_true(csn_spool_has(spool, CSN_STAGE_KEPT, UUID_A));
+	assert_int_equal(csn_spool_move(spool, CSN_STAGE_PENDING, CSN_STAGE_KEPT, UUID_A, &err), 0);
+	assert_int_equal(csn_spool_remove(spool, CSN_STAGE_KEPT, UUID_A, &err), 0);
+	assert_int_equal(csn_spool_remove(spool, CSN_STAGE_KEPT, UUID_A, &err), 0);
+	assert_int_equal(csn_spool_make_assets(spool, UUID_A, &fd, &err), 0);
+	assert_int_equal(csn_write_file(fd, "build-id", "x", 1, 0600, &err), 0);
+	assert_true(csn_spool_has_assets(spool, UUID_A));
+	assert_int_equal(csn_spool_remove_assets(spool, UUID_A, &err), 0);
+	assert_false(csn_spool_has_assets(spool, UUID_A));
+	assert_int_equal(csn_spool_remove_assets(spool, UUID_A, &err), 0);
+}
+
+static void the_log_is_moved_away_past_one_mebibyte(void **state)
+{
+	struct fixture *fixture = *state;
+	struct csn_error err = CSN_ERROR_INIT;
+	struct stat status;
+	int fd;
+
+	assert_int_equal(csn_spool_open_log(&fixture->spool, &fd, &err), 0);
+	assert_int_equal(ftruncate(fd, (off_t)CSN_MIB + 1), 0);
+	close(fd);
+	assert_int_equal(csn_spool_open_log(&fixture->spool, &fd, &err), 0);
+	assert_int_equal(fstat(fd, &status), 0);
+	assert_int_equal(status.st_size, 0);
+	assert_int_equal(status.st_mode & 0777, 0640);
+	close(fd);
+	assert_int_equal(fstatat(fixture->spool.beside_fd, "log.1", &status, 0), 0);
+}
+
+static void quota_is_rounded_up_to_the_next_block(void **state)
+{
+	const struct csn_quota tenth = { .permyriad = 1000 }, fixed = { .bytes = 5000 };
+
+	(void)state;
+	assert_int_equal(csn_quota_threshold(&tenth, 100000, 4096), 3 * 4096);
+	assert_int_equal(csn_quota_threshold(&tenth, 40960, 4096), 4096);
+	assert_int_equal(csn_quota_threshold(&tenth, 40970, 4096), 2 * 4096);
+	assert_int_equal(csn_quota_threshold(&fixed, 1, 4096), 2 * 4096);
+	assert_int_equal(csn_quota_threshold(&tenth, UINT64_MAX, 1), UINT64_MAX / 10);
+}
+
+static void policy_comes_back_as_it_was_written(void **state)
+{
+	struct fixture *fixture = *state;
+	struct csn_error err = CSN_ERROR_INIT;
+	struct csn_policy written, read = { 0 };
+	char path[128];
+
+	csn_policy_init(&written, "/some/root");
+	written.uid = getuid();
+	written.mode = CSN_POLICY_AUTO;
+	written.budget_bytes = 1ull << 40;
+	written.quota = (struct csn_quota){ .permyriad = 250, .bytes = 77 };
+	written.rate_notes = (struct csn_rate_limit){ 3, 4 };
+	snprintf(path, sizeof(path), "%s/policy", fixture->folder);
+	assert_int_equal(csn_policy_write(path, &written, &err), 0);
+	assert_int_equal(csn_policy_read(path, &read, &err), 0);
+	assert_string_equal(read.archive, "/some/root/var/coresnap/archive");
+	assert_int_equal(read.mode, CSN_POLICY_AUTO);
+	assert_true(read.budget_bytes == 1ull << 40);
+	assert_int_equal(read.quota.permyriad, 250);
+	assert_int_equal(read.quota.bytes, 77);
+	assert_int_equal(read.rate_full.count, 100);
+	assert_int_equal(read.rate_notes.seconds, 4);
+}
+
+static void a_torn_policy_is_refused(void **state)
+{
+	struct fixture *fixture = *state;
+	struct csn_error err = CSN_ERROR_INIT;
+	struct csn_policy policy;
+	char path[128];
+	int fd;
+
+	csn_policy_init(&policy, "");
+	policy.uid = getuid();
+	snprintf(path, sizeof(path), "%s/policy", fixture->folder);
+	assert_int_equal(csn_policy_write(path, &policy, &err), 0);
+	fd = open(path, O_RDWR);
+	assert_int_equal(csn_pwrite_full(fd, "X", 1, 600), 0);
+	assert_int_equal(csn_policy_read(path, &policy, &err), -CSN_E_FORMAT);
+	assert_int_equal(ftruncate(fd, 100), 0);
+	assert_int_equal(csn_policy_read(path, &policy, &err), -CSN_E_FORMAT);
+	close(fd);
+}
+
+static void a_policy_of_another_user_is_refused(void **state)
+{
+	struct fixture *fixture = *state;
+	struct csn_error err = CSN_ERROR_INIT;
+	struct csn_policy policy;
+	char path[128];
+
+	csn_policy_init(&policy, "");
+	policy.uid = getuid();
+	snprintf(path, sizeof(path), "%s/policy", fixture->folder);
+	assert_int_equal(csn_policy_write(path, &policy, &err), 0);
+	assert_int_equal(chmod(path, 0666), 0);
+	assert_int_equal(csn_policy_read(path, &policy, &err), -CSN_E_DENIED);
+	if (getuid() != 0)
+		skip();
+	assert_int_equal(chmod(path, 0644), 0);
+	assert_int_equal(chown(path, 12345, 12345), 0);
+	assert_int_equal(csn_policy_read(path, &policy, &err), -CSN_E_DENIED);
+}
+
+static void the_helper_finds_the_policy_of_its_installation(void **state)
+{
+	struct fixture *fixture = *state;
+	struct csn_error err = CSN_ERROR_INIT;
+	struct csn_policy policy, found;
+	char path[128], self[192];
+
+	csn_policy_init(&policy, fixture->folder);
+	policy.uid = getuid();
+	policy.files_bytes = 4242;
+	snprintf(path, sizeof(path), "%s/var/coresnap/policy", fixture->folder);
+	assert_int_equal(csn_policy_write(path, &policy, &err), 0);
+	snprintf(self, sizeof(self), "%s/opt/backtrace/sbin/coresnap-archive", fixture->folder);
+	assert_int_equal(csn_policy_find(self, &found, &err), 0);
+	assert_int_equal(found.files_bytes, 4242);
+	snprintf(self, sizeof(self), "%s/var/coresnap/a", fixture->folder);
+	assert_int_equal(csn_policy_find(self, &found, &err), 0);
+	assert_int_equal(found.files_bytes, 4242);
+	assert_true(csn_policy_find("/nowhere/opt/backtrace/sbin/coresnap-archive", &found, &err) <
+		    0);
+	assert_string_equal(found.archive, "/nowhere/var/coresnap/archive");
+}
+
+static void the_ladder_goes_from_whole_to_notes_to_ticks_and_back(void **state)
+{
+	struct fixture *fixture = *state;
+	struct csn_policy policy = {
+		.rate_full = { 2, 10 },
+		.rate_notes = { 1, 100 },
+	};
+	uint64_t key = csn_rate_key(1, 2, 3, 4), ticks;
+	int64_t now = 1000 * CSN_NS_PER_SECOND;
+
+	assert_int_equal(csn_rate_take(&fixture->spool, &policy, key, now, NULL), CSN_RATE_FULL);
+	assert_int_equal(csn_rate_take(&fixture->spool, &policy, key, now, NULL), CSN_RATE_FULL);
+	assert_int_equal(csn_rate_take(&fixture->spool, &policy, key, now, NULL), CSN_RATE_NOTES);
+	assert_int_equal(csn_rate_take(&fixture->spool, &policy, key, now, &ticks), CSN_RATE_TICK);
+	assert_int_equal(csn_rate_take(&fixture->spool, &policy, key, now, &ticks), CSN_RATE_TICK);
+	assert_int_equal(ticks, 2);
+	assert_int_equal(csn_rate_take(&fixture->spool, &policy, key + 1, now, NULL),
+			 CSN_RATE_FULL);
+	now += 11 * CSN_NS_PER_SECOND;
+	assert_int_equal(csn_rate_take(&fixture->spool, &policy, key, now, NULL), CSN_RATE_FULL);
+	policy.rate_disabled = true;
+	assert_int_equal(csn_rate_take(&fixture->spool, &policy, key, now, NULL), CSN_RATE_FULL);
+}
+
+static void a_torn_ladder_lets_crashes_through(void **state)
+{
+	struct fixture *fixture = *state;
+	struct csn_policy policy = { .rate_full = { 1, 10 }, .rate_notes = { 1, 10 } };
+	struct csn_error err = CSN_ERROR_INIT;
+	char garbage[8192];
+
+	memset(garbage, 0x5a, sizeof(garbage));
+	assert_int_equal(csn_write_file(fixture->spool.beside_fd, "rate", garbage, sizeof(garbage),
+					0600, &err),
+			 0);
+	assert_int_equal(csn_rate_take(&fixture->spool, &policy, 7, 1, NULL), CSN_RATE_FULL);
+}
+
+/* A core of one PT_NOTE with three notes; cut bytes are missing at the end. */
+static int make_core(struct fixture *fixture, size_t cut)
+{
+	static const char json[] = "{\"exe\":\"/usr/bin/vim.basic\"}";
+	struct {
+		Elf64_Ehdr ehdr;
+		Elf64_Phdr phdr;
+		Elf64_Nhdr first;
+		char first_name[8], first_body[4];
+		Elf64_Nhdr info;
+		char info_name[8], info_body[136];
+		Elf64_Nhdr ours;
+		char ours_name[12], ours_body[sizeof(json) + 3];
+	} core = {
+		.ehdr = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB },
+			  .e_type = ET_CORE,
+			  .e_phoff = sizeof(Elf64_Ehdr),
+			  .e_phentsize = sizeof(Elf64_Phdr),
+			  .e_phnum = 1 },
+		.phdr = { .p_type = PT_NOTE },
+		.first = { 5, 4, NT_PRSTATUS },
+		.first_name = "CORE",
+		.info = { 5, 136, NT_PRPSINFO },
+		.info_name = "CORE",
+		.ours = { 9, sizeof(json) - 1, CSN_CORE_NOTE_TYPE },
+		.ours_name = CSN_CORE_NOTE_OWNER,
+	};
+	struct csn_error err = CSN_ERROR_INIT;
+
+	core.phdr.p_offset = offsetof(__typeof__(core), first);
+	core.phdr.p_filesz = sizeof(core) - core.phdr.p_offset;
+	memcpy(core.info_body + 40, "vim.basic", 9);
+	memcpy(core.ours_body, json, sizeof(json) - 1);
+	assert_int_equal(csn_write_file(fixture->spool.stage_fd[CSN_STAGE_PENDING], UUID_A, &core,
+					offsetof(__typeof__(core), ours_body) + sizeof(json) - 1 -
+						cut,
+					0600, &err),
+			 0);
+	return openat(fixture->spool.stage_fd[CSN_STAGE_PENDING], UUID_A, O_RDONLY);
+}
+
+static void the_note_of_a_core_is_found_behind_others(void **state)
+{
+	cleanup_(csn_buf_done) struct csn_buf text = CSN_BUF_INIT(1024);
+	cleanup_close int fd = make_core(*state, 0);
+	struct csn_error err = CSN_ERROR_INIT;
+	char name[CSN_CORE_NAME_TEXT];
+
+	assert_int_equal(csn_core_note_read(fd, &text, &err), 0);
+	assert_string_equal(csn_buf_text(&text), "{\"exe\":\"/usr/bin/vim.basic\"}");
+	assert_int_equal(csn_core_note_read_name(fd, name, &err), 0);
+	assert_string_equal(name, "vim.basic");
+}
+
+static void a_core_cut_anywhere_never_gives_a_note(void **state)
+{
+	struct csn_error err = CSN_ERROR_INIT;
+	char name[CSN_CORE_NAME_TEXT];
+	size_t cut;
+
+	for (cut = 1; cut < 360; cut++) {
+		cleanup_(csn_buf_done) struct csn_buf text = CSN_BUF_INIT(1024);
+		cleanup_close int fd = make_core(*state, cut);
+
+		assert_true(fd >= 0);
+		assert_true(csn_core_note_read(fd, &text, &err) < 0);
+		(void)!csn_core_note_read_name(fd, name, &err);
+	}
+}
+
+int main(void)
+{
+#define spool_test(test) cmocka_unit_test_setup_teardown(test, open_fixture, close_fixture)
+	const struct CMUnitTest tests[] = {
+		spool_test(folders_are_closed_to_others),
+		spool_test(a_folder_that_is_a_symlink_or_open_to_others_is_refused),
+		spool_test(listing_is_oldest_first_and_ignores_foreign_names),
+		spool_test(a_prefix_finds_one_object_or_says_why_not),
+		spool_test(an_object_is_locked_by_one_process_only),
+		spool_test(moving_and_removing_tolerate_what_is_gone),
+		spool_test(the_log_is_moved_away_past_one_mebibyte),
+		cmocka_unit_test(quota_is_rounded_up_to_the_next_block),
+		spool_test(policy_comes_back_as_it_was_written),
+		spool_test(a_torn_policy_is_refused),
+		spool_test(a_policy_of_another_user_is_refused),
+		spool_test(the_helper_finds_the_policy_of_its_installation),
+		spool_test(the_ladder_goes_from_whole_to_notes_to_ticks_and_back),
+		spool_test(a_torn_ladder_lets_crashes_through),
+		spool_test(the_note_of_a_core_is_found_behind_others),
+		spool_test(a_core_cut_anywhere_never_gives_a_note),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
