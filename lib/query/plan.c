@@ -429,3 +429,12 @@ void csn_plan_done(struct csn_plan *plan)
 		csn_texts_done(&plan->texts[i]);
 	plan->n_matches = plan->n_cells = 0;
 }
+
+bool csn_plan_is_bounded(const struct csn_plan *plan)
+{
+	const struct csn_scan *scan = &plan->scan;
+
+	return plan->nothing || scan->timestamp_from > 1 || scan->id_from > 1 ||
+	       (scan->timestamp_to != 0 && scan->timestamp_to != INT64_MAX) ||
+	       (scan->id_to != 0 && scan->id_to != UINT64_MAX);
+}

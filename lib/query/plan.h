@@ -63,4 +63,7 @@ int csn_plan_make(struct csn_arena *arena, struct csn_reader *reader, const char
 	csn_must_check;
 void csn_plan_done(struct csn_plan *plan);
 
+/* Does the scan leave objects out? `timestamp > 0` leaves out none. */
+bool csn_plan_is_bounded(const struct csn_plan *plan);
+
 #endif

@@ -102,6 +102,9 @@ static int session_read(struct session *session, struct csn_error *err)
 	session->times.filter_us = us_since(start);
 	/* The share that clients print is of all the project's objects, whatever the plan let
 	 * the store skip. */
+	session->times.rows = session->rows.visited;
+	if (!csn_plan_is_bounded(&session->plan) && csn_selection_enough(&session->query) == 0)
+		return 0;
 	return csn_reader_count(session->reader, &session->times.rows, err);
 }
 
@@ -249,9 +252,7 @@ static bool is_everything(const struct csn_plan *plan)
 		if (!csn_match_is_trivial(plan->matches[i]))
 			return false;
 	/* Bounds were taken out of the filter; `timestamp > 0` is no bound. */
-	return plan->scan.timestamp_from <= 1 &&
-	       (plan->scan.timestamp_to == 0 || plan->scan.timestamp_to == INT64_MAX) &&
-	       plan->scan.id_from <= 1 && (plan->scan.id_to == 0 || plan->scan.id_to == UINT64_MAX);
+	return !csn_plan_is_bounded(plan);
 }
 
 static int compare_ids(const void *left, const void *right)

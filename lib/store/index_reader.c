@@ -428,6 +428,7 @@ struct scan {
 	int32_t *first; /* by attribute number: column + 1, then `next` by column */
 	int32_t *next;
 	size_t n_first;
+	size_t n_wanted; /* distinct attributes among the pairs */
 	struct dict_view prints;
 	char rxid[CSN_UUID_TEXT];
 };
@@ -451,6 +452,7 @@ static int prepare_column(struct scan *scan, size_t column, struct csn_error *er
 	scan->sources[column] = source;
 	if (source == FROM_PAIRS) {
 		scan->next[column] = scan->first[attribute->id];
+		scan->n_wanted += scan->first[attribute->id] == 0;
 		scan->first[attribute->id] = (int32_t)column + 1;
 		if (csn_type_is_text(attribute->type))
 			r = dict_view(scan->reader, attribute->id, &scan->views[column], err);
@@ -488,12 +490,15 @@ static void cells_from_pairs(struct scan *scan, sqlite3_stmt *row)
 {
 	struct csn_span span =
 		csn_span_of(sqlite3_column_blob(row, 1), (size_t)sqlite3_column_bytes(row, 1));
+	size_t left = scan->n_wanted;
 	uint32_t attr;
 	uint64_t value;
 
-	while (csn_pairs_next(&span, &attr, &value)) {
+	/* An attribute stands once in a row: past the last wanted one there is nothing to see. */
+	while (left > 0 && csn_pairs_next(&span, &attr, &value)) {
 		int32_t column = attr < scan->n_first ? scan->first[attr] : 0;
 
+		left -= column != 0;
 		for (; column; column = scan->next[column - 1]) {
 			struct csn_cell *cell = &scan->cells[column - 1];
 
