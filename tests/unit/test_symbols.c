@@ -51,7 +51,7 @@ struct object {
 	uint32_t link_crc;
 	Elf64_Sym symbols[16];
 	char strings[512];
-	uint8_t rest[TEXT];
+	uint8_t rest[2 * TEXT];
 };
 
 static void set_section(struct object *object, unsigned index, const char *name, uint32_t type,
