@@ -94,6 +94,7 @@
 #define CSN_MAX_HTTP_REPLY (256 * CSN_MIB)
 #define CSN_MAX_INFLATE_RATIO 200
 
+#define CSN_MAX_HTTP_EXCHANGE (64 * CSN_MIB) /* headers, pairs and what a handler makes */
 #define CSN_MAX_HTTP_MEMORY CSN_GIB /* bodies held at once, all connections together */
 #define CSN_MAX_HTTP_PARTS 1024u
 #define CSN_MAX_HTTP_PARAMETERS 256u
