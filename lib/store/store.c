@@ -134,6 +134,27 @@ int csn_store_open(const char *folder, struct csn_store **ret_store, struct csn_
 	return 0;
 }
 
+int csn_store_open_catalog(const char *folder, struct csn_store **ret_store, struct csn_error *err)
+{
+	cleanup_(csn_store_closep) struct csn_store *store = NULL;
+	char path[4096];
+	int r;
+
+	snprintf(path, sizeof(path), "%s/catalog.db", folder);
+	if (access(path, R_OK | W_OK) < 0)
+		return csn_fail(err, CSN_E_NOT_FOUND, "%s: %s", path, strerror(errno));
+	store = calloc(1, sizeof(*store));
+	if (!store)
+		return csn_fail_nomem(err);
+	store->lock_fd = -1;
+	pthread_mutex_init(&store->writer, NULL);
+	r = csn_catalog_open_sqlite(path, &store->catalog, err);
+	if (r < 0)
+		return r;
+	*ret_store = csn_take(store);
+	return 0;
+}
+
 void csn_store_close(struct csn_store *store)
 {
 	if (!store)

@@ -26,6 +26,10 @@
  * it open. */
 int csn_store_open(const char *folder, struct csn_store **ret_store, struct csn_error *err)
 	csn_must_check;
+/* The catalog alone, beside a server that may be running: for commands that read or change
+ * configuration. Nothing of objects.h may be called. NOT_FOUND when there is no catalog. */
+int csn_store_open_catalog(const char *folder, struct csn_store **ret_store, struct csn_error *err)
+	csn_must_check;
 /* Commits what is queued, then closes. */
 void csn_store_close(struct csn_store *store);
 void csn_store_closep(struct csn_store **store);
