@@ -532,9 +532,10 @@ static void index_close(void *state)
 	if (index->codes)
 		csn_index_forget(index);
 	free(index->codes);
-	csn_sql_close(&index->writer);
+	/* The writer last: the last connection folds the log into the database, if it may write. */
 	for (size_t i = 0; i < index->n_idle; i++)
 		csn_sql_close(&index->idle[i]);
+	csn_sql_close(&index->writer);
 	csn_arena_free(index->dict_arena);
 	pthread_mutex_destroy(&index->lock);
 	free(index->path);

@@ -20,8 +20,8 @@ int main(int argc, char **argv)
 		  &coronerd.listen },
 		{ "root", 0, CSN_OPT_STRING, "DIR", "the installation's root, for uninstalled use",
 		  &coronerd.root },
-		{ "print-version", 'v', CSN_OPT_FLAG, NULL, "print the version",
-		  &coronerd.show_version },
+		{ "print-version", 'v', CSN_OPT_FLAG, NULL, "the same as --version",
+		  &coronerd.show_version, true },
 		{ NULL },
 	};
 	const struct csn_command commands[] = {
