@@ -139,7 +139,7 @@ static int do_deref(struct evaluation *e, uint8_t opcode)
 {
 	const struct csn_expr_ops *ops = e->input->ops;
 	unsigned size = opcode == OP_deref ? e->input->address_size : csn_span_u8(&e->at);
-	uint64_t address, value;
+	uint64_t address, value = 0;
 	int rc = need(e, 1);
 
 	if (rc < 0)
@@ -303,7 +303,7 @@ static int do_based_register(struct evaluation *e, uint8_t opcode)
 {
 	uint64_t reg = opcode == OP_bregx ? csn_span_uleb(&e->at) : (uint64_t)opcode - OP_breg0;
 	int64_t offset = csn_span_sleb(&e->at);
-	uint64_t value;
+	uint64_t value = 0;
 	int rc = read_register(e, reg, &value);
 
 	return rc < 0 ? rc : push(e, value + (uint64_t)offset);
@@ -314,7 +314,7 @@ static int do_frame(struct evaluation *e, uint8_t opcode)
 	const struct csn_expr_ops *ops = e->input->ops;
 	uint64_t offset = opcode == OP_fbreg ? (uint64_t)csn_span_sleb(&e->at) : 0;
 	bool (*ask)(void *context, uint64_t *ret_value) = NULL;
-	uint64_t base;
+	uint64_t base = 0;
 
 	if (ops)
 		ask = opcode == OP_fbreg ? ops->frame_base : ops->call_frame_cfa;
@@ -326,7 +326,7 @@ static int do_frame(struct evaluation *e, uint8_t opcode)
 static int do_tls(struct evaluation *e, uint8_t opcode)
 {
 	const struct csn_expr_ops *ops = e->input->ops;
-	uint64_t address;
+	uint64_t address = 0;
 	int rc = need(e, 1);
 
 	(void)opcode;
@@ -441,16 +441,12 @@ static int run(struct evaluation *e)
 int csn_expr_evaluate(const struct csn_expr_input *input, struct csn_expr_result *ret_result,
 		      struct csn_error *err)
 {
-	struct evaluation e;
+	struct evaluation e = { .input = input,
+				.at = input->bytes,
+				.err = err,
+				.result = { .kind = CSN_EXPR_MEMORY } };
 	int rc = 0;
 
-	/* The stack is not cleared: evaluations are many and short. */
-	e.input = input;
-	e.at = input->bytes;
-	e.err = err;
-	e.result = (struct csn_expr_result){ .kind = CSN_EXPR_MEMORY };
-	e.finished = false;
-	e.depth = 0;
 	if (input->address_size != 4 && input->address_size != 8)
 		return csn_fail(err, CSN_E_UNSUPPORTED, "addresses of %u bytes",
 				input->address_size);

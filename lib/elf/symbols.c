@@ -47,7 +47,7 @@ static bool read_dynamic(const struct csn_elf_file *file, struct dynamic *ret_dy
 	if (!csn_elf_file_segment_of_type(file, PT_DYNAMIC, &segment))
 		return false;
 	at = csn_elf_file_at(file, segment.address);
-	while (csn_span_left(&at) >= 2 * width) {
+	while (csn_span_left(&at) >= 2ul * width) {
 		uint64_t tag = csn_span_uint(&at, width), value = csn_span_uint(&at, width);
 
 		if (tag == DT_NULL)

@@ -317,14 +317,15 @@ static size_t sort_lookups(struct csn_modules *modules, struct csn_lookup *looku
 			sorted[n++] = lookup;
 	}
 	if (n)
-		qsort(sorted, n, sizeof(*sorted), compare_lookups);
+		qsort(sorted, n, sizeof(struct csn_lookup *), compare_lookups);
 	return n;
 }
 
 int csn_lookup_symbols(struct csn_arena *arena, struct csn_modules *modules,
 		       struct csn_lookup *lookups, size_t n_lookups, struct csn_error *err)
 {
-	cleanup_free struct csn_lookup **sorted = calloc(n_lookups + 1, sizeof(*sorted));
+	cleanup_free struct csn_lookup **sorted =
+		calloc(n_lookups + 1, sizeof(struct csn_lookup *));
 	cleanup_free struct spot *spots = calloc(n_lookups + 1, sizeof(*spots));
 	struct batch batch = { .spots = spots };
 	size_t n, start, end;

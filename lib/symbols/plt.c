@@ -35,7 +35,7 @@ static bool decode_stub(const struct csn_elf_file *elf, uint64_t start, uint64_t
 		csn_span_skip(&code, sizeof(endbr));
 	if (csn_span_left(&code) > 0 && code.data[code.at] == 0xf2)
 		csn_span_skip(&code, 1);
-	if (csn_span_u8(&code) != 0xff || csn_span_u8(&code) != 0x25)
+	if (csn_span_u16(&code) != 0x25ff)
 		return false;
 	distance = csn_span_int(&code, 4);
 	*ret_slot = start + code.at + (uint64_t)distance;
