@@ -67,7 +67,8 @@ def test_groups_with_histogram_callstack_and_unique(world):
 
 def test_sorted_by_count_and_limited(world):
     got = as_json(world, "--factor=hostname", "--count=hostname", "--sort=-;count", "--limit=1")
-    assert got == {"h1": {"count": 3, "count(hostname)": [3]}}
+    assert list(got) == ["h1"]
+    assert (got["h1"]["count"], got["h1"]["count(hostname)"]) == (3, [3])
 
 
 def test_a_selection_prints_one_object_each(world):
