@@ -381,28 +381,42 @@ static bool find_name(struct csn_elf_file *elf, enum csn_elf_table which, const 
 	return false;
 }
 
-bool csn_lookup_address(struct csn_modules *modules, struct csn_module *module, const char *name,
-			csn_addr *ret_addr, uint64_t *ret_size)
+static bool find_address(struct csn_module *module, const char *name, bool only_dynamic,
+			 csn_addr *ret_addr, uint64_t *ret_size)
 {
+	struct csn_elf_file *elf = csn_module_elf(module);
 	struct csn_elf_symbol symbol;
-	struct csn_elf_file *elf;
-	size_t i;
+	bool found;
 
-	if (!module) {
-		for (i = 0; i < csn_modules_count(modules); i++) {
-			if (csn_lookup_address(modules, csn_modules_get(modules, i), name, ret_addr,
-					       ret_size))
-				return true;
-		}
+	if (!module->bias_known)
 		return false;
-	}
-	elf = csn_module_elf(module);
-	if (!module->bias_known ||
-	    (!find_name(elf, CSN_ELF_DYNSYM, name, &symbol) &&
-	     !find_name(elf, CSN_ELF_SYMTAB, name, &symbol) &&
-	     !find_name(csn_module_debug_elf(module), CSN_ELF_SYMTAB, name, &symbol)))
+	found = find_name(elf, CSN_ELF_DYNSYM, name, &symbol);
+	if (!found && !only_dynamic)
+		found = find_name(elf, CSN_ELF_SYMTAB, name, &symbol) ||
+			find_name(csn_module_debug_elf(module), CSN_ELF_SYMTAB, name, &symbol);
+	if (!found)
 		return false;
 	*ret_addr = symbol.address + module->bias;
 	*ret_size = symbol.size;
 	return true;
+}
+
+bool csn_lookup_address(struct csn_modules *modules, struct csn_module *module, const char *name,
+			csn_addr *ret_addr, uint64_t *ret_size)
+{
+	bool only_dynamic = true;
+	int pass;
+	size_t i;
+
+	if (module)
+		return find_address(module, name, false, ret_addr, ret_size);
+	/* What is exported is found without opening a single debug file. */
+	for (pass = 0; pass < 2; pass++, only_dynamic = false) {
+		for (i = 0; i < csn_modules_count(modules); i++) {
+			if (find_address(csn_modules_get(modules, i), name, only_dynamic, ret_addr,
+					 ret_size))
+				return true;
+		}
+	}
+	return false;
 }

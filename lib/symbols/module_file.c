@@ -188,7 +188,10 @@ struct csn_elf_file *csn_module_open_image(const struct csn_module *module)
 	if (!image)
 		return NULL;
 	for (i = 0; csn_elf_segment_read(&impl->header, &impl->head, i, &segment); i++) {
-		if (segment.type == PT_LOAD)
+		/* Code of its own segment tells no names and may be large; the first segment holds
+		 * symbols and CFI even where linkers put code behind them. */
+		if (segment.type == PT_LOAD &&
+		    (!(segment.flags & PF_X) || segment.address <= lowest))
 			copy_segment(module, &segment, lowest, image, size);
 	}
 	memcpy(image, impl->head.data, csn_min_u64(size, impl->head.size));
