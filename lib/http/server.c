@@ -17,7 +17,7 @@
 
 /* A refused body up to this size is read to its end, so that the sender sees the answer and not a
  * reset connection. */
-#define DRAIN_MAX (4 * CSN_MIB)
+#define DRAIN_MAX (64 * CSN_MIB)
 
 struct csn_http_server {
 	struct csn_http_server_options options;

@@ -25,6 +25,7 @@
 #include "base/hash.h"
 #include "base/io.h"
 #include "base/limits.h"
+#include "base/text.h"
 
 #define RECORD_LIVE 0x314e5343u /* "CSN1" */
 #define RECORD_DEAD 0x304e5343u /* "CSN0" */
@@ -62,6 +63,24 @@ static void pack_name(uint32_t pack, char name[32])
 static void file_name(uint64_t number, char name[64])
 {
 	snprintf(name, 64, "%06" PRIx64 "/%016" PRIx64, number >> 8, number);
+}
+
+/* "1:2:3": exactly n numbers. */
+static bool parse_numbers(const char *text, uint64_t *numbers, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		size_t length = strcspn(text, ":");
+		char digits[24];
+
+		if (length >= sizeof(digits) || (text[length] == ':') != (i + 1 < n))
+			return false;
+		memcpy(digits, text, length);
+		digits[length] = '\0';
+		if (!csn_parse_u64(digits, 10, &numbers[i]))
+			return false;
+		text += length + 1;
+	}
+	return true;
 }
 
 /* A full disk is a LIMIT wherever it shows. */
@@ -252,12 +271,16 @@ static int files_restore(void *state, const char *position, struct csn_error *er
 {
 	struct files *files = state;
 	struct place place = { 1, 0, 0 };
+	uint64_t numbers[3];
 	struct stat st;
 	int r;
 
-	if (*position && sscanf(position, "%" SCNu32 ":%" SCNu64 ":%" SCNu64, &place.pack,
-				&place.end, &place.file) != 3)
-		return csn_fail(err, CSN_E_FORMAT, "blob position %s cannot be read", position);
+	if (*position) {
+		if (!parse_numbers(position, numbers, 3))
+			return csn_fail(err, CSN_E_FORMAT, "blob position %s cannot be read",
+					position);
+		place = (struct place){ (uint32_t)numbers[0], numbers[1], numbers[2] };
+	}
 	r = pack_open(files, place.pack, err);
 	if (r < 0)
 		return r;
@@ -277,18 +300,28 @@ static int files_restore(void *state, const char *position, struct csn_error *er
 	return 0;
 }
 
+/* Where a record is: pack, offset, length. */
+static int parse_small(const char *text, uint64_t numbers[3], struct csn_error *err)
+{
+	if (strncmp(text, "p:", 2) != 0 || !parse_numbers(text + 2, numbers, 3))
+		return csn_fail(err, CSN_E_FORMAT, "blob reference %s cannot be read", text);
+	return 0;
+}
+
 static int get_small(struct files *files, const char *text, struct csn_buf *out,
 		     struct csn_error *err)
 {
 	cleanup_close int fd = -1;
 	struct record record;
-	uint32_t pack;
-	uint64_t offset, length;
+	uint64_t at[3], offset, length;
 	char name[32], *bytes;
+	int r = parse_small(text, at, err);
 
-	if (sscanf(text, "p:%" SCNu32 ":%" SCNu64 ":%" SCNu64, &pack, &offset, &length) != 3)
-		return csn_fail(err, CSN_E_FORMAT, "blob reference %s cannot be read", text);
-	pack_name(pack, name);
+	if (r < 0)
+		return r;
+	offset = at[1];
+	length = at[2];
+	pack_name((uint32_t)at[0], name);
 	fd = openat(files->packs_fd, name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return csn_fail_os(err, errno, "%s", name);
@@ -308,19 +341,18 @@ static int get_small(struct files *files, const char *text, struct csn_buf *out,
 static int get_large(struct files *files, const char *text, struct csn_buf *out,
 		     struct csn_error *err)
 {
-	uint64_t number, length;
-	uint32_t crc;
+	uint64_t at[3]; /* number, length, CRC */
 	size_t before = out->size;
 	char name[64];
 	int r;
 
-	if (sscanf(text, "f:%" SCNu64 ":%" SCNu64 ":%" SCNu32, &number, &length, &crc) != 3)
+	if (strncmp(text, "f:", 2) != 0 || !parse_numbers(text + 2, at, 3))
 		return csn_fail(err, CSN_E_FORMAT, "blob reference %s cannot be read", text);
-	file_name(number, name);
+	file_name(at[0], name);
 	r = csn_read_file(files->files_fd, name, out, err);
 	if (r < 0)
 		return r;
-	if (out->size - before != length || csn_crc32(out->data + before, length) != crc)
+	if (out->size - before != at[1] || csn_crc32(out->data + before, at[1]) != at[2])
 		return csn_fail(err, CSN_E_FORMAT, "files/%s is damaged", name);
 	return 0;
 }
@@ -371,15 +403,17 @@ static void pack_lost_one(struct files *files, uint32_t pack, int fd)
 static int drop_small(struct files *files, const char *text, struct csn_error *err)
 {
 	cleanup_close int fd = -1;
-	uint32_t pack, dead = RECORD_DEAD;
-	uint64_t offset, length;
+	const uint32_t dead = RECORD_DEAD;
+	uint64_t at[3], offset, length;
 	struct record record;
 	char name[32];
-	int r;
+	int r = parse_small(text, at, err);
 
-	if (sscanf(text, "p:%" SCNu32 ":%" SCNu64 ":%" SCNu64, &pack, &offset, &length) != 3)
-		return csn_fail(err, CSN_E_FORMAT, "blob reference %s cannot be read", text);
-	pack_name(pack, name);
+	if (r < 0)
+		return r;
+	offset = at[1];
+	length = at[2];
+	pack_name((uint32_t)at[0], name);
 	fd = openat(files->packs_fd, name, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : csn_fail_os(err, errno, "%s", name);
@@ -393,7 +427,7 @@ static int drop_small(struct files *files, const char *text, struct csn_error *e
 	if (length)
 		fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 			  (off_t)(offset + sizeof(record)), (off_t)length);
-	pack_lost_one(files, pack, fd);
+	pack_lost_one(files, (uint32_t)at[0], fd);
 	return 0;
 }
 
