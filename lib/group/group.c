@@ -106,9 +106,10 @@ static const struct csn_snapshot_thread *pick_thread(const struct csn_snapshot *
 	return thread;
 }
 
-static bool has_name(const struct csn_group_frame *frame)
+/* A local function of a stripped runtime library: what its named neighbours are, it is too. */
+static bool is_nameless_runtime(const struct csn_group_frame *frame)
 {
-	return frame->role != CSN_ROLE_UNKNOWN;
+	return !frame->raw && csn_module_is_runtime(frame->module);
 }
 
 static int fill_frame(struct csn_arena *arena, const struct csn_snapshot_frame *from, bool managed,
@@ -208,8 +209,25 @@ static void drop_abort_path(struct csn_group *group)
 		else if (last == SIZE_MAX && !aborting)
 			break;
 	}
-	if (last != SIZE_MAX)
-		drop_from_top(group, last + 1, "abort path");
+	if (last == SIZE_MAX)
+		return;
+	while (last + 1 < group->n_frames && is_nameless_runtime(&group->frames[last + 1]))
+		last++;
+	drop_from_top(group, last + 1, "abort path");
+}
+
+/* A thread's first function in libstdc++ has no name when that is stripped. */
+static void drop_start(struct csn_group *group)
+{
+	bool outermost = true;
+
+	for (size_t i = group->n_frames; i-- > 0 && outermost;) {
+		struct csn_group_frame *frame = &group->frames[i];
+
+		outermost = frame->role == CSN_ROLE_START || is_nameless_runtime(frame);
+		if (frame->kept && outermost && i > 0)
+			drop(frame, "runtime start");
+	}
 }
 
 static void drop_roles(struct csn_group *group)
@@ -293,7 +311,7 @@ static int make_tokens(struct csn_arena *arena, struct csn_group *group, struct 
 
 		tokens[i] = frame->token;
 		frame->keyed = i < CSN_GROUP_KEY_TOKENS;
-		named += has_name(frame);
+		named += frame->raw != NULL;
 	}
 	group->tokens = tokens;
 	group->n_tokens = stack.count;
@@ -323,8 +341,8 @@ static void put_stackless(const struct csn_snapshot *snapshot, struct csn_buf *k
 	}
 }
 
-static int make_key(const struct csn_snapshot *snapshot, struct csn_group *group,
-		    struct csn_error *err)
+static int make_key(struct csn_arena *arena, const struct csn_snapshot *snapshot,
+		    struct csn_group *group, struct csn_error *err)
 {
 	cleanup_(csn_buf_done) struct csn_buf key = CSN_BUF_INIT(CSN_MIB);
 	uint8_t bytes[CSN_SHA256_BYTES];
@@ -339,6 +357,18 @@ static int make_key(const struct csn_snapshot *snapshot, struct csn_group *group
 	put_part(&key, group->family);
 	for (size_t i = 0; i < group->n_tokens && i < CSN_GROUP_KEY_TOKENS; i++)
 		put_part(&key, group->tokens[i]);
+	/* One name is too little to tell programs apart. */
+	for (size_t i = 0; group->low_confidence && i < group->n_frames; i++) {
+		const struct csn_group_frame *frame = &group->frames[i];
+		char *module;
+
+		if (!frame->keyed || !frame->raw)
+			continue;
+		module = module_token(arena, frame->module);
+		if (!module)
+			return full(err);
+		put_part(&key, module);
+	}
 	if (group->n_tokens == 0)
 		put_stackless(snapshot, &key);
 	if (csn_buf_check(&key, "key of the group", err) < 0)
@@ -374,11 +404,12 @@ int csn_group_snapshot(struct csn_arena *arena, const struct csn_snapshot *snaps
 	}
 	drop_handler(&group);
 	drop_abort_path(&group);
+	drop_start(&group);
 	drop_roles(&group);
 	r = make_tokens(arena, &group, err);
 	if (r < 0)
 		return r;
-	r = make_key(snapshot, &group, err);
+	r = make_key(arena, snapshot, &group, err);
 	if (r < 0)
 		return r;
 	*ret_group = group;

@@ -107,6 +107,7 @@ static const struct row rows[] = {
 	{ "std::__glibcxx_assert_fail", CSN_ROLE_ABORT },
 	{ "std::__replacement_assert", CSN_ROLE_ABORT },
 	{ "std::rethrow_exception", CSN_ROLE_ABORT },
+	{ "std::vector::_M_range_check", CSN_ROLE_ABORT },
 
 	/* Rust. */
 	{ "rust_panic*", CSN_ROLE_ABORT },
@@ -130,7 +131,9 @@ static const struct row rows[] = {
 	{ "core::result::Result::unwrap", CSN_ROLE_ABORT },
 	{ "core::result::Result::expect", CSN_ROLE_ABORT },
 	{ "core::cell::panic_already_*", CSN_ROLE_ABORT },
-	{ "core::slice::index::slice_*", CSN_ROLE_ABORT },
+	{ "core::slice::index::*", CSN_ROLE_ABORT },
+	{ "<usize as core::slice::index::*", CSN_ROLE_ABORT },
+	{ "<alloc::vec::Vec as core::ops::index::*", CSN_ROLE_ABORT },
 	{ "core::str::slice_error_fail*", CSN_ROLE_ABORT },
 	{ "alloc::alloc::handle_alloc_error", CSN_ROLE_ABORT },
 	{ "alloc::raw_vec::capacity_overflow", CSN_ROLE_ABORT },
@@ -288,6 +291,14 @@ static bool row_matches(const char *pattern, const char *name)
 	return strcmp(pattern, name) == 0;
 }
 
+static bool begins_with_any(const char *text, const char *const *prefixes, size_t n_prefixes)
+{
+	for (size_t i = 0; text && i < n_prefixes; i++)
+		if (strncmp(text, prefixes[i], strlen(prefixes[i])) == 0)
+			return true;
+	return false;
+}
+
 bool csn_module_is_libc(const char *module)
 {
 	static const char *const prefixes[] = { "libc.so",       "libc-2",       "libc.musl",
@@ -295,10 +306,16 @@ bool csn_module_is_libc(const char *module)
 						"ld-2",          "ld-musl",      "linux-vdso",
 						"[vdso]",        "libm.so",      "libm-2" };
 
-	for (size_t i = 0; module && i < csn_countof(prefixes); i++)
-		if (strncmp(module, prefixes[i], strlen(prefixes[i])) == 0)
-			return true;
-	return false;
+	return begins_with_any(module, prefixes, csn_countof(prefixes));
+}
+
+bool csn_module_is_runtime(const char *module)
+{
+	static const char *const prefixes[] = { "libstdc++.so", "libgcc_s.so", "libc++.so",
+						"libc++abi.so" };
+
+	return csn_module_is_libc(module) ||
+	       begins_with_any(module, prefixes, csn_countof(prefixes));
 }
 
 enum csn_frame_role csn_role_find(const char *raw, const char *canonical, const char *module)

@@ -27,5 +27,7 @@ enum csn_frame_role csn_role_find(const char *raw, const char *canonical, const 
 
 /* True for the C library, its loader and the vdso. */
 bool csn_module_is_libc(const char *module);
+/* These and the C++ runtime. */
+bool csn_module_is_runtime(const char *module);
 
 #endif

@@ -109,6 +109,11 @@ static void abort_path_and_start_up_are_dropped(void **state)
 			    "__cxa_throw", "std::__throw_out_of_range_fmt(char const*, ...)",
 			    "std::vector<int>::at(unsigned long)", "f()", "main", "_start"),
 		      "std::vector::at|f|main");
+	/* Local functions of stripped runtime libraries go with their neighbours. */
+	assert_tokens("SIGABRT",
+		      STACK("raise", "abort", "?@/lib/libstdc++.so.6", "std::terminate()",
+			    "?@/lib/libstdc++.so.6", "f()", "main", "?@/lib/libc.so.6", "_start"),
+		      "f|main");
 	assert_tokens("SIGABRT",
 		      STACK("raise", "abort", "my_terminate()", "std::terminate()", "f()", "main"),
 		      "f|main");
@@ -212,6 +217,14 @@ static void without_names_modules_are_used_and_confidence_is_low(void **state)
 	group_stack(&fixture, "SIGSEGV", STACK("f", "main"));
 	assert_false(fixture.group.low_confidence);
 	done(&fixture);
+}
+
+static void one_name_in_two_programs_is_two_groups(void **state)
+{
+	(void)state;
+	assert_false(same_key("SIGSEGV", STACK("smash@/bin/a"), "SIGSEGV", STACK("smash@/bin/b")));
+	assert_true(same_key("SIGSEGV", STACK("f@/bin/a", "main@/bin/a"), "SIGSEGV",
+			     STACK("f@/bin/b", "main@/bin/b")));
 }
 
 static void names_of_managed_languages_are_kept(void **state)
@@ -325,6 +338,7 @@ int main(void)
 		cmocka_unit_test(two_bugs_with_a_common_leaf_are_two_groups),
 		cmocka_unit_test(only_five_tokens_are_hashed),
 		cmocka_unit_test(without_names_modules_are_used_and_confidence_is_low),
+		cmocka_unit_test(one_name_in_two_programs_is_two_groups),
 		cmocka_unit_test(names_of_managed_languages_are_kept),
 		cmocka_unit_test(the_documents_own_fingerprint_is_honoured),
 		cmocka_unit_test(the_component_separates_projects_parts),
