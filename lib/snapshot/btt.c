@@ -20,7 +20,7 @@
 /* A snapshot of a few threads is squeezed as hard as zstd can; a huge one must not take seconds. */
 static int level_for(size_t length)
 {
-	if (length <= 512 * CSN_KIB)
+	if (length <= 128 * CSN_KIB)
 		return 22;
 	return length <= 4 * CSN_MIB ? 12 : 4;
 }

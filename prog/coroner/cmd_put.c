@@ -218,29 +218,25 @@ static int connect_client(struct put *put)
 	return -1;
 }
 
-/* A broken file never leaves the machine. Sets the format the server is told. */
+/* A broken file never leaves the machine. What a whole .btt says is the server's to judge (its
+ * SHA-256 shows that it is as it was written); a JSON file has no such mark and is read. */
 static int check_file(int fd, const char *file, const char **ret_format, struct csn_error *err)
 {
 	cleanup_(csn_buf_done) struct csn_buf bytes = CSN_BUF_INIT(CSN_MAX_SNAPSHOT_FILE);
 	cleanup_(csn_buf_done) struct csn_buf json = CSN_BUF_INIT(CSN_MAX_SNAPSHOT_JSON + 1);
 	cleanup_(csn_snapshot_freep) struct csn_snapshot *snapshot = NULL;
-	const struct csn_buf *text = &bytes;
-	bool is_btt;
 	int r = csn_read_fd(fd, file, &bytes, err);
 
 	if (r < 0)
 		return r;
-	is_btt = csn_btt_probe(csn_buf_text(&bytes), bytes.size);
-	if (is_btt) {
+	if (csn_btt_probe(csn_buf_text(&bytes), bytes.size)) {
+		*ret_format = "btt";
 		r = csn_btt_unpack(bytes.data, bytes.size, &json, err);
-		text = &json;
+	} else {
+		*ret_format = "json";
+		r = csn_snapshot_read_json(csn_buf_text(&bytes), bytes.size, &snapshot, err);
 	}
-	if (r == 0)
-		r = csn_snapshot_read_json(csn_buf_text(text), text->size, &snapshot, err);
-	if (r < 0)
-		return csn_wrap(err, "%s", file);
-	*ret_format = is_btt ? "btt" : "json";
-	return 0;
+	return r < 0 ? csn_wrap(err, "%s", file) : 0;
 }
 
 /* 0 when the file is a snapshot, else the exit status after the complaint. */

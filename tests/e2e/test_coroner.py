@@ -119,6 +119,38 @@ def test_each_refusal_has_its_status_and_one_clear_line(coroner, status, headers
     assert run.stdout == ""
 
 
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A self-signed certificate for 127.0.0.1: (certificate, key)."""
+    folder = tmp_path_factory.mktemp("tls")
+    made = folder / "cert.pem", folder / "key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=test",
+                    "-addext", "subjectAltName=IP:127.0.0.1", "-out", made[0], "-keyout", made[1]],
+                   check=True, capture_output=True)
+    return made
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(coroner, certificate):
+    with refuser(OK, certificate=certificate) as server:
+        run = coroner(server.url, "put", "blackhole", "blackhole", BTT)
+        assert not server.seen
+    assert run.returncode == 75 and "curl.ca_file" in run.stderr
+
+
+def test_a_private_authority_can_be_named(coroner, certificate):
+    with refuser(OK, certificate=certificate) as server:
+        cf = (f"[universe]\nwrite = {server.url}\ncurl.ca_file = {certificate[0]}\n"
+              f"[token]\nblackhole = {TOKEN}\n")
+        run = coroner("", "put", "blackhole", "blackhole", BTT, cf=cf)
+    assert run.returncode == 0, run.stderr
+
+
+def test_verification_can_be_left_out(coroner, certificate):
+    with refuser(OK, certificate=certificate) as server:
+        assert coroner(server.url, "put", "-k", "blackhole", "blackhole", BTT).returncode == 0
+
+
 def test_a_server_that_is_down_means_later(coroner):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.server
+import ssl
 import threading
 import urllib.parse
 
@@ -9,10 +10,17 @@ import urllib.parse
 class Refuser(http.server.ThreadingHTTPServer):
     """answers: (status, headers, body) in order; the last one repeats. seen: the requests."""
 
-    def __init__(self, answers):
+    def __init__(self, answers, certificate):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answers, self.seen = list(answers), []
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.url = f"http{'s' if certificate else ''}://127.0.0.1:{self.server_address[1]}"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self.socket = context.wrap_socket(self.socket, server_side=True)
+
+    def handle_error(self, *_arguments):
+        """A client that does not like the certificate just leaves."""
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -38,8 +46,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def refuser(*answers):
-    server = Refuser(answers)
+def refuser(*answers, certificate=None):
+    """certificate: (file of the certificate, file of its key), for TLS."""
+    server = Refuser(answers, certificate)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
