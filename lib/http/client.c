@@ -172,7 +172,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
 	uint64_t seconds;
 
 	if (header_value(line, length, "Retry-After", value, sizeof(value))) {
-		if (csn_parse_u64(value, 10, &seconds) && seconds <= 366 * 86400)
+		if (csn_parse_u64(value, 10, &seconds) && seconds <= 366ull * 86400)
 			reply->retry_after_s = (int64_t)seconds;
 	} else if (header_value(line, length, "Content-Type", value, sizeof(value))) {
 		value[sizeof(reply->content_type) - 1] = '\0';

@@ -14,6 +14,8 @@
 
 #define SKIPPABLE_MAGIC 0x184D2A50u
 #define BTT_VERSION 1
+static const char btt_tag[4] = { 'B', 'T', 'T', BTT_VERSION };
+
 #define PAYLOAD_BYTES (3 + 1 + 8 + CSN_SHA256_BYTES)
 #define HEADER_BYTES (8 + PAYLOAD_BYTES)
 
@@ -47,8 +49,7 @@ static void put_header(uint8_t header[HEADER_BYTES], const char *json, size_t le
 {
 	put_le(header, SKIPPABLE_MAGIC, 4);
 	put_le(header + 4, PAYLOAD_BYTES, 4);
-	memcpy(header + 8, "BTT", 3);
-	header[11] = BTT_VERSION;
+	memcpy(header + 8, btt_tag, sizeof(btt_tag));
 	put_le(header + 12, length, 8);
 	csn_sha256(json, length, header + 20);
 }
@@ -83,7 +84,7 @@ bool csn_btt_probe(const void *data, size_t size_bytes)
 
 	csn_span_u32(&span);
 	tag = csn_span_bytes(&span, 3);
-	return tag && magic == SKIPPABLE_MAGIC && memcmp(tag, "BTT", 3) == 0;
+	return tag && magic == SKIPPABLE_MAGIC && memcmp(tag, btt_tag, 3) == 0;
 }
 
 /* What a document may unpack to: a small file cannot claim gigabytes. */

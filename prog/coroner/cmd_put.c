@@ -346,7 +346,7 @@ static int post_file(struct put *put, const char *file, int fd, const char *form
 static int put_file(struct put *put, const char *file)
 {
 	cleanup_close int fd = -1;
-	const char *format = NULL;
+	const char *format = "btt";
 	int status = open_file(file, &fd, &format);
 
 	if (status == 0)

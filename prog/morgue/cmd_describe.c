@@ -130,7 +130,7 @@ static int show(const struct describe *describe, const json_t *reply)
 	for (i = 0; i < total; i++)
 		if (is_wanted(describe, json_array_get(array, i)))
 			rows[n++] = json_array_get(array, i);
-	qsort(rows, n, sizeof(*rows), compare_rows);
+	qsort((void *)rows, n, sizeof(json_t *), compare_rows);
 	return describe->json ? print_json(rows, n) : print_rows(describe, rows, n);
 }
 

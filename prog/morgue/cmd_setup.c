@@ -119,7 +119,7 @@ static int answer(const struct setup *setup, const char *member, const char *que
 		if (status)
 			return status;
 	}
-	if (!*text || (allowed && text[strspn(text, allowed)]))
+	if (!text || !*text || (allowed && text[strspn(text, allowed)]))
 		return morgue_fail("%s: '%s' is not allowed; use %s", question, text,
 				   allowed ? "a-z, 0-9" : "at least one character");
 	*ret_text = csn_take(text);
@@ -214,7 +214,7 @@ static int ask_password(const struct setup *setup, char **ret_hex)
 
 	if (!status && !setup->answers)
 		status = answer(setup, "password", "Password, again", NULL, true, &again);
-	if (status)
+	if (status || !password)
 		return status;
 	if (again && strcmp(password, again) != 0)
 		return morgue_fail("the passwords differ");

@@ -210,7 +210,7 @@ static int delete (const struct token *token, const char *text)
 		for (i = 0; !status && i < json_array_size(rows); i++) {
 			const json_t *row = json_array_get(rows, i);
 
-			if (!strstr(csn_json_get_string(row, "id", ""), text))
+			if (!text || !strstr(csn_json_get_string(row, "id", ""), text))
 				continue;
 			n++;
 			status = delete_row(token, types[t], row);

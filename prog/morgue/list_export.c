@@ -85,11 +85,13 @@ int list_to_json(const json_t *reply, json_t **ret_json, struct csn_error *err)
 /* RFC 4180: quoted when it must be. */
 static void put_field(struct csn_buf *out, const json_t *value)
 {
-	cleanup_free char *dumped = NULL;
 	const char *text = json_string_value(value);
+	cleanup_free char *dumped = NULL;
 
-	if (!text && value && !json_is_null(value))
-		text = dumped = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+	if (!text && value && !json_is_null(value)) {
+		dumped = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+		text = dumped;
+	}
 	if (!text)
 		text = "";
 	if (!text[strcspn(text, ",\"\r\n")]) {

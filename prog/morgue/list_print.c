@@ -244,7 +244,7 @@ static void put_histogram(const struct printer *printer, const json_t *cell, con
 			break;
 	}
 	csn_buf_putc(printer->out, '\n');
-	if (bars.count)
+	if (bars.items)
 		qsort(bars.items, bars.count, sizeof(*bars.items), compare_bars);
 	put_bars(printer, &bars);
 }

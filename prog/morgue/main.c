@@ -35,8 +35,7 @@ int main(int argc, char **argv)
 			(const char *const[]){
 				"morgue login https://yourcompany.example.com",
 				"morgue list blackhole",
-				"morgue list blackhole --factor=fingerprint --head=callstack "
-				"--histogram=hostname",
+				"morgue list blackhole --factor=fingerprint --head=callstack",
 				"morgue list --help",
 				NULL,
 			},

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/json_load.h"
+#include "base/limits.h"
 #include "base/text.h"
 
 struct morgue_colors morgue_colors_for(int fd)
@@ -254,7 +255,7 @@ struct stack_writer {
 
 static void put_frame(struct stack_writer *writer, const char *name, bool last)
 {
-	cleanup_(csn_buf_done) struct csn_buf shown = CSN_BUF_INIT(256 * 1024);
+	cleanup_(csn_buf_done) struct csn_buf shown = CSN_BUF_INIT(4 * CSN_MAX_SYMBOL_NAME);
 	cleanup_free char *copy = strdup(name);
 	unsigned columns;
 
