@@ -201,12 +201,11 @@ static struct csn_symbol *make_symbol(struct csn_arena *arena, struct csn_module
 	return symbol;
 }
 
-static int name_plt(struct csn_arena *arena, struct csn_module *module, uint64_t address,
-		    const struct csn_symbol **ret_symbol, struct csn_error *err)
+static int name_plt(struct csn_arena *arena, struct csn_module *module, const struct csn_plt *plt,
+		    uint64_t address, const struct csn_symbol **ret_symbol, struct csn_error *err)
 {
-	struct csn_elf_file *elf = csn_module_elf(module);
 	uint64_t start = 0;
-	const char *raw = elf ? csn_plt_name(arena, elf, address, &start) : NULL;
+	const char *raw = csn_plt_name(arena, plt, address, &start);
 
 	*ret_symbol = NULL;
 	if (!raw)
@@ -215,9 +214,9 @@ static int name_plt(struct csn_arena *arena, struct csn_module *module, uint64_t
 	return *ret_symbol ? 0 : csn_fail_nomem(err);
 }
 
-/* The tables of a module, the best informed first. Returns how many were scanned. */
-static size_t scan_module(struct csn_module *module, struct batch *batch,
-			  struct csn_elf_symbols tables[3])
+/* Reads the tables of a module, the best informed first. */
+static void scan_module(struct csn_module *module, struct batch *batch,
+			struct csn_elf_symbols tables[3])
 {
 	struct csn_elf_file *elf = csn_module_elf(module), *debug = NULL;
 	size_t n = 0;
@@ -235,8 +234,7 @@ static size_t scan_module(struct csn_module *module, struct batch *batch,
 			scan_table(batch, debug, &tables[n++]);
 	}
 	if (elf && csn_elf_symbols_find(elf, CSN_ELF_DYNSYM, &tables[n]))
-		scan_table(batch, elf, &tables[n++]);
-	return n;
+		scan_table(batch, elf, &tables[n]);
 }
 
 /* lookups[0..n) are of one module and sorted by address. */
@@ -246,9 +244,11 @@ static int name_module(struct csn_arena *arena, struct csn_module *module,
 {
 	struct batch batch = *sorted;
 	struct csn_elf_symbols tables[3];
+	struct csn_plt plt;
 	size_t i, next = 0;
 
-	(void)scan_module(module, &batch, tables);
+	scan_module(module, &batch, tables);
+	csn_plt_init(&plt, csn_module_elf(module));
 	for (i = 0; i < batch.n_spots; i++) {
 		const struct candidate *best = settle(&batch, i);
 		uint64_t address = batch.spots[i].address;
@@ -263,7 +263,7 @@ static int name_module(struct csn_arena *arena, struct csn_module *module,
 			if (!symbol)
 				return csn_fail_nomem(err);
 		} else {
-			int rc = name_plt(arena, module, address, &symbol, err);
+			int rc = name_plt(arena, module, &plt, address, &symbol, err);
 
 			if (rc < 0)
 				return rc;

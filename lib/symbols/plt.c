@@ -7,18 +7,36 @@
 /* Layouts differ between linkers and with branch protection, but every stub jumps through the slot
  * that the relocation of its function fills: decode the jump, look for the slot. */
 
-static bool find_stub(const struct csn_elf_file *elf, uint64_t address, uint64_t *ret_start)
+void csn_plt_init(struct csn_plt *plt, struct csn_elf_file *elf)
 {
 	struct csn_elf_section section;
 	uint32_t i;
 
+	*plt = (struct csn_plt){ 0 };
+	if (!elf || csn_elf_file_header(elf)->machine != EM_X86_64 ||
+	    !csn_elf_file_header(elf)->is_64 ||
+	    !csn_elf_symbols_find(elf, CSN_ELF_DYNSYM, &plt->symbols))
+		return;
+	plt->elf = elf;
 	for (i = 1; csn_elf_file_section(elf, i, &section); i++) {
-		uint64_t step = section.entry_size == 8 ? 8 : STUB_BYTES;
+		if (strncmp(section.name, ".plt", 4) == 0 && plt->n_stubs < CSN_PLT_SECTIONS)
+			plt->stubs[plt->n_stubs++] = section;
+		if (section.type == SHT_RELA && plt->n_relocations < CSN_PLT_RELOCATIONS)
+			plt->relocations[plt->n_relocations++] = section;
+	}
+}
 
-		if (strncmp(section.name, ".plt", 4) != 0 || address < section.address ||
-		    address - section.address >= section.size)
+static bool find_stub(const struct csn_plt *plt, uint64_t address, uint64_t *ret_start)
+{
+	unsigned i;
+
+	for (i = 0; i < plt->n_stubs; i++) {
+		const struct csn_elf_section *section = &plt->stubs[i];
+		uint64_t step = section->entry_size == 8 ? 8 : STUB_BYTES;
+
+		if (address < section->address || address - section->address >= section->size)
 			continue;
-		*ret_start = address - (address - section.address) % step;
+		*ret_start = address - (address - section->address) % step;
 		return true;
 	}
 	return false;
@@ -61,25 +79,22 @@ static bool find_relocation(struct csn_elf_file *elf, const struct csn_elf_secti
 	return false;
 }
 
-const char *csn_plt_name(struct csn_arena *arena, struct csn_elf_file *elf, uint64_t address,
+const char *csn_plt_name(struct csn_arena *arena, const struct csn_plt *plt, uint64_t address,
 			 uint64_t *ret_start)
 {
-	const struct csn_elf_header *header = csn_elf_file_header(elf);
-	struct csn_elf_symbols symbols;
 	struct csn_elf_symbol symbol;
-	struct csn_elf_section section;
 	uint64_t start, slot;
-	uint32_t i, index;
+	uint32_t index;
 	const char *name;
+	unsigned i;
 
-	if (header->machine != EM_X86_64 || !header->is_64 || !find_stub(elf, address, &start) ||
-	    !decode_stub(elf, start, &slot) || !csn_elf_symbols_find(elf, CSN_ELF_DYNSYM, &symbols))
+	if (!plt->elf || !find_stub(plt, address, &start) || !decode_stub(plt->elf, start, &slot))
 		return NULL;
-	for (i = 1; csn_elf_file_section(elf, i, &section); i++) {
-		if (section.type != SHT_RELA || !find_relocation(elf, &section, slot, &index) ||
-		    !csn_elf_symbols_get(&symbols, index, &symbol))
+	for (i = 0; i < plt->n_relocations; i++) {
+		if (!find_relocation(plt->elf, &plt->relocations[i], slot, &index) ||
+		    !csn_elf_symbols_get(&plt->symbols, index, &symbol))
 			continue;
-		name = csn_elf_symbols_name(&symbols, symbol.name_offset);
+		name = csn_elf_symbols_name(&plt->symbols, symbol.name_offset);
 		*ret_start = start;
 		return *name ? csn_arena_sprintf(arena, "%s@plt", name) : NULL;
 	}
