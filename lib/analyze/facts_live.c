@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -28,18 +29,24 @@ static json_t *csn_colon_lines(const char *text)
 	json_t *object = json_object();
 
 	for (const char *line = text, *end; line && *line; line = *end ? end + 1 : end) {
-		char name[64], value[128], unit[8];
-		int fields;
+		const char *colon = strchr(line, ':'), *value;
+		char name[64], word[64];
+		size_t length;
 		uint64_t number;
 
 		end = strchrnul(line, '\n');
-		fields = sscanf(line, "%63[^:\n]: %127s %7s", name, value, unit);
-		if (fields < 2)
+		if (!colon || colon > end || (size_t)(colon - line) >= sizeof(name))
 			continue;
-		if (csn_parse_u64(value, 10, &number) && (fields == 2 || strcmp(unit, "kB") == 0))
+		value = colon + 1 + strspn(colon + 1, " \t");
+		length = strcspn(value, " \t\n");
+		if (!length || length >= sizeof(word))
+			continue;
+		snprintf(name, sizeof(name), "%.*s", (int)(colon - line), line);
+		snprintf(word, sizeof(word), "%.*s", (int)length, value);
+		if (csn_parse_u64(word, 10, &number) && number <= INT64_MAX)
 			json_object_set_new(object, name, json_integer((json_int_t)number));
 		else
-			json_object_set_new(object, name, json_string(value));
+			json_object_set_new(object, name, json_string(word));
 	}
 	return object;
 }
@@ -88,10 +95,10 @@ static void csn_facts_cpu(json_t *facts, const char *text)
 	json_int_t count = 0;
 
 	for (const char *line = text; line && *line; line = strchr(line, '\n')) {
-		char name[32];
-		unsigned long long value;
+		size_t length;
 
 		line += *line == '\n';
+		length = strcspn(line, " \n");
 		if (strncmp(line, "cpu ", 4) == 0) {
 			char *at = (char *)(uintptr_t)line + 4;
 
@@ -100,9 +107,13 @@ static void csn_facts_cpu(json_t *facts, const char *text)
 						    json_integer(strtoll(at, &at, 10)));
 		} else if (strncmp(line, "cpu", 3) == 0) {
 			count++;
-		} else if (sscanf(line, "%31[a-z_] %llu\n", name, &value) == 2 &&
-			   strcmp(name, "intr") != 0 && strcmp(name, "softirq") != 0) {
-			json_object_set_new(machine, name, json_integer((json_int_t)value));
+		} else if (length && length < 32 && line[length] == ' ') {
+			char name[32];
+
+			/* Of "intr" and "softirq" only the sum, which comes first. */
+			snprintf(name, sizeof(name), "%.*s", (int)length, line);
+			json_object_set_new(machine, name,
+					    json_integer(strtoll(line + length, NULL, 10)));
 		}
 	}
 	json_object_set_new(cpu, "count", json_integer(count));
@@ -117,22 +128,25 @@ static json_t *csn_facts_limits(const char *text)
 
 	for (const char *line = strchr(text, '\n'); line && line[1];
 	     line = strchr(line + 1, '\n')) {
-		char name[32], soft[32], hard[32];
+		char name[26];
+		const char *at = line + 1;
 		json_t *pair;
 
-		if (sscanf(line + 1, "%25c %31s %31s", name, soft, hard) != 3)
-			continue;
-		name[25] = '\0';
+		if (strnlen(at, 26) < 26)
+			break;
+		snprintf(name, sizeof(name), "%s", at);
 		for (size_t i = strlen(name); i && name[i - 1] == ' '; i--)
 			name[i - 1] = '\0';
+		at += 25;
 		pair = json_array();
 		for (int i = 0; i < 2; i++) {
-			const char *word = i ? hard : soft;
-			uint64_t value;
+			char *end;
+			long long value;
 
-			json_array_append_new(pair, csn_parse_u64(word, 10, &value)
-							    ? json_integer((json_int_t)value)
-							    : json_null());
+			at += strspn(at, " ");
+			value = strtoll(at, &end, 10);
+			json_array_append_new(pair, end == at ? json_null() : json_integer(value));
+			at += strcspn(at, " \n");
 		}
 		json_object_set_new(limits, name, pair);
 	}

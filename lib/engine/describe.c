@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,8 +11,6 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "engine/engine_internal.h"
-
-#include <fcntl.h>
 
 /* The call stack attribute is for lists and grouping; deeper than this nobody compares. */
 #define CSN_CALLSTACK_FRAMES 128u
@@ -92,6 +91,10 @@ static void csn_write_callstack_frame(struct csn_json *json, struct csn_engine *
 
 	if (frame->function) {
 		csn_json_string(json, frame->function);
+		return;
+	}
+	if (frame->signal_frame) {
+		csn_json_string(json, "<signal handler called>");
 		return;
 	}
 	module = csn_modules_find(engine->modules, frame->address);

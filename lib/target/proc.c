@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -18,43 +19,53 @@ int csn_proc_read(int64_t pid, const char *file, struct csn_buf *out, struct csn
 	return csn_read_file(AT_FDCWD, path, out, err);
 }
 
-/* "55d0-55e0 r-xp 0001 08:01 123    /path" */
-static bool csn_parse_map_line(struct csn_arena *arena, const char *line, size_t length,
-			       struct csn_mapping *ret_mapping)
+/* The path column: what follows, with " (deleted)" cut off. */
+static void csn_mapping_set_path(struct csn_arena *arena, struct csn_mapping *mapping,
+				 const char *path, size_t size, bool has_inode)
 {
 	static const char deleted[] = " (deleted)";
-	struct csn_mapping mapping = { .perms_known = true };
-	unsigned long long start, end, offset, inode;
-	char perms[5], text[128];
 	size_t tail = sizeof(deleted) - 1;
-	int at = 0;
 
-	snprintf(text, sizeof(text), "%.*s", (int)csn_min_u64(length, sizeof(text) - 1), line);
-	if (sscanf(text, "%llx-%llx %4s %llx %*s %llu %n", &start, &end, perms, &offset, &inode,
-		   &at) < 5)
+	if (size > tail && memcmp(path + size - tail, deleted, tail) == 0) {
+		mapping->deleted = true;
+		size -= tail;
+	}
+	mapping->path = csn_arena_strndup(arena, path, size);
+	mapping->is_file = mapping->path && mapping->path[0] == '/' && has_inode &&
+			   strncmp(mapping->path, "/dev/zero", 9) != 0 &&
+			   strncmp(mapping->path, "/memfd:", 7) != 0 &&
+			   strncmp(mapping->path, "/SYSV", 5) != 0;
+}
+
+/* "55d0-55e0 r-xp 0001 08:01 123    /path": the kernel wrote it, so only its shape is checked. */
+static bool csn_parse_map_line(struct csn_arena *arena, const char *line, const char *end,
+			       struct csn_mapping *ret_mapping)
+{
+	struct csn_mapping mapping = { .perms_known = true };
+	const char *perms;
+	char *at;
+	bool has_inode;
+
+	mapping.start = strtoull(line, &at, 16);
+	if (*at != '-')
 		return false;
-	mapping.start = start;
-	mapping.end = end;
-	mapping.offset = offset;
+	mapping.end = strtoull(at + 1, &at, 16);
+	if (*at != ' ' || end - at < 6)
+		return false;
+	perms = at + 1;
 	mapping.readable = perms[0] == 'r';
 	mapping.writable = perms[1] == 'w';
 	mapping.executable = perms[2] == 'x';
 	mapping.shared = perms[3] == 's';
-	if (at > 0 && (size_t)at < length) {
-		size_t size = length - (size_t)at;
-
-		if (size > tail && memcmp(line + length - tail, deleted, tail) == 0) {
-			mapping.deleted = true;
-			size -= tail;
-		}
-		mapping.path = csn_arena_strndup(arena, line + at, size);
-		mapping.is_file = mapping.path && mapping.path[0] == '/' && inode != 0 &&
-				  strncmp(mapping.path, "/dev/zero", 9) != 0 &&
-				  strncmp(mapping.path, "/memfd:", 7) != 0 &&
-				  strncmp(mapping.path, "/SYSV", 5) != 0;
-	}
+	mapping.offset = strtoull(perms + 4, &at, 16);
+	at += strspn(at, " ");
+	at += strcspn(at, " \n");
+	has_inode = strtoull(at, &at, 10) != 0;
+	at += strspn(at, " ");
+	if (at < end)
+		csn_mapping_set_path(arena, &mapping, at, (size_t)(end - at), has_inode);
 	*ret_mapping = mapping;
-	return start < end;
+	return mapping.start < mapping.end;
 }
 
 int csn_proc_parse_maps(struct csn_target *target, const char *text, struct csn_error *err)
@@ -66,7 +77,7 @@ int csn_proc_parse_maps(struct csn_target *target, const char *text, struct csn_
 		struct csn_mapping mapping;
 
 		end = strchrnul(line, '\n');
-		if (!csn_parse_map_line(target->arena, line, (size_t)(end - line), &mapping))
+		if (!csn_parse_map_line(target->arena, line, end, &mapping))
 			continue;
 		/* The list is read in pieces while the process runs: keep it sorted. */
 		if (count && mapping.start < mappings[count - 1].end)
