@@ -104,6 +104,7 @@ static const char *const csn_carriers[] = {
 	"std::alloc::",
 	"panic_abort::",
 	"free",
+	"cfree",
 	"realloc",
 	"malloc",
 	"__GI_raise",

@@ -110,6 +110,24 @@ static int csn_note_main_program(struct csn_engine *engine, struct csn_error *er
 	return text ? csn_snapshot_add_truncated(engine->snapshot, text, err) : csn_fail_nomem(err);
 }
 
+/* A file given by hand that is not the program of this core is not used, and that is said. */
+static int csn_note_wrong_executable(struct csn_engine *engine, struct csn_error *err)
+{
+	const struct csn_module *main_module = csn_modules_main(engine->modules);
+	const char *given = engine->options->executable, *text;
+	struct stat a, b;
+
+	if (!given || !main_module || !main_module->file || stat(main_module->file, &b) < 0)
+		return 0;
+	if (stat(given, &a) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+		return 0;
+	text = csn_arena_sprintf(engine->snapshot->arena,
+				 "%s is not the program of %s; %s was used", given,
+				 engine->target->name, main_module->file);
+	return text ? csn_snapshot_add_annotation(engine->snapshot, "warning", text, err)
+		    : csn_fail_nomem(err);
+}
+
 int csn_engine_store_modules(struct csn_engine *engine, struct csn_error *err)
 {
 	struct csn_snapshot *snapshot = engine->snapshot;
@@ -135,6 +153,8 @@ int csn_engine_store_modules(struct csn_engine *engine, struct csn_error *err)
 			return csn_fail_nomem(err);
 	}
 	snapshot->n_modules = count;
+	if (csn_note_wrong_executable(engine, err) < 0)
+		return -CSN_E_NOMEM;
 	return csn_note_main_program(engine, err);
 }
 

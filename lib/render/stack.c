@@ -71,6 +71,13 @@ static void csn_render_head(struct csn_renderer *renderer)
 		csn_foreign(renderer, snapshot->truncated[i]);
 		csn_buf_putc(renderer->out, '\n');
 	}
+	for (size_t i = 0; i < snapshot->n_annotations; i++) {
+		if (strcmp(snapshot->annotations[i].name, "warning") != 0)
+			continue;
+		csn_buf_puts(renderer->out, "warning: ");
+		csn_foreign(renderer, snapshot->annotations[i].text);
+		csn_buf_putc(renderer->out, '\n');
+	}
 }
 
 /* --- frames --- */

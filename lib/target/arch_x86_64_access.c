@@ -1,5 +1,5 @@
 /* The memory operand of an x86-64 instruction, for the common forms that load or store one plain
- * value (Intel SDM volume 2, chapter 2 and appendix A). Read-modify-write, string, stack and vector
+ * value (Intel SDM volume 2, chapter 2 and appendix A). Read-modify-write, string and vector
  * instructions beyond plain moves are left to others: here every answer must be certain. */
 #include "target/arch_internal.h"
 
@@ -8,7 +8,7 @@ static const uint8_t csn_x86_64_numbers[16] = {
 	0, 2, 1, 3, 7, 6, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15
 };
 
-enum { CSN_RIP = 16, CSN_FS_BASE = 24, CSN_GS_BASE = 25 };
+enum { CSN_RSP = 7, CSN_RIP = 16, CSN_FS_BASE = 24, CSN_GS_BASE = 25 };
 
 struct csn_insn {
 	struct csn_span code;
@@ -124,6 +124,12 @@ static csn_addr csn_insn_address(struct csn_insn *insn, unsigned immediate_bytes
 	return sum;
 }
 
+/* push of a register or constant, and direct calls, which push the return address. */
+static bool csn_insn_is_push(uint8_t opcode)
+{
+	return (opcode & 0xf8) == 0x50 || opcode == 0x68 || opcode == 0x6a || opcode == 0xe8;
+}
+
 static const struct csn_opcode *csn_insn_find(const struct csn_insn *insn, uint8_t opcode,
 					      const struct csn_opcode *table, size_t count)
 {
@@ -148,6 +154,11 @@ bool csn_x86_64_decode_access(const uint8_t *code, size_t size_bytes,
 	if ((opcode & 0xf0) == 0x40) {
 		insn.rex = opcode;
 		opcode = csn_span_u8(&insn.code);
+	}
+	if (csn_insn_is_push(opcode) && csn_register_known(registers, CSN_RSP)) {
+		*ret_access =
+			(struct csn_access){ CSN_ACCESS_WRITE, registers->value[CSN_RSP] - 8, 8 };
+		return true;
 	}
 	two_bytes = opcode == 0x0f;
 	if (two_bytes)

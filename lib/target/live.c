@@ -152,6 +152,10 @@ static int csn_live_refused(int64_t pid, int64_t tid, int errnum, struct csn_err
 					"process %lld traces it already; detach that one first",
 					(long long)tracer);
 	}
+	if (geteuid() == 0)
+		return csn_fail(err, CSN_E_DENIED,
+				"permission denied even to root; look at it from outside of this "
+				"container");
 	return csn_fail(err, CSN_E_DENIED,
 			"permission denied; run as root or as its owner with "
 			"kernel.yama.ptrace_scope=0");

@@ -12,12 +12,15 @@
 #include "render/stack.h"
 #include "snapshot/document.h"
 
+/* subject: NULL when the text names it already. */
 static int bt_fail(const char *subject, const struct csn_error *err)
 {
 	cleanup_(csn_buf_done) struct csn_buf text = CSN_BUF_INIT(CSN_MAX_LOG_LINE);
 
-	csn_escape_text(&text, subject, strlen(subject));
-	csn_buf_puts(&text, ": ");
+	if (subject) {
+		csn_escape_text(&text, subject, strlen(subject));
+		csn_buf_puts(&text, ": ");
+	}
 	csn_escape_text(&text, err->text, strlen(err->text));
 	fprintf(stderr, "bt: %s\n", csn_buf_text(&text));
 	return err->code == CSN_E_USAGE ? CSN_EXIT_USAGE : 2;
@@ -77,6 +80,7 @@ int bt_run(const struct bt_options *options, const char *operand)
 
 	if (!options->core && bt_is_snapshot(operand)) {
 		result = csn_snapshot_read_file(operand, &snapshot, &err);
+		subject = NULL;
 	} else {
 		result = csn_engine_open(operand, options->core, &target, &err);
 		if (result == 0)

@@ -140,6 +140,10 @@ static void ptrace_report(const struct ptrace_run *run, const struct csn_target 
 	for (size_t i = 0; run->level >= PTRACE_WARNING && i < snapshot->n_truncated; i++)
 		fprintf(stderr, "ptrace: not whole: %s\n",
 			csn_escape_to(shown, sizeof(shown), snapshot->truncated[i]));
+	for (size_t i = 0; run->level >= PTRACE_WARNING && i < snapshot->n_annotations; i++)
+		if (strcmp(snapshot->annotations[i].name, "warning") == 0)
+			fprintf(stderr, "ptrace: warning: %s\n",
+				csn_escape_to(shown, sizeof(shown), snapshot->annotations[i].text));
 	if (run->level < PTRACE_INFO)
 		return;
 	if (target->live)

@@ -4,7 +4,8 @@
 #include <thread>
 #include <vector>
 
-namespace shop {
+namespace shop
+{
 template <typename T> struct Cart {
 	std::vector<T> items;
 	__attribute__((noinline)) T at(std::size_t i) const

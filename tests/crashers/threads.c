@@ -1,6 +1,6 @@
 /* argv[1] threads besides the first, in three kinds of waits; the last one aborts. */
-#include <pthread.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 

@@ -21,8 +21,8 @@ static void die_smash(void)
 	char small[8];
 	volatile size_t size = 64;
 
-	memset(small, 'x', size);
-	printf("%s", small);
+	for (size_t i = 0; i < size; i++)
+		((volatile char *)small)[i] = 'x';
 }
 
 static void die_fortify(void)
@@ -85,10 +85,9 @@ static void die_trap(void)
 
 static void die_heap(void)
 {
-	char *block = malloc(100);
-	volatile long at = -8;
+	char *volatile block = malloc(100);
 
-	memset(block + at, 0x41, 8);
+	free(block);
 	free(block);
 }
 
@@ -102,12 +101,12 @@ static const struct {
 	const char *name;
 	void (*die)(void);
 } ways[] = {
-	{ "assert", die_assert },	  { "smash", die_smash },
-	{ "fortify", die_fortify },	  { "divide", die_divide },
-	{ "readonly", die_readonly },	  { "noncanonical", die_noncanonical },
-	{ "badjump", die_badjump },	  { "datajump", die_data_jump },
-	{ "bus", die_bus },		  { "illegal", die_illegal },
-	{ "trap", die_trap },		  { "heap", die_heap },
+	{ "assert", die_assert },     { "smash", die_smash },
+	{ "fortify", die_fortify },   { "divide", die_divide },
+	{ "readonly", die_readonly }, { "noncanonical", die_noncanonical },
+	{ "badjump", die_badjump },   { "datajump", die_data_jump },
+	{ "bus", die_bus },           { "illegal", die_illegal },
+	{ "trap", die_trap },         { "heap", die_heap },
 	{ "kill", die_kill },
 };
 
