@@ -54,6 +54,7 @@ fuzz: ## fuzzes one parser: make fuzz T=note
 
 golden: stage ## rewrites the golden files; the diff is the review
 	@CSN_STAGE=$(STAGE) GOLDEN=write /usr/bin/python3 -m pytest -q tests/e2e -k golden
+	@GOLDEN=write meson test -C $(BUILD) --quiet test_snapshot
 
 deps: ## installs the distribution's packages that building and testing need
 	@tools/install-deps build check quickstart

@@ -153,32 +153,85 @@ def test_without_a_session_the_next_step_is_named(world, tmp_path):
     assert (run.returncode, run.stderr) == (1, "Error: not logged in; run 'morgue login URL'\n")
 
 
-def test_the_password_is_asked_for_without_echo(world, tmp_path):
+def converse(world, folder, arguments, answers, last):
+    """Runs morgue in a terminal without MORGUE_USERNAME and MORGUE_PASSWORD; answers: (question,
+    text) in order. Returns what the terminal showed."""
     env = {name: value for name, value in world.env.items() if not name.startswith("MORGUE_")}
-    env["MORGUE_CONFIG_DIR"] = str(tmp_path / "asked")
+    env["MORGUE_CONFIG_DIR"] = str(folder)
     pid, master = pty.fork()
     if pid == 0:
-        os.execve(world.bin / "morgue", ["morgue", "login", world.url], env)
-    seen = b""
+        os.execve(world.bin / "morgue", ["morgue", *arguments], env)
+    seen, at = b"", 0
 
     def wait_for(text):
-        nonlocal seen
-        while text not in seen:
+        nonlocal seen, at
+        while text not in seen[at:]:
             assert select.select([master], [], [], 10)[0], seen
             try:
                 seen += os.read(master, 4096)
             except OSError:
-                break
+                raise AssertionError(seen) from None
+        at = seen.index(text, at) + len(text)
 
-    wait_for(b"Username: ")
-    os.write(master, b"jdoe\n")
-    wait_for(b"Password: ")
-    time.sleep(0.1)
-    os.write(master, world.password.encode() + b"\n")
-    wait_for(b"Logged in [")
+    for question, text in answers:
+        wait_for(question + b": ")
+        time.sleep(0.05)
+        os.write(master, text + b"\n")
+    wait_for(last)
     os.close(master)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) in (0, -1)
-    assert b"jdoe" in seen and world.password.encode() not in seen
+    os.waitpid(pid, 0)
+    return seen
+
+
+def test_the_password_is_asked_for_without_echo(world, tmp_path):
+    password = world.password.encode()
+    seen = converse(world, tmp_path / "asked", ["login", world.url],
+                    [(b"Username", b"jdoe"), (b"Password", password)], b"Logged in [")
+    assert b"jdoe" in seen and password not in seen
+
+
+def test_set_up_asks_for_what_it_needs(stage, tmp_path):
+    world = World(stage, tmp_path / "root")
+    try:
+        world.start_server()
+        seen = converse(world, tmp_path / "m", ["setup", world.url],
+                        [(b"DNS name of the server", b"x.test"), (b"Organization", b"acme"),
+                         (b"Username of the administrator", b"root"), (b"E-mail", b"r@x.org"),
+                         (b"Password", b"pw one"), (b"Password, again", b"pw one")],
+                        b"Setup complete")
+        assert b"pw one" not in seen
+        world.env |= {"MORGUE_USERNAME": "root", "MORGUE_PASSWORD": "pw one"}
+        assert "Logged in" in world.run("morgue", "login", world.url).stdout
+    finally:
+        world.close()
+
+
+def test_the_one_time_secret_goes_only_to_this_machine(stage, tmp_path):
+    world = World(stage, tmp_path / "root")
+    data = world.root / "var/lib/coronerd"
+    data.mkdir(parents=True)
+    (data / "setup.secret").write_text("5e" * 32 + "\n")
+    answers = tmp_path / "a.json"
+    answers.write_text("{}")
+    there = {"text": "success", "result": [{"id": 1, "name": "acme", "uid": 1}]}
+    rows = (200, {}, json.dumps({"results": [there]}).encode())
+
+    def token_sent(url, *arguments, **env):
+        with refuser((200, {}, b"0"), rows) as server:
+            before = copy.copy(world.env)
+            world.env |= {name: value.format(server.url) for name, value in env.items()}
+            try:
+                world.run("morgue", "setup", url.format(server.url), "--setup_json", answers,
+                          *arguments)
+            finally:
+                world.env = before
+            sent = {seen["query"]["token"] for seen in server.seen[1:]}
+        return sent.pop() if len(sent) == 1 else sent
+
+    assert token_sent("{}") == "5e" * 32
+    assert token_sent("http://store.test", http_proxy="{}") == "000000000"
+    assert token_sent("http://127.0.0.1.store.test", http_proxy="{}") == "000000000"
+    assert token_sent("http://store.test", "--secret=77", http_proxy="{}") == "77"
 
 
 # --- projects and tokens ---
