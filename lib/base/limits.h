@@ -42,7 +42,8 @@
 /* Capture: what is taken while the process is held. */
 #define CSN_MAX_CAPTURE_HEADERS (64 * CSN_MIB) /* program headers */
 #define CSN_MAX_CAPTURE_NOTES (64 * CSN_MIB)
-#define CSN_MAX_CAPTURE_FILES (64 * CSN_MIB)  /* private file mappings, .bss, small anonymous */
+#define CSN_MAX_CAPTURE_FILES (96 * CSN_MIB)  /* private file mappings, .bss, small anonymous */
+#define CSN_MAX_CAPTURE_SMALL (16 * CSN_MIB)  /* of these, small anonymous ones */
 #define CSN_MAX_CAPTURE_STACKS (64 * CSN_MIB) /* over all threads */
 #define CSN_MAX_CAPTURE_STACK CSN_MIB         /* of one thread */
 #define CSN_MAX_CAPTURE_BUDGET (64 * CSN_MIB) /* windows: dump.budget can be no more */

@@ -35,42 +35,66 @@ static enum kind find_kind(const struct csn_prefix *prefix, size_t index)
 	return segment->memory_size <= SMALL_BYTES ? KIND_SMALL : KIND_OTHER;
 }
 
-/* Takes the segments of at most FIRST_PASS_BYTES, or the larger ones. */
-static void take_segments(struct csn_memory *memory, bool larger)
+/* One pass over the segments: of these kinds and sizes. */
+struct pass {
+	bool small; /* KIND_SMALL, else the others */
+	uint64_t min_bytes, max_bytes;
+	uint64_t limit_bytes; /* of everything this pass takes */
+};
+
+static uint64_t wanted_bytes(const struct csn_prefix *prefix, size_t index, const struct pass *pass)
+{
+	enum kind kind = find_kind(prefix, index);
+	uint64_t size = prefix->segments[index].file_size;
+
+	if (kind == KIND_OTHER || (kind == KIND_SMALL) != pass->small)
+		return 0;
+	if (kind == KIND_BSS)
+		size = csn_min_u64(size, BSS_BYTES);
+	return size >= pass->min_bytes && size <= pass->max_bytes ? size : 0;
+}
+
+static void take_segments(struct csn_memory *memory, const struct pass *pass)
 {
 	const struct csn_prefix *prefix = memory->prefix;
-	uint64_t size, limit;
+	uint64_t size, left = pass->limit_bytes;
 	size_t i;
 
 	for (i = 0; i < prefix->n_segments && csn_memory_may_go_on(memory); i++) {
 		const struct csn_elf_segment *segment = &prefix->segments[i];
-		enum kind kind = find_kind(prefix, i);
 
-		if (kind == KIND_OTHER)
+		size = wanted_bytes(prefix, i, pass);
+		if (size == 0)
 			continue;
-		size = segment->file_size;
-		if (kind == KIND_BSS)
-			size = csn_min_u64(size, BSS_BYTES);
-		if ((size > FIRST_PASS_BYTES) != larger)
-			continue;
-		limit = CSN_MAX_CAPTURE_FILES - memory->taken[CSN_CLASS_FILES];
-		csn_memory_take(memory, CSN_CLASS_FILES, segment->address, segment->address + size,
-				limit);
-		if (size < segment->file_size || size > limit)
+		if (size < segment->file_size || size > left)
 			csn_memory_omit(memory, (struct csn_omission){
 							.what = "files",
 							.why = "budget",
 							.address = segment->address,
 							.bytes = segment->file_size -
-								 csn_min_u64(size, limit),
+								 csn_min_u64(size, left),
 						});
+		if (left)
+			left -= csn_min_u64(left, csn_memory_take(memory, CSN_CLASS_FILES,
+								  segment->address,
+								  segment->address + size, left));
 	}
 }
 
+/* Debuggers need the small data of every library first; a program with a hundred thousand little
+ * mappings must not push them out. */
 void csn_gather_files(struct csn_memory *memory)
 {
-	take_segments(memory, false);
-	take_segments(memory, true);
+	static const struct pass passes[] = {
+		{ false, 1, FIRST_PASS_BYTES, CSN_MAX_CAPTURE_FILES / 2 },
+		{ true, 1, SMALL_BYTES, CSN_MAX_CAPTURE_SMALL },
+		{ false, FIRST_PASS_BYTES + 1, UINT64_MAX,
+		  CSN_MAX_CAPTURE_FILES / 2 - CSN_MAX_CAPTURE_SMALL },
+	};
+	size_t i;
+
+	for (i = 0; i < csn_countof(passes); i++)
+		take_segments(memory, &passes[i]);
 }
 
 /* Where the stack of a thread begins: at sp, or, when it overflowed, in the next mapping above. */

@@ -20,6 +20,8 @@
 
 #define NEAR_SP (4 * CSN_KIB)
 #define NEAR_SP_CRASHED (64 * CSN_KIB) /* how far the crashed thread's stack is looked at */
+#define NEAR_SP_LATER 512u             /* and those of threads beyond the first LATER */
+#define LATER 256u
 #define LARGE_WINDOW (256 * CSN_KIB)
 #define SMALL_WINDOW (2 * CSN_KIB)
 #define BEFORE_WORD 64u
@@ -222,12 +224,16 @@ void csn_gather_windows(struct csn_memory *memory, uint64_t budget_bytes)
 	size_t i;
 
 	for (i = 0; i < prefix->n_threads && may_go_on(&windows); i++)
-		each_stack_word(&windows, &prefix->threads[i], NEAR_SP, visit_other_stack, NULL);
+		each_stack_word(&windows, &prefix->threads[i], i < LATER ? NEAR_SP : NEAR_SP_LATER,
+				visit_other_stack, NULL);
 	take_loader_lists(&windows);
 	for (i = 0; i < prefix->n_threads && may_go_on(&windows); i++) {
 		unsigned left = MAX_SMALL;
 
-		each_stack_word(&windows, &prefix->threads[i], i ? NEAR_SP : NEAR_SP_CRASHED,
+		each_stack_word(&windows, &prefix->threads[i],
+				i == 0      ? NEAR_SP_CRASHED
+				: i < LATER ? NEAR_SP
+					    : NEAR_SP_LATER,
 				visit_object, &left);
 	}
 	if (!budget_left(&windows))
