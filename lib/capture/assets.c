@@ -1,7 +1,9 @@
 #include "capture/assets.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,6 +18,9 @@
 #define DELETED " (deleted)"
 /* Build-ids stand in the first pages of every file that a linker made. */
 #define HEAD_BYTES (64 * CSN_KIB)
+#define COMPARE_BYTES (32 * CSN_KIB)
+/* Folders of earlier crashes that are looked at for the same file. */
+#define MAX_FOLDERS 1024u
 
 static bool is_known(const struct csn_assets *assets, const struct stat *status)
 {
@@ -149,6 +154,57 @@ static void set_name(struct csn_asset *asset)
 	}
 }
 
+/* A build-id can be forged, so bytes are compared before a file of another crash is trusted. */
+static bool same_bytes(int a, int b, uint64_t size)
+{
+	uint8_t left[COMPARE_BYTES], right[COMPARE_BYTES];
+	uint64_t at;
+	ssize_t n;
+
+	for (at = 0; at < size; at += (uint64_t)n) {
+		n = csn_pread_full(a, left, sizeof(left), (off_t)at);
+		if (n <= 0 || csn_pread_full(b, right, (size_t)n, (off_t)at) != n ||
+		    memcmp(left, right, (size_t)n) != 0)
+			return false;
+	}
+	return true;
+}
+
+static bool link_if_same(struct csn_asset *asset, int all_fd, const char *uuid, int folder_fd)
+{
+	char path[sizeof(asset->name) + NAME_MAX + 2];
+	cleanup_close int fd = -1;
+	struct stat theirs, ours;
+
+	snprintf(path, sizeof(path), "%s/%s", uuid, asset->name);
+	fd = openat(all_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0 || fstat(fd, &theirs) < 0 || fstat(asset->fd, &ours) < 0)
+		return false;
+	if (!S_ISREG(theirs.st_mode) || theirs.st_size != ours.st_size ||
+	    !same_bytes(fd, asset->fd, (uint64_t)ours.st_size) ||
+	    linkat(all_fd, path, folder_fd, asset->name, 0) < 0)
+		return false;
+	asset->size_bytes = (uint64_t)ours.st_size;
+	return true;
+}
+
+/* Crash loops in containers would otherwise store the same libraries over and over. */
+static bool link_known(struct csn_asset *asset, int all_fd, int folder_fd)
+{
+	cleanup_close int fd = openat(all_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cleanup_closedir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	unsigned left = MAX_FOLDERS;
+
+	if (!dir)
+		return false;
+	(void)csn_take_fd(fd);
+	for (struct dirent *entry; left && (entry = readdir(dir)); left--)
+		if (csn_uuid_parse(entry->d_name, NULL) &&
+		    link_if_same(asset, all_fd, entry->d_name, folder_fd))
+			return true;
+	return false;
+}
+
 static int copy(struct csn_asset *asset, int folder_fd, uint64_t max_bytes)
 {
 	cleanup_(csn_publish_done) struct csn_publish publish = CSN_PUBLISH_INIT;
@@ -159,7 +215,7 @@ static int copy(struct csn_asset *asset, int folder_fd, uint64_t max_bytes)
 	return r < 0 ? r : csn_publish_commit(&publish, true, NULL);
 }
 
-void csn_assets_copy(struct csn_assets *assets, int folder_fd, uint64_t max_bytes,
+void csn_assets_copy(struct csn_assets *assets, int all_fd, int folder_fd, uint64_t max_bytes,
 		     struct csn_omissions *omissions)
 {
 	struct stat status;
@@ -178,7 +234,8 @@ void csn_assets_copy(struct csn_assets *assets, int folder_fd, uint64_t max_byte
 			continue;
 		}
 		set_name(asset);
-		asset->copied = copy(asset, folder_fd, max_bytes) == 0;
+		asset->copied = (asset->build_id[0] && link_known(asset, all_fd, folder_fd)) ||
+				copy(asset, folder_fd, max_bytes) == 0;
 		if (asset->copied)
 			max_bytes -= csn_min_u64(max_bytes, asset->size_bytes);
 		else

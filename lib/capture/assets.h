@@ -35,8 +35,10 @@ void csn_assets_close(struct csn_assets *assets);
 /* True when any must be copied: this user cannot open that file at its path. Marks deleted ones,
  * closes those that need no copy. */
 bool csn_assets_choose(struct csn_assets *assets);
-/* Copies the chosen ones into the folder, up to max_bytes in all; notes what did not fit. */
-void csn_assets_copy(struct csn_assets *assets, int folder_fd, uint64_t max_bytes,
+/* Puts the chosen ones into the folder, up to max_bytes in all; notes what did not fit. A file
+ * that an earlier crash left below all_fd (the folder of such folders) with the same build-id and
+ * the same bytes is linked instead of copied. */
+void csn_assets_copy(struct csn_assets *assets, int all_fd, int folder_fd, uint64_t max_bytes,
 		     struct csn_omissions *omissions);
 
 #endif

@@ -297,8 +297,8 @@ static void put_cpu(struct csn_json *json, const char *text)
 	text += strspn(text, " ");
 	for (i = 0; i < csn_countof(names) && isdigit((unsigned char)*text); i++) {
 		csn_json_key(json, names[i]);
-		put_number(json, text, &end);
-		text = end + strspn(end, " ");
+		if (put_number(json, text, &end))
+			text = end + strspn(end, " ");
 	}
 	csn_json_member_int(json, "count", sysconf(_SC_NPROCESSORS_ONLN));
 	csn_json_end_object(json);

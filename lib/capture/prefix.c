@@ -123,8 +123,8 @@ static void read_thread(const struct status_layout *layout, struct csn_span desc
 /* NT_FILE: count, page size, then start, end, offset of each, then the names. */
 static void read_files(struct csn_region *region, struct csn_prefix *prefix, struct csn_span desc)
 {
-	unsigned width = prefix->word_bytes;
-	uint64_t count = csn_span_uint(&desc, width);
+	uint64_t width = prefix->word_bytes;
+	uint64_t count = csn_span_uint(&desc, (unsigned)width);
 	struct csn_span names;
 	bool sorted = true;
 	size_t i;
@@ -138,8 +138,8 @@ static void read_files(struct csn_region *region, struct csn_prefix *prefix, str
 	names = desc;
 	csn_span_skip(&names, count * 3 * width);
 	for (i = 0; i < count; i++) {
-		prefix->files[i].start = csn_span_uint(&desc, width);
-		prefix->files[i].end = csn_span_uint(&desc, width);
+		prefix->files[i].start = csn_span_uint(&desc, (unsigned)width);
+		prefix->files[i].end = csn_span_uint(&desc, (unsigned)width);
 		csn_span_skip(&desc, width);
 		prefix->files[i].path = csn_span_cstr(&names);
 		if (i && prefix->files[i].start < prefix->files[i - 1].start)
@@ -153,7 +153,7 @@ static void read_files(struct csn_region *region, struct csn_prefix *prefix, str
 
 static void read_auxv(struct csn_prefix *prefix, struct csn_span desc)
 {
-	while (csn_span_left(&desc) >= 2 * prefix->word_bytes) {
+	while (csn_span_left(&desc) >= 2ull * prefix->word_bytes) {
 		uint64_t type = csn_span_uint(&desc, prefix->word_bytes);
 		uint64_t value = csn_span_uint(&desc, prefix->word_bytes);
 

@@ -117,7 +117,7 @@ static int64_t count_files(int proc_fd)
 	dir = fdopendir(fd);
 	if (!dir)
 		return -1;
-	fd = -1;
+	(void)csn_take_fd(fd);
 	for (struct dirent *entry; n < 65536 && (entry = readdir(dir));)
 		n += entry->d_name[0] != '.';
 	return n;
@@ -146,7 +146,7 @@ static void read_tids(int proc_fd, struct csn_region *region, struct csn_texts *
 
 	if (!dir)
 		return;
-	fd = -1;
+	(void)csn_take_fd(fd);
 	texts->tids = csn_region_alloc(region, max * sizeof(*texts->tids));
 	if (!texts->tids)
 		return;

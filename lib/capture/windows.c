@@ -208,8 +208,8 @@ static void take_loader_lists(struct windows *windows)
 		bytes = csn_memory_peek(windows->memory, chain->queue[at], &size);
 		if (bytes)
 			each_word(windows, bytes,
-				  csn_min_u64(size, CHAIN_WORDS * windows->word_bytes), visit_link,
-				  chain);
+				  csn_min_u64(size, (uint64_t)CHAIN_WORDS * windows->word_bytes),
+				  visit_link, chain);
 	}
 }
 

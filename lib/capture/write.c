@@ -5,7 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
 #include "base/io.h"
 #include "base/limits.h"
 
@@ -279,11 +278,10 @@ static int write_live(const struct writer *writer, const struct piece *piece, ui
 	return r;
 }
 
-static int write_pieces(struct writer *writer)
+static int write_pieces(struct writer *writer, uint8_t *block)
 {
-	cleanup_free uint8_t *block = malloc(LIVE_BLOCK);
 	size_t i;
-	int r = block ? 0 : -ENOMEM;
+	int r = 0;
 
 	for (i = 0; r == 0 && i < writer->n_pieces; i++) {
 		const struct piece *piece = &writer->pieces[i];
@@ -308,8 +306,12 @@ int csn_core_write(int fd, const struct csn_hold *hold, enum csn_core_memory mem
 				     CSN_MAX_CORESNAP_NOTE),
 		.page = hold->memory.page_bytes,
 	};
-	int r = add_pieces(&writer, memory);
+	uint8_t *block = malloc(LIVE_BLOCK);
+	int r;
 
+	if (!block)
+		return csn_fail_nomem(err);
+	r = add_pieces(&writer, memory);
 	if (r < 0)
 		r = csn_fail_nomem(err);
 	if (r == 0)
@@ -317,12 +319,13 @@ int csn_core_write(int fd, const struct csn_hold *hold, enum csn_core_memory mem
 	if (r == 0) {
 		r = csn_pwrite_full(fd, writer.head.data, writer.head.size, 0);
 		if (r == 0)
-			r = write_pieces(&writer);
+			r = write_pieces(&writer, block);
 		if (r == 0 && ftruncate(fd, (off_t)writer.offset) < 0)
 			r = -errno;
 		if (r < 0)
 			r = csn_fail_os(err, -r, "write");
 	}
+	free(block);
 	free(writer.pieces);
 	csn_buf_done(&writer.head);
 	return r;

@@ -113,8 +113,8 @@ static void copy_assets(struct crash *crash)
 			 (struct csn_omission){ .what = "assets", .why = "unreadable" });
 		return;
 	}
-	csn_assets_copy(&crash->hold.assets, folder_fd, crash->archive->policy.files_bytes,
-			&crash->hold.omissions);
+	csn_assets_copy(&crash->hold.assets, crash->archive->spool.assets_fd, folder_fd,
+			crash->archive->policy.files_bytes, &crash->hold.omissions);
 	close(folder_fd);
 	crash->facts.assets_ns = csn_monotonic_ns();
 }

@@ -5,6 +5,7 @@ import pathlib
 import shutil
 import signal
 import stat
+import struct
 import subprocess
 import time
 
@@ -325,6 +326,23 @@ def test_a_deleted_executable_is_kept_beside_the_core(spool, tmp_path):
     assert kept.read_bytes() == pathlib.Path("/bin/sleep").read_bytes()
 
 
+def test_the_same_deleted_file_is_stored_once(spool, tmp_path):
+    kept = []
+    for number in (1, 2):
+        gone = tmp_path / "gone"
+        shutil.copy("/bin/sleep", gone)
+        with spool.installed():
+            child = subprocess.Popen([gone, "30"])
+            time.sleep(0.2)
+            gone.unlink()
+            child.send_signal(signal.SIGABRT)
+            child.wait()
+            core = spool.core(number)
+        (asset,) = core.facts["assets"]
+        kept.append(spool.archive / "assets" / core.path.name / asset["name"])
+    assert kept[0] != kept[1] and kept[0].samefile(kept[1])
+
+
 def test_root_is_given_up_before_anything_is_written(spool, tmp_path):
     for path in [spool.archive, *spool.archive.iterdir(), spool.archive.parent]:
         os.chown(path, 1, 1)
@@ -364,6 +382,102 @@ def test_a_privileged_process_is_marked_and_its_environment_left_alone(spool, tm
     assert core.facts["dumpable"] == 2
     assert "env" not in core.facts and b"version=evil" not in repr(core.facts).encode()
     assert core.path.stat().st_uid == 0
+
+
+def test_full_mode_keeps_every_dumpable_byte(spool, tmp_path):
+    exe = capture.compile_c(tmp_path, "threads", THREADS)
+    spool.set_policy(mode=1)
+    minimal, full = both_cores(spool, [exe, "3"])
+    assert minimal.facts["mode"] == "full"
+    kernel_core = full.read_bytes()
+    rows = [struct.unpack_from("<IIQQQQQQ", kernel_core, 64 + 56 * i)
+            for i in range(struct.unpack_from("<H", kernel_core, 56)[0])]
+    ours = {start: minimal.data[at : at + size] for start, size, _, at in minimal.loads}
+    for kind, flags, at, start, _, size, _, _ in rows:
+        # The vsyscall page is nobody's, and [vvar] can be read by the kernel alone.
+        if kind == 1 and start < 1 << 63 and flags != 4:
+            assert ours[start] == kernel_core[at : at + size], hex(start)
+
+
+def test_auto_mode_keeps_small_processes_whole(spool, tmp_path):
+    exe = capture.compile_c(tmp_path, "threads", THREADS)
+    spool.set_policy(mode=2, full_below=16 << 20)
+    spool.crash([exe, "1"])
+    assert spool.core().facts["mode"] == "full"
+    spool.set_policy(mode=2, full_below=4096)
+    spool.crash([exe, "1"])
+    assert spool.core(2).facts["mode"] == "minimal"
+
+
+def test_a_crash_loop_steps_down_to_notes_and_then_counts(spool, tmp_path):
+    exe = capture.compile_c(tmp_path, "threads", THREADS)
+    spool.set_policy(rate_full=(2, 600), rate_notes=(1, 3600))
+    modes = []
+    for number in range(1, 4):
+        spool.crash([exe, "1"])
+        modes.append(spool.core(number).facts["mode"])
+    spool.crash([exe, "1"])
+    spool.wait_for(lambda: "only counted" in spool.log)
+    assert modes == ["minimal", "minimal", "notes"]
+    assert len(list(spool.pending.iterdir())) == 3
+
+
+def test_below_the_quota_only_notes_are_kept(spool, tmp_path):
+    exe = capture.compile_c(tmp_path, "threads", THREADS)
+    spool.set_policy(quota=10000)
+    spool.crash([exe, "1"])
+    core = spool.core()
+    assert core.facts["mode"] == "notes" and core.facts["reason"] == "quota"
+    assert "dump.quota" in spool.log
+
+
+def test_a_torn_policy_is_named_and_the_defaults_hold(spool, tmp_path):
+    exe = capture.compile_c(tmp_path, "threads", THREADS)
+    spool.set_policy(mode=1)
+    path = spool.archive.parent / "policy"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    spool.crash([exe, "1"])
+    assert spool.core().facts["mode"] == "minimal"
+
+
+def test_a_process_killed_before_it_was_seen_leaves_nobody_elses_facts(spool, tmp_path):
+    exe = capture.compile_c(tmp_path, "threads", THREADS)
+    wrapper = spool.root / "kill.sh"
+    wrapper.write_text(f'#!/bin/sh\nkill -9 $1; sleep 0.1; exec {spool.helper} "$@"\n')
+    wrapper.chmod(0o755)
+    spool.crash([exe, "1"], f"|{wrapper} %P %I %s %d %t %u %g %F")
+    spool.wait_for(lambda: "identity unverified" in spool.log or "is lost" in spool.log)
+    for path in spool.pending.iterdir():
+        core = capture.Core(path)
+        assert core.facts["identity"] == "unverified"
+        assert "exe" not in core.facts and "status" not in core.facts
+        assert core.memory_bytes() == 0
+
+
+@pytest.mark.parametrize("delay_ms", [1, 2, 3, 5, 8, 12])
+def test_killing_the_helper_frees_the_process_and_leaves_no_half_core(spool, tmp_path, delay_ms):
+    exe = capture.compile_c(tmp_path, "threads", THREADS)
+    wrapper = spool.root / "short.sh"
+    wrapper.write_text(
+        f'#!/bin/sh\nexec timeout -s KILL {delay_ms / 1000} {spool.helper} "$@"\n')
+    wrapper.chmod(0o755)
+    started = time.monotonic()
+    spool.crash([exe, "3"], f"|{wrapper} %P %I %s %d %t %u %g %F")
+    assert time.monotonic() - started < 5
+    time.sleep(0.3)
+    for path in spool.pending.iterdir():
+        assert len(capture.Core(path).threads()) == 3
+
+
+def test_forty_crashes_at_once_all_arrive(spool, tmp_path):
+    exe = capture.compile_c(tmp_path, "threads", THREADS)
+    with spool.installed():
+        children = [subprocess.Popen([exe, "2"]) for _ in range(40)]
+        for child in children:
+            assert os.WCOREDUMP(os.waitpid(child.pid, 0)[1])
+        spool.wait_for(lambda: len(list(spool.pending.iterdir())) == 40, timeout=30)
+    cores = [capture.Core(path) for path in spool.pending.iterdir()]
+    assert {core.facts["pid"] for core in cores} == {child.pid for child in children}
 
 
 def test_a_full_disk_keeps_the_notes_and_says_so(spool, tmp_path):

@@ -587,6 +587,50 @@ static void containers_are_found_in_cgroup_paths(void **state)
 	}
 }
 
+static void headers_that_never_come_cost_no_more_than_the_deadline(void **state)
+{
+	/* Its thread may wake up in it after we returned. */
+	static struct csn_hold hold = { .request = { .pid = 1, .tid = 1, .pidfd = -1 } };
+	int64_t began = csn_monotonic_ns();
+	struct csn_error err;
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	hold.core_fd = ends[0];
+	hold.began_ns = began;
+	hold.deadline_ns = began + 50 * CSN_NS_PER_MS;
+	assert_int_equal(csn_hold_take(&hold, &err), -CSN_E_TIMEOUT);
+	assert_true(csn_monotonic_ns() - began < 5 * CSN_NS_PER_SECOND);
+	close(ends[1]);
+}
+
+static void a_process_that_is_not_dumping_is_not_believed(void **state)
+{
+	const struct fake_segment segment = { 0x10000, PAGE, PAGE, PF_R | PF_W };
+	struct csn_buf core = CSN_BUF_INIT(CSN_MIB);
+	struct csn_hold hold = { .request = { .pidfd = -1, .dumpable = 1 } };
+	const uint64_t sp = 0x10800;
+
+	(void)state;
+	hold.request.pid = hold.request.tid = getpid();
+	build_core(&core, &segment, 1, NULL, &sp, 1);
+	hold.core_fd = memfd_create("core", MFD_CLOEXEC);
+	assert_int_equal(csn_write_full(hold.core_fd, core.data, core.size), 0);
+	assert_int_equal(lseek(hold.core_fd, 0, SEEK_SET), 0);
+	hold.deadline_ns = csn_monotonic_ns() + 10 * CSN_NS_PER_SECOND;
+	assert_int_equal(csn_hold_take(&hold, NULL), 0);
+	assert_int_equal(hold.done, CSN_PHASE_OPENED);
+	assert_false(hold.victim.verified);
+	assert_string_equal(hold.victim.reason, "the process is not dumping core");
+	assert_null(hold.texts.items[CSN_TEXT_COMM].data);
+	assert_int_equal(hold.memory.n_islands, 0);
+	csn_hold_release(&hold);
+	csn_victim_close(&hold.victim);
+	csn_region_done(&hold.region);
+	csn_buf_done(&core);
+}
+
 static void the_checksum_is_that_of_gzip(void **state)
 {
 	(void)state;
@@ -616,6 +660,8 @@ int main(void)
 		cmocka_unit_test(only_allowed_names_of_the_environment_leave),
 		cmocka_unit_test(an_unverified_process_has_no_texts_in_the_note),
 		cmocka_unit_test(containers_are_found_in_cgroup_paths),
+		cmocka_unit_test(headers_that_never_come_cost_no_more_than_the_deadline),
+		cmocka_unit_test(a_process_that_is_not_dumping_is_not_believed),
 		cmocka_unit_test(the_checksum_is_that_of_gzip),
 	};
 

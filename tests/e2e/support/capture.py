@@ -10,6 +10,7 @@ import struct
 import subprocess
 import tempfile
 import time
+import zlib
 
 from support import kernel
 
@@ -130,6 +131,18 @@ class Spool:
         self.wait_for(lambda: f"/pending/{newest.name}\n" in self.log)
         return Core(newest)
 
+    def set_policy(self, mode=0, budget=4 << 20, full_below=16 << 20, files=64 << 20, quota=1000,
+                   rate_full=(100, 600), rate_notes=(60, 3600)):
+        """The record that `coresnap enable` compiles (spool/policy.c)."""
+        any_owner = 0xFFFFFFFF
+        record = b"CSNPOLI\0" + struct.pack(
+            "<IIIIQQQQIIIIII", 1, mode, any_owner, any_owner, budget, full_below, files, 0, quota, 0,
+            *rate_full, *rate_notes)
+        record = (record.ljust(512, b"\0") + str(self.archive).encode()).ljust(4604, b"\0")
+        path = self.archive.parent / "policy"
+        path.write_bytes(record + struct.pack("<I", zlib.crc32(record)))
+        path.chmod(0o644)
+
     @contextlib.contextmanager
     def installed(self, pattern=None):
         with kernel.core_pattern(pattern or self.pattern, 64):
@@ -141,7 +154,6 @@ class Spool:
             child = subprocess.Popen(argv, **keywords)
             _, status = os.waitpid(child.pid, 0)
             child.returncode = status
-            # The helper needs core_pattern no more once it runs; give it the lock's time anyway.
             return status
 
     def tee(self, full):
