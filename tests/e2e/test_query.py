@@ -515,6 +515,44 @@ def test_fields_of_the_request_become_attributes(server, rows):
     assert server.response({})["values"][0][2] == len(rows)
 
 
+def test_an_attribute_is_usable_once_declared(server, rows):
+    project = server.rows("project")[0]["pid"]
+    document = make_document(random.Random(2), 0)
+    document["attributes"].update({"load": 7, "reason": "unknown"})
+    posted = server.post(json.dumps(document).encode())
+    one = {"filter": [{"load": [["equal", 7]]}], "select": ["object", "load"]}
+    assert "declare it" in server.query(one)["error"]["message"]
+    described = server.query({}, action="describe", disabled="true")["describe"]
+    assert [item["state"] for item in described if item["name"] == "load"] == ["disabled"]
+    for name, kind in (("load", "uint64"), ("reason", "dictionary")):
+        server.create("attribute", {"project": project, "name": name, "type": kind,
+                                    "description": "of the test", "format": "none"})
+    assert server.response(one)["objects"] == [["*", [[int(posted["object"], 16)]]]]
+
+    # Declared and never sent: there, and set on no object.
+    server.create("attribute", {"project": project, "name": "unsent", "type": "dictionary",
+                                "description": "", "format": "none"})
+    reply = server.response({"filter": [{"unsent": [["is-not-set"]]}]})
+    assert reply["values"][0][2] == len(rows) + 1
+
+    changed = server.query({"filter": [{"load": [["equal", "7"]]}], "set": {"reason": "oom"},
+                            "virtual_columns": [], "table": "objects"})
+    assert changed["response"]["result"] == "success"
+    assert server.response({"group": ["reason"]})["values"][-1] == ["oom", [], 1]
+
+    refused = server.call("/api/bpg", {"actions": [{
+        "action": "modify", "type": "configuration/attribute",
+        "key": {"project": project, "name": "reason"}, "fields": {"type": "uint8"}}]},
+        token=server.token)["results"][0]["text"]
+    assert "holds text values already" in refused
+    server.bpg({"action": "delete", "type": "configuration/attribute",
+                "key": {"project": project, "name": "load"}})
+    assert "declare it" in server.query(one)["error"]["message"]
+    server.call("/api/delete", {"universe": "yourcompany", "project": "demo",
+                                "objects": [posted["object"]]}, token=server.token,
+                universe="yourcompany")
+
+
 @pytest.mark.parametrize("query, part", [
     ({"select": ["nope"]}, "nope"),
     ({"filter": [{"hostname": [["bogus-op", "x"]]}]}, "bogus-op"),
