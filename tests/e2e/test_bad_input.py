@@ -244,11 +244,10 @@ def test_a_full_disk_under_the_server_loses_nothing(stage, tmp_path, snapshot):
         made.set_up()
         cf = root / "usr/local/etc/coroner.cf"
         filler = data / "filler"
-        with open(filler, "wb") as file:
+        with open(filler, "wb", buffering=0) as file:
             try:
                 while True:
                     file.write(b"x" * 4096)
-                    file.flush()
             except OSError:
                 pass
         result = made.run("coroner", "-c", cf, "put", "blackhole", "blackhole", snapshot,

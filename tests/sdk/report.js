@@ -4,7 +4,7 @@ const { BacktraceClient } = require("@backtrace/node");
 const [url, message] = process.argv.slice(2);
 const client = BacktraceClient.initialize({
 	url,
-	userAttributes: { application: "sdk-test", version: "1.2.3" },
+	userAttributes: { application: "sdk-test", "application.version": "1.2.3", version: "1.2.3" },
 	metrics: { enable: false },
 	database: { enable: false },
 });
