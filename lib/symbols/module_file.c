@@ -179,8 +179,9 @@ struct csn_elf_file *csn_module_open_image(const struct csn_module *module)
 		highest = csn_max_u64(highest, segment.address + segment.memory_size);
 		any = true;
 	}
+	/* Its end was settled with a cap of its own, section headers included. */
 	if (module->is_vdso)
-		highest = csn_max_u64(highest, module->end - module->bias);
+		highest = module->end - module->bias;
 	size = highest - lowest;
 	if (!any || highest <= lowest || size > CSN_MAX_MODULE_IMAGE)
 		return NULL;
