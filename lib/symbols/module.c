@@ -258,7 +258,7 @@ static void extend_to_bss(struct csn_modules *modules, size_t index)
 	struct csn_elf_segment segment;
 	uint32_t i;
 
-	if (!module->bias_known)
+	if (!module->bias_known || module->is_vdso)
 		return;
 	if (index + 1 < modules->n_modules)
 		limit = modules->modules[index + 1]->start;
