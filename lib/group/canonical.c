@@ -343,21 +343,18 @@ static void drop_clone_suffixes(struct name *name)
 					     "__uniq",   "avx2",       "sse4_2",  "avx512f",
 					     "warm",     "hot",        "unlikely" };
 	char *clone = strstr(name->text, " [clone ");
-	bool again = true;
+	char *dot;
 
 	if (clone)
 		cut(name, (size_t)(clone - name->text), CSN_REWRITE_CLONE);
-	while (again) {
-		char *dot = strrchr(name->text, '.');
+	while ((dot = strrchr(name->text, '.')) && dot > name->text) {
+		bool known = all_digits(dot + 1) || starts_with(dot + 1, "arch_");
 
-		again = false;
-		if (!dot || dot == name->text)
+		for (size_t i = 0; !known && i < csn_countof(words); i++)
+			known = strcmp(dot + 1, words[i]) == 0;
+		if (!known)
 			return;
-		again = all_digits(dot + 1) || starts_with(dot + 1, "arch_");
-		for (size_t i = 0; !again && i < csn_countof(words); i++)
-			again = strcmp(dot + 1, words[i]) == 0;
-		if (again)
-			cut(name, (size_t)(dot - name->text), CSN_REWRITE_CLONE);
+		cut(name, (size_t)(dot - name->text), CSN_REWRITE_CLONE);
 	}
 }
 

@@ -225,7 +225,7 @@ int csn_document_read(struct csn_arena *arena, const void *data, size_t size_byt
 	struct csn_group group;
 	int r = read_snapshot(data, size_bytes, format, &snapshot, &document.format, err);
 
-	if (r < 0)
+	if (r < 0 || !snapshot)
 		return r;
 	r = csn_group_snapshot(snapshot->arena, snapshot, component, &group, err);
 	if (r < 0)
@@ -261,7 +261,7 @@ int csn_document_explain(const void *data, size_t size_bytes, const char *compon
 	const char *format;
 	int r = read_snapshot(data, size_bytes, NULL, &snapshot, &format, err);
 
-	if (r < 0)
+	if (r < 0 || !snapshot)
 		return r;
 	r = csn_group_snapshot(snapshot->arena, snapshot, component, &group, err);
 	if (r < 0)

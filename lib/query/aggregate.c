@@ -111,7 +111,7 @@ static bool passes(const struct aggregate *aggregate, const struct group *group,
 		column = &plan->columns[plan->group];
 		result.kind = CSN_RESULT_VALUE;
 		result.bits = aggregate->groups.keys[group->index];
-	} else if (term->target == CSN_TARGET_FOLD) {
+	} else if (term->target == CSN_TARGET_FOLD && group->cells) {
 		column = group->cells[term->index].column;
 		result = csn_fold_element(&group->cells[term->index], term->element);
 	}

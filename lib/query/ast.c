@@ -198,7 +198,7 @@ static int parse_fold(const char *attribute, const json_t *value, size_t index,
 	fold->op = (enum csn_fold_op)op;
 	fold->index = index;
 	for (size_t i = 1; i < json_array_size(value); i++) {
-		struct csn_literal literal;
+		struct csn_literal literal = { .kind = CSN_LITERAL_NULL };
 		int r = parse_literal(json_array_get(value, i), "fold", &literal, err);
 
 		if (r < 0)
@@ -272,8 +272,8 @@ static int parse_names(struct parser *parser, const json_t *array, const char *w
 
 static int parse_group(struct parser *parser, const json_t *group, struct csn_error *err)
 {
-	const char **names;
-	size_t count;
+	const char **names = NULL;
+	size_t count = 0;
 	int r;
 
 	if (!group || json_is_null(group))

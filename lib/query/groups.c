@@ -68,7 +68,7 @@ int csn_groups_make(struct csn_arena *arena, const struct csn_plan *plan,
 	size_t absent = SIZE_MAX;
 	int r = of_row ? number_rows(plan, rows, &tally, of_row, &absent, err) : full(err);
 
-	if (r < 0) {
+	if (r < 0 || !of_row) {
 		csn_tally_done(&tally);
 		return r;
 	}

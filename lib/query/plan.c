@@ -51,7 +51,7 @@ static int bind_stored(struct csn_plan *plan, const char *name, struct csn_colum
 	const struct csn_attribute *attribute = NULL;
 	int r = find_attribute(plan, name, &attribute, err);
 
-	if (r < 0)
+	if (r < 0 || !attribute)
 		return r;
 	column->format = attribute->format && *attribute->format ? attribute->format : "none";
 	column->type = attribute->type;
@@ -180,13 +180,14 @@ static int plan_filter(struct csn_plan *plan, struct csn_error *err)
 
 	plan->scan.timestamp_to = INT64_MAX;
 	plan->scan.id_to = UINT64_MAX;
-	plan->matches = csn_arena_array(plan->arena, query->n_terms + 1, sizeof(*plan->matches));
+	plan->matches =
+		csn_arena_array(plan->arena, query->n_terms + 1, sizeof(struct csn_match *));
 	if (!plan->matches)
 		return full(err);
 	for (size_t i = 0; i < query->n_terms; i++) {
 		const struct csn_query_term *term = &query->terms[i];
 		struct csn_match **match = &plan->matches[plan->n_matches];
-		size_t column;
+		size_t column = 0;
 		int r = find_column(plan, term->attribute, &column, err);
 
 		if (r < 0)
@@ -223,7 +224,7 @@ static int plan_folds(struct csn_plan *plan, struct csn_error *err)
 		return full(err);
 	for (size_t i = 0; i < query->n_folds; i++) {
 		const struct csn_query_fold *fold = &query->folds[i];
-		size_t column;
+		size_t column = 0;
 		int r = keep_column(plan, fold->attribute, &column, err);
 
 		if (r < 0)
@@ -240,7 +241,7 @@ static int plan_folds(struct csn_plan *plan, struct csn_error *err)
 
 static int add_select(struct csn_plan *plan, const char *name, struct csn_error *err)
 {
-	size_t column;
+	size_t column = 0;
 	int r = keep_column(plan, name, &column, err);
 
 	if (r < 0)
@@ -405,7 +406,7 @@ int csn_plan_make(struct csn_arena *arena, struct csn_reader *reader, const char
 	};
 
 	plan.columns = csn_arena_array(arena, plan.cells_capacity + 1, sizeof(*plan.columns));
-	plan.cells = csn_arena_array(arena, plan.cells_capacity, sizeof(*plan.cells));
+	plan.cells = csn_arena_array(arena, plan.cells_capacity, sizeof(struct csn_attribute *));
 	plan.texts = csn_arena_array(arena, plan.cells_capacity, sizeof(*plan.texts));
 	if (!plan.columns || !plan.cells || !plan.texts)
 		return full(err);

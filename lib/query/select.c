@@ -165,14 +165,14 @@ static int write_body(struct selection *selection, struct csn_query_times *times
 {
 	const struct csn_plan *plan = selection->plan;
 	struct csn_rows paged;
-	struct csn_groups groups;
+	struct csn_groups groups = { 0 };
 	uint32_t *page = selection->list;
 	int r = split(selection, &paged, &groups, err);
 
 	if (r < 0)
 		return r;
 	times->groups = groups.count;
-	for (size_t i = 0; i < selection->count; i++)
+	for (size_t i = 0; groups.rows && i < selection->count; i++)
 		groups.rows[i] = page[groups.rows[i]];
 	write_columns(plan, json);
 	csn_json_key(json, "objects");
