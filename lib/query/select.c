@@ -169,10 +169,10 @@ static int write_body(struct selection *selection, struct csn_query_times *times
 	uint32_t *page = selection->list;
 	int r = split(selection, &paged, &groups, err);
 
-	if (r < 0)
+	if (r < 0 || !groups.rows)
 		return r;
 	times->groups = groups.count;
-	for (size_t i = 0; groups.rows && i < selection->count; i++)
+	for (size_t i = 0; i < selection->count; i++)
 		groups.rows[i] = page[groups.rows[i]];
 	write_columns(plan, json);
 	csn_json_key(json, "objects");
