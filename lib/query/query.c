@@ -100,10 +100,10 @@ static int session_read(struct session *session, struct csn_error *err)
 	if (r < 0)
 		return r;
 	session->times.filter_us = us_since(start);
-	/* The share that clients print is of all the project's objects, whatever the plan let
-	 * the store skip. */
+	/* Groups are printed as a share of all the project's objects, whatever the plan let the
+	 * store skip; of a selection nobody computes a share. */
 	session->times.rows = session->rows.visited;
-	if (!csn_plan_is_bounded(&session->plan) && csn_selection_enough(&session->query) == 0)
+	if (session->query.select || !csn_plan_is_bounded(&session->plan))
 		return 0;
 	return csn_reader_count(session->reader, &session->times.rows, err);
 }
