@@ -397,7 +397,7 @@ static int make_socket(struct csn_http_server *server, struct csn_error *err)
 	return 0;
 }
 
-static int start_daemon(struct csn_http_server *server, struct csn_error *err)
+int csn_http_server_run(struct csn_http_server *server, struct csn_error *err)
 {
 	const struct csn_http_server_options *options = &server->options;
 	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME;
@@ -430,8 +430,8 @@ static int start_daemon(struct csn_http_server *server, struct csn_error *err)
 			options->port);
 }
 
-int csn_http_server_start(const struct csn_http_server_options *options,
-			  struct csn_http_server **ret_server, struct csn_error *err)
+int csn_http_server_open(const struct csn_http_server_options *options,
+			 struct csn_http_server **ret_server, struct csn_error *err)
 {
 	struct csn_http_server *server = calloc(1, sizeof(*server));
 	int r;
@@ -450,8 +450,6 @@ int csn_http_server_start(const struct csn_http_server_options *options,
 		r = csn_read_file(AT_FDCWD, options->key, &server->key, err);
 	if (r == 0)
 		r = make_socket(server, err);
-	if (r == 0)
-		r = start_daemon(server, err);
 	if (r < 0) {
 		csn_http_server_stop(server);
 		return r;

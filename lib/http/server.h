@@ -34,11 +34,11 @@ struct csn_http_server_options {
 	const struct csn_http_handler *handler; /* outlives the server */
 };
 
-/* OS names address and port when it cannot listen; FORMAT when certificate or key cannot be
- * used. */
-int csn_http_server_start(const struct csn_http_server_options *options,
-			  struct csn_http_server **ret_server, struct csn_error *err)
-	csn_must_check;
+/* Listens: connections queue until the server runs. OS names address and port when it cannot. */
+int csn_http_server_open(const struct csn_http_server_options *options,
+			 struct csn_http_server **ret_server, struct csn_error *err) csn_must_check;
+/* Starts to serve. FORMAT when certificate or key cannot be used. */
+int csn_http_server_run(struct csn_http_server *server, struct csn_error *err) csn_must_check;
 /* The port it listens on. */
 uint16_t csn_http_server_port(const struct csn_http_server *server);
 /* Accepts no more, waits for deferred exchanges, closes. NULL is fine. */

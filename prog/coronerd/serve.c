@@ -118,12 +118,12 @@ static int listen_one(struct server *server, size_t i, struct csn_error *err)
 		.budget = &server->budget,
 		.handler = &server->handler,
 	};
-	int r = csn_http_server_start(&options, &server->listeners[i], err);
+	int r = csn_http_server_open(&options, &server->listeners[i], err);
 
 	/* A machine without IPv6: all addresses are those of IPv4. */
 	if (r < 0 && err->os_errno == EAFNOSUPPORT && strcmp(listener->address, "::") == 0) {
 		options.address = "0.0.0.0";
-		r = csn_http_server_start(&options, &server->listeners[i], err);
+		r = csn_http_server_open(&options, &server->listeners[i], err);
 	}
 	return r;
 }
@@ -172,26 +172,36 @@ static int write_state(struct server *server, struct csn_error *err)
 				      err);
 }
 
-static int start_listeners(struct server *server, struct csn_error *err)
+/* The ports are taken before anything is said or made. */
+static int open_listeners(struct server *server, struct csn_error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < server->config.n_listeners; i++)
+		r = listen_one(server, i, err);
+	return r;
+}
+
+static int run_listeners(struct server *server, struct csn_error *err)
 {
 	struct csn_api_endpoint endpoints[CORONERD_LISTENERS];
 	size_t n = 0;
 	char url[256];
-	int r;
+	int r = 0;
 
 	for (size_t i = 0; i < server->config.n_listeners; i++) {
 		const struct coronerd_listener *listener = &server->config.listeners[i];
 
-		r = listen_one(server, i, err);
-		if (r < 0)
-			return r;
 		if (listener->role & CSN_ROLE_POST)
 			endpoints[n++] = (struct csn_api_endpoint){
 				*listener->certificate, csn_http_server_port(server->listeners[i])
 			};
 	}
 	csn_api_set_endpoints(server->api, endpoints, n);
-	r = write_state(server, err);
+	for (size_t i = 0; r == 0 && i < server->config.n_listeners; i++)
+		r = csn_http_server_run(server->listeners[i], err);
+	if (r == 0)
+		r = write_state(server, err);
 	for (size_t i = 0; r == 0 && i < server->config.n_listeners; i++) {
 		format_url(server, i, url, sizeof(url));
 		printf("listening on %s\n", url);
@@ -211,11 +221,13 @@ static int start(struct server *server, struct csn_error *err)
 		return r;
 	snprintf(server->secret_path, sizeof(server->secret_path), "%s/setup.secret", data);
 	snprintf(server->state_path, sizeof(server->state_path), "%s/listening.json", data);
-	r = make_api(server, err);
+	r = open_listeners(server, err);
+	if (r == 0)
+		r = make_api(server, err);
 	if (r < 0)
 		return r;
 	server->handler = csn_api_handler(server->api);
-	return start_listeners(server, err);
+	return run_listeners(server, err);
 }
 
 static void stop(struct server *server)

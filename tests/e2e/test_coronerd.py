@@ -546,7 +546,7 @@ def test_a_taken_port_is_said(program, fresh, tmp_path):
     result = run(program, "-f", "--data", tmp_path / "other", "--listen",
                  f"127.0.0.1:{fresh.port}")
     assert result.returncode == 69
-    assert f"127.0.0.1:{fresh.port}" in result.stderr.splitlines()[-1]
+    assert len(result.stderr.splitlines()) == 1 and f"127.0.0.1:{fresh.port}" in result.stderr
 
 
 def test_a_data_folder_in_use_is_said(program, fresh):
