@@ -227,6 +227,17 @@ static int touch(struct csn_index_sqlite *index, struct csn_index_project *proje
 	return csn_sql_run(&index->writer, update, err);
 }
 
+/* Columns of every object are no attributes (of these only fingerprint has a row in `attr`). */
+static bool is_column(const struct csn_attr *attr, const char *name)
+{
+	const struct csn_builtin_attribute *builtin;
+
+	if (attr)
+		return attr->pub.id == CSN_ATTR_FINGERPRINT;
+	builtin = csn_builtin_attribute_find(name);
+	return builtin && builtin->column;
+}
+
 static int pairs_of(struct csn_index_sqlite *index, struct csn_index_project *project,
 		    const struct csn_submission *submission, int64_t now, struct csn_buf *out,
 		    struct csn_error *err)
@@ -240,12 +251,10 @@ static int pairs_of(struct csn_index_sqlite *index, struct csn_index_project *pr
 		return csn_fail_nomem(err);
 	for (size_t i = 0; i < submission->n_attributes; i++) {
 		const struct csn_attribute_value *value = &submission->attributes[i];
-		const struct csn_builtin_attribute *builtin =
-			csn_builtin_attribute_find(value->name);
 		struct csn_attr *attr = csn_index_attr_find(project, value->name);
 		struct csn_pair pair = { 0 };
 
-		if ((builtin && builtin->column) || value->kind == CSN_CELL_NULL)
+		if (value->kind == CSN_CELL_NULL || is_column(attr, value->name))
 			continue;
 		r = attr ? touch(index, project, attr, value, now, err)
 			 : discover(index, project, value, now, &attr, err);
@@ -522,7 +531,8 @@ static int forget_garbage(void *state, const struct csn_blob_ref *refs, size_t n
 		sqlite3_bind_text(delete, 1, refs[i].text, -1, SQLITE_STATIC);
 		r = csn_sql_run(&index->writer, delete, err);
 	}
-	return r;
+	/* The rows' pages go back to the file system, a few at a time. */
+	return r < 0 ? r : csn_sql_exec(&index->writer, "PRAGMA incremental_vacuum(2000)", err);
 }
 
 static void index_close(void *state)

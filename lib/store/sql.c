@@ -31,9 +31,11 @@ int csn_sql_open(struct csn_sql *sql, const char *path, bool read_only, struct c
 	sqlite3_busy_timeout(sql->db, 10000);
 	r = csn_sql_exec(sql,
 			 read_only ? "PRAGMA query_only=1; PRAGMA mmap_size=268435456"
-				   : "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+				   : "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL;"
+				     "PRAGMA synchronous=FULL;"
 				     "PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY;"
-				     "PRAGMA auto_vacuum=INCREMENTAL",
+				     "PRAGMA cache_size=-65536;"
+				     "PRAGMA wal_autocheckpoint=8000",
 			 err);
 	if (r < 0) {
 		csn_sql_close(sql);
