@@ -103,6 +103,12 @@ static void write_ids(const struct selection *selection, struct csn_json *json)
 	csn_json_end_array(json);
 }
 
+/* Clients parse every callstack as JSON and trip over null: absent is a stack without frames. */
+static void write_absent(const struct csn_column *column, struct csn_json *json)
+{
+	csn_json_string(json, strcmp(column->format, "callstack") == 0 ? "{\"frame\":[]}" : NULL);
+}
+
 static void write_runs(const struct selection *selection, const struct csn_column *column,
 		       struct csn_json *json)
 {
@@ -124,7 +130,7 @@ static void write_runs(const struct selection *selection, const struct csn_colum
 		if (value.present)
 			csn_value_write(column, value.bits, json);
 		else
-			csn_json_null(json);
+			write_absent(column, json);
 		csn_json_uint(json, next - i);
 		csn_json_end_array(json);
 	}

@@ -105,3 +105,17 @@ def test_compilers_flags_and_depth_do_not_split_a_bug(world, tmp_path):
     stacks = [json.loads(group["head(callstack)"][0])["frame"] for group in reply.values()]
     assert sorted(stacks) == [["pause", "wait_here", "walk", "parse", "main"],
                               ["pause", "wait_here", "walk", "render", "main"]]
+
+
+def test_every_attribute_of_our_snapshots_is_declared(world, tmp_path):
+    process = subprocess.Popen(["sleep", "60"])
+    try:
+        world.run("ptrace", str(process.pid), "--kv", "version:1.2.3", "-o", tmp_path / "s.btt")
+    finally:
+        process.kill()
+        process.wait()
+    post(world, (tmp_path / "s.btt").read_bytes())
+    described = json.loads(world.run("morgue", "describe", world.project, "-a", "-r", "--json").stdout)
+    assert [item["name"] for item in described if item["state"] == "disabled"] == []
+    used = [item["name"] for item in described if item["statistics"]["used"]]
+    assert len(used) >= 50, used

@@ -465,6 +465,13 @@ static void a_selection_can_be_grouped(void **state)
 		     "',[20,1],[null,1],[20,1]]]}");
 }
 
+static void an_absent_callstack_is_one_without_frames(void **state)
+{
+	assert_reply(state, "{'select':['callstack','version'],'limit':1}",
+		     "{'columns':[['callstack','callstack'],['version','none']],'objects':"
+		     "[['*',[[@5]]]],'values':[['*',['{\\\"frame\\\":[]}',1]],['*',[null,1]]]}");
+}
+
 static void the_object_column_is_the_id(void **state)
 {
 	assert_reply(state, "{'select':['object'],'limit':1}",
@@ -676,6 +683,7 @@ int main(void)
 		WITH_LAB(a_selection_is_run_length_encoded),
 		WITH_LAB(a_selection_is_newest_first),
 		WITH_LAB(a_selection_can_be_grouped),
+		WITH_LAB(an_absent_callstack_is_one_without_frames),
 		WITH_LAB(the_object_column_is_the_id),
 		WITH_LAB(the_wildcard_selects_what_objects_have),
 		WITH_LAB(set_changes_what_matches),
