@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from support import capture, terminal
+from support import capture, stuck, terminal
 
 THREADS = r"""
 #include <pthread.h>
@@ -85,6 +85,22 @@ int main(void)
 	volatile char *keep[2] = { hidden, seen };
 	abort();
 	return keep[0][0] + keep[1][0];
+}
+"""
+
+MAPS_A_FILE = r"""
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+	int fd = open(argv[1], O_RDONLY);
+	char *map = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	madvise(map, 1 << 20, MADV_RANDOM);
+	map[0] = 1;
+	write(1, "x", 1);
+	pause();
 }
 """
 
@@ -467,6 +483,27 @@ def test_killing_the_helper_frees_the_process_and_leaves_no_half_core(spool, tmp
     time.sleep(0.3)
     for path in spool.pending.iterdir():
         assert len(capture.Core(path).threads()) == 3
+
+
+def test_a_page_that_never_comes_holds_the_process_for_two_seconds_at_most(spool, tmp_path):
+    exe = capture.compile_c(tmp_path, "maps", MAPS_A_FILE)
+    folder = tmp_path / "stuck"
+    folder.mkdir()
+    system = stuck.StuckFile(folder)
+    with system as path, spool.installed():
+        child = subprocess.Popen([exe, path], stdout=subprocess.PIPE)
+        assert child.stdout.read(1) == b"x"
+        system.stuck = True
+        started = time.monotonic()
+        child.send_signal(signal.SIGABRT)
+        _, status = os.waitpid(child.pid, 0)
+        took = time.monotonic() - started
+        core = spool.core()
+    assert os.WCOREDUMP(status) and took < 4
+    assert {"what": "memory", "why": "time"} in core.facts["truncated"]
+    # What was complete is there: the crashed thread's stack comes first.
+    sp = struct.unpack_from("<Q", core.threads()[0], 112 + 19 * 8)[0]
+    assert any(start <= sp < start + size for start, size, _, _ in core.loads)
 
 
 def test_forty_crashes_at_once_all_arrive(spool, tmp_path):
