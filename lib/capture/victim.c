@@ -7,10 +7,13 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/io.h"
+#include "capture/facts_internal.h"
 
 /* <linux/pidfd.h> of 6.16, which distributions do not ship yet. */
 struct pidfd_info {
@@ -81,6 +84,27 @@ static const char *check_pidfd(struct csn_victim *victim, const struct csn_reque
 	return info.coredump_mask & PIDFD_COREDUMPED_BIT ? NULL : "the process is not dumping core";
 }
 
+/* Where the kernel gave no pidfd, the number may have been taken over before we opened one: such a
+ * process started after the crash. */
+static const char *check_start(const struct csn_victim *victim, const struct csn_request *request)
+{
+	char text[1024];
+	cleanup_close int fd = open_at(victim->proc_fd, "stat", 0);
+	ssize_t n = fd < 0 ? -1 : csn_read_full(fd, text, sizeof(text) - 1);
+	struct csn_text stat = { .data = text, .size = n > 0 ? (size_t)n : 0 };
+	struct timespec since_boot;
+	int64_t ticks, age_s;
+
+	text[stat.size] = '\0';
+	if (clock_gettime(CLOCK_BOOTTIME, &since_boot) < 0 || !csn_stat_field(&stat, 22, &ticks))
+		return "its start time cannot be read";
+	age_s = since_boot.tv_sec - ticks / sysconf(_SC_CLK_TCK);
+	/* Both are whole seconds. */
+	if (csn_realtime_ns() / CSN_NS_PER_SECOND - age_s > request->time + 1)
+		return "it started after the crash";
+	return NULL;
+}
+
 void csn_victim_open(const struct csn_request *request, struct csn_victim *victim)
 {
 	char path[48];
@@ -105,6 +129,8 @@ void csn_victim_open(const struct csn_request *request, struct csn_victim *victi
 		victim->reason = check_pidfd(victim, request);
 	if (!victim->reason)
 		victim->reason = check_status(victim, request);
+	if (!victim->reason && request->pidfd < 0)
+		victim->reason = check_start(victim, request);
 	if (!victim->reason && !csn_victim_is_alive(victim))
 		victim->reason = "it died before it was identified";
 	victim->verified = !victim->reason;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,16 +41,19 @@ static enum csn_rate_step ask_ladder(struct crash *crash, const struct csn_hold 
 {
 	const struct csn_text *cgroup = &hold->texts.items[CSN_TEXT_CGROUP];
 	uint64_t cgroup_key = hold->victim.cgroup_id;
-	struct stat exe;
+	struct statx exe;
 
-	if (!hold->victim.verified || fstatat(hold->victim.proc_fd, "exe", &exe, 0) < 0)
+	/* Without asking a file server, which may be what the process died of. */
+	if (!hold->victim.verified ||
+	    statx(hold->victim.proc_fd, "exe", AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &exe) < 0)
 		return CSN_RATE_FULL;
 	if (!cgroup_key && cgroup->data)
 		cgroup_key = csn_hash_bytes(cgroup->data, cgroup->size);
 	return csn_rate_take(&crash->archive->spool, &crash->archive->policy,
-			     csn_rate_key(exe.st_dev, exe.st_ino,
-					  exe.st_mtim.tv_sec * CSN_NS_PER_SECOND +
-						  exe.st_mtim.tv_nsec,
+			     csn_rate_key(makedev(exe.stx_dev_major, exe.stx_dev_minor),
+					  exe.stx_ino,
+					  exe.stx_mtime.tv_sec * CSN_NS_PER_SECOND +
+						  exe.stx_mtime.tv_nsec,
 					  cgroup_key),
 			     crash->facts.captured_ns, &crash->ticks);
 }
@@ -90,15 +94,11 @@ static int64_t boot_time_ms(void)
 static void describe(struct crash *crash)
 {
 	const struct csn_text *comm = &crash->hold.texts.items[CSN_TEXT_COMM];
-	bool known = crash->hold.done >= CSN_PHASE_PROC && comm->data;
-	char name[64] = "process";
+	bool known = crash->hold.done >= CSN_PHASE_PROC && comm->size > 1;
 
-	if (known)
-		snprintf(name, sizeof(name), "%.*s", (int)strcspn(comm->data, "\n"), comm->data);
-	/* A name may hold newlines of its own; only the last one is the kernel's. */
-	if (known && comm->size && comm->data[comm->size - 1] == '\n')
-		snprintf(name, sizeof(name), "%.*s", (int)comm->size - 1, comm->data);
-	snprintf(crash->who, sizeof(crash->who), "%s (process %lld, signal %d)", name,
+	/* The kernel adds one newline; those before it belong to the name. */
+	snprintf(crash->who, sizeof(crash->who), "%.*s (process %lld, signal %d)",
+		 known ? (int)comm->size - 1 : 1, known ? comm->data : "?",
 		 (long long)crash->hold.request.pid, crash->hold.request.signal);
 }
 

@@ -506,6 +506,23 @@ def test_a_page_that_never_comes_holds_the_process_for_two_seconds_at_most(spool
     assert any(start <= sp < start + size for start, size, _, _ in core.loads)
 
 
+def test_an_old_kernel_without_a_pidfd_is_enough(spool, tmp_path):
+    exe = capture.compile_c(tmp_path, "threads", THREADS)
+    spool.crash([exe, "2"], f"|{spool.helper} %P %I %s %d %t %u %g")
+    assert spool.core().facts["identity"] == "verified"
+
+
+def test_a_copy_below_run_finds_its_policy_beside_itself(spool, tmp_path):
+    exe = capture.compile_c(tmp_path, "threads", THREADS)
+    copies = spool.root / "run/coresnap/0123abcd"
+    copies.mkdir(parents=True)
+    shutil.copy(spool.helper, copies / "a")
+    spool.set_policy(mode=1)
+    (copies / "policy").symlink_to(spool.archive.parent / "policy")
+    spool.crash([exe, "1"], f"|{copies / 'a'} %P %I %s %d %t %u %g %F")
+    assert spool.core().facts["mode"] == "full"
+
+
 def test_forty_crashes_at_once_all_arrive(spool, tmp_path):
     exe = capture.compile_c(tmp_path, "threads", THREADS)
     with spool.installed():
