@@ -247,7 +247,9 @@ int csn_crash_load(const struct csn_spool *spool, enum csn_stage stage, const ch
 		r = load_note(spool, stage, &crash, err);
 	else if (state && json_object_get(state, "exe"))
 		r = read_identity(&crash, state, err);
-	else
+	else if (csn_spool_has(spool, CSN_STAGE_PENDING, uuid))
+		r = load_note(spool, CSN_STAGE_PENDING, &crash, err);
+	if (r == 0 && stage == CSN_STAGE_SENDING && !crash.exe)
 		r = load_snapshot(spool, &crash, err);
 	if (r == 0 && state)
 		r = read_failure(&crash, state, err);

@@ -1,5 +1,6 @@
 #include "host/slave.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -65,12 +66,14 @@ static void add_pair(struct words *words, const char *key, const char *value)
 
 static void add_attributes(struct words *words, const struct csn_attributes *attributes)
 {
+	char warning[sizeof(attributes->refused) + 16];
 	size_t i;
 
 	for (i = 0; i < attributes->n_pairs; i++)
 		add_pair(words, attributes->pairs[i].key, attributes->pairs[i].value);
+	snprintf(warning, sizeof(warning), "refused %s", attributes->refused);
 	if (*attributes->refused)
-		add_pair(words, "coresnap.warning", attributes->refused);
+		add_pair(words, "coresnap.warning", warning);
 }
 
 int csn_slave_ptrace(struct csn_arena *arena, const struct csn_host *host,
