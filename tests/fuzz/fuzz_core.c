@@ -1,0 +1,29 @@
+/* A core file of any bytes: opened, walked, analysed and written as a snapshot. */
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/limits.h"
+#include "engine/engine.h"
+#include "snapshot/document.h"
+#include "target/core.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	cleanup_(csn_target_freep) struct csn_target *target = NULL;
+	cleanup_(csn_snapshot_freep) struct csn_snapshot *snapshot = NULL;
+	cleanup_(csn_buf_done) struct csn_buf json = CSN_BUF_INIT(64 * CSN_MIB);
+	const struct csn_engine_options options = { .depth = 64, .budget = 1000 };
+	cleanup_close int fd = memfd_create("core", MFD_CLOEXEC);
+
+	if (fd < 0 || csn_write_full(fd, data, size) < 0 ||
+	    csn_core_open_fd(fd, "core", &target, NULL) < 0)
+		return 0;
+	if (csn_engine_snapshot(target, &options, &snapshot, NULL, NULL) == 0 &&
+	    csn_snapshot_write_json(snapshot, &json, NULL) < 0)
+		return 0;
+	return 0;
+}

@@ -1,0 +1,364 @@
+/* target: instructions, core files made byte by byte, mappings. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <elf.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/limits.h"
+#include "elf/note.h"
+#include "target/core.h"
+#include "target/proc.h"
+
+/* --- instructions --- */
+
+static unsigned call_before(const char *bytes, size_t size)
+{
+	return csn_arch_native()->call_before((const uint8_t *)bytes, size);
+}
+
+static void calls_before_a_return_address_are_known_by_their_bytes(void **state)
+{
+	(void)state;
+	assert_int_equal(call_before("\x90\x90\xe8\x01\x02\x03\x04", 7), 5);
+	assert_int_equal(call_before("\x90\x90\x90\x90\x90\xff\xd0", 7), 2); /* call *%rax */
+	assert_int_equal(call_before("\x90\x90\x90\x90\xff\x53\x08", 7), 3); /* call *8(%rbx) */
+	assert_int_equal(call_before("\x90\xff\x15\x01\x02\x03\x04", 7), 6); /* call *x(%rip) */
+	assert_int_equal(call_before("\xff\x94\xc3\x01\x02\x03\x04", 7), 7);
+	assert_int_equal(call_before("\x90\x90\x90\x90\x90\x90\x90", 7), 0);
+	assert_int_equal(call_before("\x90\x90\x90\x90\x90\xff\xe0", 7), 0); /* jmp *%rax */
+	assert_int_equal(call_before("\xd0", 1), 0);
+}
+
+static enum csn_access_kind access_of(const char *bytes, size_t size, csn_addr *ret_address)
+{
+	struct csn_registers registers = { 0 };
+	struct csn_access access = { 0 };
+
+	for (unsigned i = 0; i < 17; i++)
+		csn_register_set(&registers, i, 0x1000 * (i + 1));
+	csn_register_set(&registers, 24, 0x70000000);
+	if (!csn_arch_native()->decode_access((const uint8_t *)bytes, size, &registers, &access))
+		return CSN_ACCESS_UNKNOWN;
+	*ret_address = access.address;
+	return access.kind;
+}
+
+static void memory_operands_are_decoded_or_refused(void **state)
+{
+	csn_addr at = 0;
+
+	(void)state;
+	/* movq $1, 0x18(%rax) */
+	assert_int_equal(access_of("\x48\xc7\x40\x18\x01\0\0\0", 8, &at), CSN_ACCESS_WRITE);
+	assert_int_equal(at, 0x1018);
+	/* mov (%rbx,%rcx,4), %edx */
+	assert_int_equal(access_of("\x8b\x14\x8b", 3, &at), CSN_ACCESS_READ);
+	assert_int_equal(at, 0x4000 + 4 * 0x3000);
+	/* movzbl 0x10(%rip), %eax: seven bytes long */
+	assert_int_equal(access_of("\x0f\xb6\x05\x10\0\0\0", 7, &at), CSN_ACCESS_READ);
+	assert_int_equal(at, 0x11000 + 7 + 0x10);
+	/* cmpl $5, 4(%rip): the constant counts for the length */
+	assert_int_equal(access_of("\x83\x3d\x04\0\0\0\x05", 7, &at), CSN_ACCESS_READ);
+	assert_int_equal(at, 0x11000 + 7 + 4);
+	/* mov %fs:0x28, %rax */
+	assert_int_equal(access_of("\x64\x48\x8b\x04\x25\x28\0\0\0", 9, &at), CSN_ACCESS_READ);
+	assert_int_equal(at, 0x70000028);
+	/* mov (%r12), %rax needs a SIB byte; mov 0(%r13) a displacement */
+	assert_int_equal(access_of("\x49\x8b\x04\x24", 4, &at), CSN_ACCESS_READ);
+	assert_int_equal(at, 0xd000);
+	assert_int_equal(access_of("\x49\x8b\x45\x00", 4, &at), CSN_ACCESS_READ);
+	assert_int_equal(at, 0xe000);
+	/* push %rbp */
+	assert_int_equal(access_of("\x55", 1, &at), CSN_ACCESS_WRITE);
+	assert_int_equal(at, 0x8000 - 8);
+	/* add %eax, (%rbx) reads and writes; mov %eax, %ebx touches nothing; cut short */
+	assert_int_equal(access_of("\x01\x03", 2, &at), CSN_ACCESS_UNKNOWN);
+	assert_int_equal(access_of("\x89\xc3", 2, &at), CSN_ACCESS_UNKNOWN);
+	assert_int_equal(access_of("\x48\xc7\x80\x18", 4, &at), CSN_ACCESS_UNKNOWN);
+}
+
+/* --- cores --- */
+
+struct image {
+	struct csn_buf notes, out;
+	Elf64_Phdr segments[8];
+	size_t n_segments;
+};
+
+static void image_done(struct image *image)
+{
+	csn_buf_done(&image->notes);
+	csn_buf_done(&image->out);
+}
+
+static void add_note(struct image *image, const char *owner, uint32_t type, const void *desc,
+		     size_t size)
+{
+	Elf64_Nhdr header = { .n_namesz = (uint32_t)strlen(owner) + 1,
+			      .n_descsz = (uint32_t)size,
+			      .n_type = type };
+
+	csn_buf_append(&image->notes, &header, sizeof(header));
+	csn_buf_append(&image->notes, owner, header.n_namesz);
+	while (image->notes.size % 4)
+		csn_buf_putc(&image->notes, 0);
+	csn_buf_append(&image->notes, desc, size);
+	while (image->notes.size % 4)
+		csn_buf_putc(&image->notes, 0);
+}
+
+static void add_thread(struct image *image, uint32_t tid, uint64_t rip, uint64_t rsp)
+{
+	uint64_t words[42] = { 0 };
+
+	memcpy((char *)words + 32, &tid, 4);
+	words[14 + 16] = rip;
+	words[14 + 19] = rsp;
+	add_note(image, "CORE", NT_PRSTATUS, words, sizeof(words));
+}
+
+static void add_signal(struct image *image, int number, int code, uint64_t address)
+{
+	uint32_t words[32] = { (uint32_t)number, 0, (uint32_t)code };
+
+	memcpy(words + 4, &address, 8);
+	add_note(image, "CORE", NT_SIGINFO, words, sizeof(words));
+}
+
+static void add_segment(struct image *image, uint64_t address, uint64_t size, uint64_t stored,
+			uint32_t flags)
+{
+	image->segments[image->n_segments++] = (Elf64_Phdr){ .p_type = PT_LOAD,
+							     .p_vaddr = address,
+							     .p_memsz = size,
+							     .p_filesz = stored,
+							     .p_flags = flags };
+}
+
+/* Byte n of a segment's content is (address + n) / 16 % 256. cut: bytes to leave off the end. */
+static int open_image(struct image *image, size_t cut, struct csn_target **target,
+		      struct csn_error *err)
+{
+	Elf64_Ehdr header = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, 1 },
+			      .e_type = ET_CORE,
+			      .e_machine = EM_X86_64,
+			      .e_version = 1,
+			      .e_phoff = sizeof(header),
+			      .e_ehsize = sizeof(header),
+			      .e_phentsize = sizeof(Elf64_Phdr),
+			      .e_phnum = (uint16_t)(image->n_segments + 1) };
+	Elf64_Phdr note = { .p_type = PT_NOTE, .p_filesz = image->notes.size, .p_align = 4 };
+	uint64_t at = sizeof(header) + (image->n_segments + 1) * sizeof(note);
+	cleanup_close int fd = memfd_create("core", MFD_CLOEXEC);
+
+	note.p_offset = at;
+	at += image->notes.size;
+	csn_buf_append(&image->out, &header, sizeof(header));
+	csn_buf_append(&image->out, &note, sizeof(note));
+	for (size_t i = 0; i < image->n_segments; i++) {
+		image->segments[i].p_offset = at;
+		at += image->segments[i].p_filesz;
+		csn_buf_append(&image->out, &image->segments[i], sizeof(Elf64_Phdr));
+	}
+	csn_buf_append(&image->out, csn_buf_text(&image->notes), image->notes.size);
+	for (size_t i = 0; i < image->n_segments; i++)
+		for (uint64_t n = 0; n < image->segments[i].p_filesz; n++)
+			csn_buf_putc(&image->out, (char)((image->segments[i].p_vaddr + n) / 16));
+	assert_true(csn_buf_ok(&image->out));
+	assert_int_equal(write(fd, image->out.data, image->out.size - cut),
+			 (ssize_t)(image->out.size - cut));
+	return csn_core_open_fd(fd, "core", target, err);
+}
+
+#define IMAGE_INIT \
+	{ \
+		.notes = CSN_BUF_INIT(CSN_MIB), .out = CSN_BUF_INIT(CSN_MIB) \
+	}
+
+static void a_core_gives_threads_the_signal_and_memory(void **state)
+{
+	cleanup_(image_done) struct image image = IMAGE_INIT;
+	cleanup_(csn_target_freep) struct csn_target *target = NULL;
+	struct csn_error err = CSN_ERROR_INIT;
+	uint8_t bytes[64];
+	uint64_t word;
+
+	(void)state;
+	add_thread(&image, 11, 0x401000, 0x7000);
+	add_signal(&image, 11, 1, 0x18);
+	add_thread(&image, 12, 0x402000, 0x8000);
+	add_segment(&image, 0x20000, 0x1000, 0x1000, PF_R | PF_W);
+	add_segment(&image, 0x10000, 0x2000, 0x1000, PF_R | PF_X);
+	assert_int_equal(open_image(&image, 0, &target, &err), 0);
+	assert_int_equal(target->n_threads, 2);
+	assert_int_equal(target->threads[1].tid, 12);
+	assert_int_equal(target->threads[0].registers.value[target->arch->pc], 0x401000);
+	assert_int_equal(target->threads[1].registers.value[target->arch->sp], 0x8000);
+	assert_true(target->signal.present && target->signal.has_address);
+	assert_int_equal(target->signal.address, 0x18);
+	assert_int_equal(csn_target_read(target, 0x20010, bytes, 64, &err), 0);
+	assert_int_equal(bytes[0], 0x01);
+	assert_true(csn_target_read_word(target, 0x10000, &word));
+	assert_false(csn_target_read_word(target, 0x10ffc, &word));
+	assert_int_equal(csn_target_memory(target, 0x10800), CSN_MEMORY_OK);
+	assert_int_equal(csn_target_memory(target, 0x11800), CSN_MEMORY_NOT_IN_DUMP);
+	assert_int_equal(csn_target_memory(target, 0x12000), CSN_MEMORY_UNMAPPED);
+	assert_int_equal(csn_target_read(target, 0x10ff0, bytes, 64, &err), -CSN_E_FAULT);
+	assert_int_equal(err.addr, 0x11000);
+	assert_non_null(strstr(err.text, "not in the dump"));
+	assert_null(target->truncated);
+}
+
+static void a_truncated_core_opens_and_says_so(void **state)
+{
+	cleanup_(image_done) struct image image = IMAGE_INIT;
+	cleanup_(csn_target_freep) struct csn_target *target = NULL;
+	uint8_t byte;
+
+	(void)state;
+	add_thread(&image, 11, 0x401000, 0x7000);
+	add_segment(&image, 0x10000, 0x1000, 0x1000, PF_R | PF_W);
+	add_segment(&image, 0x20000, 0x1000, 0x1000, PF_R | PF_W);
+	assert_int_equal(open_image(&image, 0x1800, &target, NULL), 0);
+	assert_int_equal(target->missing_bytes, 0x1800);
+	assert_non_null(strstr(target->truncated, "cut short"));
+	assert_int_equal(csn_target_read_some(target, 0x107ff, &byte, 1), 1);
+	assert_int_equal(csn_target_memory(target, 0x10800), CSN_MEMORY_NOT_IN_DUMP);
+}
+
+static void add_file_note(struct image *image, const uint64_t ranges[][3], size_t count,
+			  const char *names, size_t names_size)
+{
+	cleanup_(csn_buf_done) struct csn_buf desc = CSN_BUF_INIT(4096);
+	uint64_t head[2] = { count, 4096 };
+
+	csn_buf_append(&desc, head, sizeof(head));
+	csn_buf_append(&desc, ranges, count * 24);
+	csn_buf_append(&desc, names, names_size);
+	add_note(image, "CORE", NT_FILE, desc.data, desc.size);
+}
+
+static size_t all_ones(void *context, csn_addr addr, void *data, size_t size)
+{
+	(void)addr;
+	++*(unsigned *)context;
+	memset(data, 0xff, size);
+	return size;
+}
+
+static void bytes_left_out_come_from_the_file_unless_the_process_could_change_them(void **state)
+{
+	static const uint64_t ranges[][3] = { { 0x10000, 0x12000, 0 }, { 0x12000, 0x13000, 2 } };
+	static const char names[] = "/bin/x (deleted)\0/bin/x";
+	cleanup_(image_done) struct image image = IMAGE_INIT;
+	cleanup_(csn_target_freep) struct csn_target *target = NULL;
+	unsigned asked = 0;
+	uint8_t byte;
+
+	(void)state;
+	add_thread(&image, 11, 0x401000, 0x7000);
+	add_file_note(&image, ranges, 2, names, sizeof(names));
+	add_segment(&image, 0x10000, 0x2000, 0x1000, PF_R | PF_X);
+	add_segment(&image, 0x12000, 0x1000, 0, PF_R | PF_W);
+	assert_int_equal(open_image(&image, 0, &target, NULL), 0);
+	assert_int_equal(target->n_mappings, 2);
+	assert_string_equal(target->mappings[0].path, "/bin/x");
+	assert_true(target->mappings[0].deleted && target->mappings[0].executable);
+	assert_int_equal(target->mappings[1].offset, 8192);
+	csn_target_set_backing(target, all_ones, &asked);
+	assert_int_equal(csn_target_read_some(target, 0x11000, &byte, 1), 1);
+	assert_int_equal(byte, 0xff);
+	assert_int_equal(csn_target_read_own(target, 0x11000, &byte, 1), 0);
+	assert_int_equal(csn_target_read_some(target, 0x12000, &byte, 1), 0);
+	assert_int_equal(asked, 1);
+}
+
+static void hostile_headers_never_lead_outside(void **state)
+{
+	static const uint64_t ranges[][3] = { { 0x10000, 0x12000, 0 },
+					      { 0x11000, 0x13000, 2 },
+					      { 0x20000, 0x1000, 0 } };
+	cleanup_(image_done) struct image image = IMAGE_INIT;
+	cleanup_(csn_target_freep) struct csn_target *target = NULL;
+	uint64_t huge[2] = { UINT64_MAX / 24, 4096 };
+	uint8_t byte;
+
+	(void)state;
+	add_note(&image, "CORE", NT_FILE, huge, sizeof(huge));
+	add_thread(&image, 11, 0x401000, 0x7000);
+	add_note(&image, "CORE", NT_PRSTATUS, "short", 5);
+	add_note(&image, "CORE", NT_PRPSINFO, "short", 5);
+	add_file_note(&image, ranges, 3, "/a\0/b\0/c", 9);
+	add_segment(&image, 0x30000, 0x2000, 0x1000, PF_R);
+	add_segment(&image, 0x31000, 0x2000, 0x1000, PF_R);
+	add_segment(&image, UINT64_MAX - 0x100, 0x1000, 0x10, PF_R);
+	assert_int_equal(open_image(&image, 0, &target, NULL), 0);
+	assert_int_equal(target->n_threads, 1);
+	for (size_t i = 1; i < target->n_mappings; i++)
+		assert_true(target->mappings[i].start >= target->mappings[i - 1].end);
+	assert_int_equal(csn_target_read_some(target, UINT64_MAX, &byte, 1), 0);
+	assert_int_equal(csn_target_memory(target, 0x11800), CSN_MEMORY_NOT_IN_DUMP);
+}
+
+static void a_core_without_threads_is_refused(void **state)
+{
+	cleanup_(image_done) struct image image = IMAGE_INIT;
+	struct csn_target *target = NULL;
+	struct csn_error err = CSN_ERROR_INIT;
+
+	(void)state;
+	add_segment(&image, 0x30000, 0x1000, 0x1000, PF_R);
+	assert_int_equal(open_image(&image, 0, &target, &err), -CSN_E_FORMAT);
+	assert_non_null(strstr(err.text, "no threads"));
+	assert_null(target);
+}
+
+static void lines_of_proc_maps_are_read_and_odd_ones_skipped(void **state)
+{
+	static const char text[] =
+		"00400000-00401000 r-xp 00002000 fe:00 12                         /bin/a b "
+		"(deleted)\n"
+		"garbage\n"
+		"00600000-00500000 r--p 00000000 00:00 0\n"
+		"7f0000000000-7f0000001000 rw-s 00000000 00:01 7      /dev/zero (deleted)\n"
+		"7ffd00000000-7ffd00021000 rw-p 00000000 00:00 0      [stack]\n"
+		"7ffd00030000-7ffd00031000 ---p 00000000 00:00 0\n";
+	cleanup_(csn_target_freep) struct csn_target *target = csn_target_new(NULL);
+
+	(void)state;
+	assert_int_equal(csn_proc_parse_maps(target, text, NULL), 0);
+	assert_int_equal(target->n_mappings, 4);
+	assert_string_equal(target->mappings[0].path, "/bin/a b");
+	assert_true(target->mappings[0].deleted && target->mappings[0].is_file);
+	assert_int_equal(target->mappings[0].offset, 0x2000);
+	assert_false(target->mappings[1].is_file);
+	assert_true(target->mappings[1].shared);
+	assert_string_equal(target->mappings[2].path, "[stack]");
+	assert_null(target->mappings[3].path);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(calls_before_a_return_address_are_known_by_their_bytes),
+		cmocka_unit_test(memory_operands_are_decoded_or_refused),
+		cmocka_unit_test(a_core_gives_threads_the_signal_and_memory),
+		cmocka_unit_test(a_truncated_core_opens_and_says_so),
+		cmocka_unit_test(
+			bytes_left_out_come_from_the_file_unless_the_process_could_change_them),
+		cmocka_unit_test(hostile_headers_never_lead_outside),
+		cmocka_unit_test(a_core_without_threads_is_refused),
+		cmocka_unit_test(lines_of_proc_maps_are_read_and_odd_ones_skipped),
+	};
+
+	return cmocka_run_group_tests_name("target", tests, NULL, NULL);
+}
