@@ -461,14 +461,16 @@ enum csn_cfi_answer csn_module_find_row(struct csn_module *module, csn_addr addr
 
 size_t csn_module_read_file(struct csn_module *module, csn_addr addr, void *data, size_t size_bytes)
 {
-	uint64_t link = addr - module->bias;
 	struct csn_elf_segment segment;
 	struct csn_elf_file *elf;
 	struct csn_span bytes;
+	uint64_t link;
 	uint32_t i;
 
+	/* Loading may settle the bias. */
 	if (csn_module_load(module) != CSN_MODULE_OK || !module->bias_known)
 		return 0;
+	link = addr - module->bias;
 	elf = module->impl->elf;
 	for (i = 0; csn_elf_file_segment(elf, i, &segment); i++) {
 		if (segment.type != PT_LOAD || (segment.flags & PF_W) || link < segment.address ||
