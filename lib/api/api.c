@@ -86,7 +86,7 @@ static uint64_t api_admit(void *context, struct csn_http_exchange *exchange)
 {
 	const struct route *route = find_route(exchange);
 
-	exchange->handler_data = (void *)(uintptr_t)route;
+	exchange->handler_data = route;
 	if (!route)
 		return 0;
 	csn_http_pairs_add(exchange->arena, &exchange->reply.headers, "Cache-Control", "no-store");

@@ -125,11 +125,11 @@ void csn_api_get_object(struct csn_api *api, struct csn_http_exchange *exchange)
 	const char *attachment_name = csn_http_query(exchange, "attachment_name");
 	const char *resource = csn_http_query(exchange, "resource");
 	struct csn_error err = CSN_ERROR_INIT;
-	struct csn_object_file file;
+	struct csn_object_file file = { 0 };
 	struct csn_project project;
 	struct csn_caller caller;
 	uint64_t id, number = 0;
-	char name[300];
+	char name[300] = "";
 	int r;
 
 	if (!find_object(api, exchange, &caller, &project, &id))

@@ -5,7 +5,7 @@
 #include "base/version.h"
 #include "http/body.h"
 
-#define SESSION_LIFETIME_S (30 * 86400)
+#define SESSION_LIFETIME_S (30ll * 86400)
 
 void csn_api_get_is_configured(struct csn_api *api, struct csn_http_exchange *exchange)
 {

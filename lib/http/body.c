@@ -72,7 +72,7 @@ static char *decode(struct csn_arena *arena, const char *text, size_t length)
 	for (size_t i = 0; out && i < length; i++) {
 		if (text[i] == '%' && i + 2 < length && hex_digit(text[i + 1]) >= 0 &&
 		    hex_digit(text[i + 2]) >= 0) {
-			*to++ = (char)(hex_digit(text[i + 1]) << 4 | hex_digit(text[i + 2]));
+			*to++ = (char)(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2]));
 			i += 2;
 		} else {
 			*to++ = text[i] == '+' ? ' ' : text[i];

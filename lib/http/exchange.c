@@ -1,6 +1,5 @@
 #include "http/exchange.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -84,11 +83,11 @@ void csn_http_reply_error(struct csn_http_exchange *exchange, int status, int co
 			  const char *format, ...)
 {
 	struct csn_json json = csn_json_to(&exchange->reply.body);
-	char text[512];
+	char *text;
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	text = csn_arena_vsprintf(exchange->arena, format, args);
 	va_end(args);
 	csn_buf_clear(&exchange->reply.body);
 	exchange->reply.headers.count = 0;

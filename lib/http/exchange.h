@@ -47,7 +47,7 @@ struct csn_http_exchange {
 	void (*on_finish)(struct csn_http_exchange *exchange);
 	void *carrier;
 	/* Of whoever handles it, between admit and handle. */
-	void *handler_data, *handler_more;
+	const void *handler_data, *handler_more;
 };
 
 /* What answers the requests of a server. Called from several threads at once. */

@@ -185,12 +185,14 @@ static enum MHD_Result answer(struct call *call)
 	struct csn_http_reply *reply = &call->exchange->reply;
 	struct MHD_Response *response;
 	enum MHD_Result r;
+	char nothing[1] = "";
 
 	if (!csn_buf_ok(&reply->body) || reply->status == 0)
 		csn_http_reply_error(call->exchange, 500, 1, "the reply could not be made");
 	response = MHD_create_response_from_buffer(reply->body.size,
-						   (void *)(uintptr_t)csn_buf_text(&reply->body),
-						   MHD_RESPMEM_PERSISTENT);
+						   reply->body.data ? reply->body.data : nothing,
+						   reply->body.data ? MHD_RESPMEM_PERSISTENT
+								    : MHD_RESPMEM_MUST_COPY);
 	if (!response)
 		return MHD_NO;
 	if (reply->content_type)
@@ -370,7 +372,7 @@ static int make_socket(struct csn_http_server *server, struct csn_error *err)
 	const struct csn_http_server_options *options = &server->options;
 	struct sockaddr_storage address;
 	cleanup_close int fd = -1;
-	socklen_t size;
+	socklen_t size = 0;
 	int one = 1, zero = 0, r;
 
 	r = make_address(options, &address, &size, err);
@@ -401,16 +403,18 @@ int csn_http_server_run(struct csn_http_server *server, struct csn_error *err)
 {
 	const struct csn_http_server_options *options = &server->options;
 	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME;
+	char priorities[] = "NORMAL:-VERS-TLS1.0:-VERS-TLS1.1";
 	struct MHD_OptionItem tls[] = {
-		{ MHD_OPTION_HTTPS_MEM_CERT, 0,
-		  (void *)(uintptr_t)csn_buf_text(&server->certificate) },
-		{ MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)csn_buf_text(&server->key) },
-		{ MHD_OPTION_HTTPS_PRIORITIES, 0,
-		  (void *)(uintptr_t) "NORMAL:-VERS-TLS1.0:-VERS-TLS1.1" },
+		{ MHD_OPTION_HTTPS_MEM_CERT, 0, server->certificate.data },
+		{ MHD_OPTION_HTTPS_MEM_KEY, 0, server->key.data },
+		{ MHD_OPTION_HTTPS_PRIORITIES, 0, priorities },
 		{ MHD_OPTION_END, 0, NULL },
 	};
 	struct MHD_OptionItem none[] = { { MHD_OPTION_END, 0, NULL } };
 
+	if (options->certificate && (!server->certificate.data || !server->key.data))
+		return csn_fail(err, CSN_E_FORMAT, "%s, %s: certificate or key is empty",
+				options->certificate, options->key);
 	if (options->certificate)
 		flags |= MHD_USE_TLS;
 	server->daemon = MHD_start_daemon(

@@ -138,7 +138,8 @@ int csn_session_open(struct csn_store *store, int64_t uid, int64_t lifetime_s,
 		return csn_fail(err, CSN_E_FORMAT, "token");
 	csn_sha256_hex(token, strlen(token), hash);
 	row = json_pack("{s:s,s:s,s:I,s:I,s:I}", "id", key, "hash", hash, "uid", (json_int_t)uid,
-			"created", (json_int_t)now, "expires", (json_int_t)(now + lifetime_s));
+			"created", (json_int_t)now, "expires",
+			(json_int_t)now + (json_int_t)lifetime_s);
 	if (!row)
 		return csn_fail_nomem(err);
 	r = store->catalog.ops->insert(store->catalog.state, csn_config_type_find("session"), row,

@@ -313,7 +313,7 @@ static int get_small(struct files *files, const char *text, struct csn_buf *out,
 {
 	cleanup_close int fd = -1;
 	struct record record;
-	uint64_t at[3], offset, length;
+	uint64_t at[3] = { 0 }, offset, length;
 	char name[32], *bytes;
 	int r = parse_small(text, at, err);
 
@@ -404,7 +404,7 @@ static int drop_small(struct files *files, const char *text, struct csn_error *e
 {
 	cleanup_close int fd = -1;
 	const uint32_t dead = RECORD_DEAD;
-	uint64_t at[3], offset, length;
+	uint64_t at[3] = { 0 }, offset, length;
 	struct record record;
 	char name[32];
 	int r = parse_small(text, at, err);

@@ -245,7 +245,7 @@ static int declare_attribute(struct csn_store *store, const json_t *object, json
 		.description = csn_json_get_string(object, "description", ""),
 	};
 	const char *type = csn_json_get_string(object, "type", "dictionary");
-	struct csn_project project;
+	struct csn_project project = { 0 };
 	int r;
 
 	if (!*attribute.name || strlen(attribute.name) >= CSN_NAME_MAX)

@@ -81,7 +81,7 @@ static int attr_append(struct csn_index_project *project, const struct csn_attri
 	struct csn_attr *attrs = csn_arena_grow(project->arena, project->attrs, project->n_attrs,
 						&project->capacity, sizeof(*attrs));
 
-	if (!attrs)
+	if (!attrs || !attribute->name)
 		return csn_fail_nomem(err);
 	project->attrs = attrs;
 	attrs[project->n_attrs] = (struct csn_attr){ .pub = *attribute };
@@ -159,7 +159,7 @@ static int load_attrs(struct csn_index_sqlite *index, struct csn_index_project *
 		csn_sql_get(&index->writer,
 			    "SELECT " CSN_ATTR_COLUMNS " FROM attr WHERE project=? ORDER BY id",
 			    err);
-	struct csn_attribute attribute;
+	struct csn_attribute attribute = { 0 };
 	struct csn_attr *attr;
 	int r;
 

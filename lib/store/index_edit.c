@@ -295,7 +295,7 @@ int csn_index_merge(void *state, int64_t project, const char *into, const char *
 		    struct csn_error *err)
 {
 	struct csn_index_sqlite *index = state;
-	uint32_t into_code, from_code;
+	uint32_t into_code = 0, from_code = 0;
 	int r;
 
 	r = group_code(index, project, into, &into_code, err);
@@ -316,7 +316,7 @@ int csn_index_unmerge(void *state, int64_t project, const char *fingerprint, str
 		csn_sql_get(&index->writer,
 			    "UPDATE issue SET merged=0 WHERE project=?1 AND merged=?2", err);
 	sqlite3_stmt *both[] = { objects, issues };
-	uint32_t group;
+	uint32_t group = 0;
 	int r;
 
 	r = group_code(index, project, fingerprint, &group, err);

@@ -284,7 +284,7 @@ static int dict_view(struct reader *reader, int64_t attr, struct dict_view *ret_
 	pthread_mutex_lock(&index->lock);
 	dict = dict_find(index, reader->project, attr);
 	r = dict ? dict_load(reader, dict, err) : csn_fail_nomem(err);
-	if (r == 0)
+	if (dict && r == 0)
 		*ret_view = (struct dict_view){ dict->texts, dict->count };
 	pthread_mutex_unlock(&index->lock);
 	return r;
@@ -311,7 +311,7 @@ static int each_issue(struct reader *reader, csn_issue_row row, void *context,
 		"SELECT fingerprint,state,tags,assignee,ticket,merged,first_id,created FROM issue"
 		" WHERE project=? ORDER BY fingerprint",
 		err);
-	struct dict_view prints;
+	struct dict_view prints = { 0 };
 	int r;
 
 	if (!select)

@@ -185,7 +185,7 @@ int csn_objects_find(struct csn_store *store, int64_t project, const char *text,
 	if (!by_rxid && !csn_parse_u64(text, 16, &id))
 		return csn_fail(err, CSN_E_NOT_FOUND, "no such object");
 	r = csn_reader_open(store, project, &reader, err);
-	if (r < 0)
+	if (r < 0 || !reader)
 		return r;
 	return reader->ops->find(reader->state, by_rxid ? rxid : NULL, id, ret_id, err);
 }
@@ -199,7 +199,7 @@ static int read_file(struct csn_store *store, int64_t project, uint64_t id, int6
 	int r;
 
 	r = csn_reader_open(store, project, &reader, err);
-	if (r == 0)
+	if (r == 0 && reader)
 		r = reader->ops->file(reader->state, id, attachment_id, name, ret_file, &ref, err);
 	if (r == 0)
 		r = store->blobs.ops->get(store->blobs.state, &ref, out, err);
@@ -227,7 +227,7 @@ int csn_objects_attachments(struct csn_store *store, int64_t project, uint64_t i
 	int r;
 
 	r = csn_reader_open(store, project, &reader, err);
-	if (r < 0)
+	if (r < 0 || !reader)
 		return r;
 	return reader->ops->attachments(reader->state, id, ret_files, ret_count, err);
 }

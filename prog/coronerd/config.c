@@ -102,6 +102,8 @@ static void add_defaults(struct coronerd_config *config, const struct csn_root *
 		struct coronerd_listener *listener =
 			add_listener(config, EVERYWHERE, secure[i].port, secure[i].role);
 
+		if (!listener)
+			return;
 		memcpy(listener->certificate, probe.certificate, sizeof(probe.certificate));
 		memcpy(listener->key, probe.key, sizeof(probe.key));
 	}
