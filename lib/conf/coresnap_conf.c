@@ -331,7 +331,7 @@ static int init_conf(struct csn_coresnap_conf *conf, const char *root, struct cs
 		.rate_notes = { 60, 3600 },
 		.keep_core = CSN_KEEP_FAILED,
 		.core_pattern_manage = true,
-		.purge_age_seconds = 30 * 86400,
+		.purge_age_seconds = 30 * 86400ll,
 		.retry_min_seconds = 1,
 		.retry_max_seconds = 600,
 		.workers = 1,

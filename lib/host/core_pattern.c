@@ -336,7 +336,7 @@ static int check_writable(struct csn_error *err)
 int csn_core_pattern_enable(const struct csn_root *root, struct csn_core_pattern *ret_pattern,
 			    struct csn_error *err)
 {
-	struct csn_core_pattern before, ours;
+	struct csn_core_pattern before = { 0 }, ours = { 0 };
 	int r = check_writable(err);
 
 	if (r == 0)

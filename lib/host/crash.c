@@ -68,7 +68,7 @@ static int set_exe(struct csn_crash *crash, const char *exe, const char *comm,
 	if (!exe || !*exe)
 		return csn_crash_set(&crash->program, comm, err);
 	r = csn_crash_set(&crash->exe, exe, err);
-	if (r < 0)
+	if (r < 0 || !crash->exe)
 		return r;
 	drop_deleted(crash->exe);
 	slash = strrchr(crash->exe, '/');

@@ -7,6 +7,9 @@
 #include "base/limits.h"
 #include "host/service_internal.h"
 
+/* The table holds pointers. */
+#define JOB_SLOT sizeof(void *)
+
 struct job *job_find(const struct csn_service *service, const char *uuid)
 {
 	size_t i;
@@ -27,7 +30,7 @@ static int make_room(struct csn_service *service, struct csn_error *err)
 		return 0;
 	if (service->n_jobs >= CSN_MAX_SPOOL_OBJECTS)
 		return csn_fail(err, CSN_E_LIMIT, "more than %u objects", CSN_MAX_SPOOL_OBJECTS);
-	jobs = realloc(service->jobs, capacity * sizeof(*jobs));
+	jobs = realloc(service->jobs, capacity * JOB_SLOT);
 	if (!jobs)
 		return csn_fail_nomem(err);
 	service->jobs = jobs;
@@ -117,8 +120,7 @@ void job_drop(struct csn_service *service, struct job *job)
 	job_release(service, job);
 	for (i = 0; service->jobs[i] != job; i++)
 		;
-	memmove(&service->jobs[i], &service->jobs[i + 1],
-		(service->n_jobs - i - 1) * sizeof(*service->jobs));
+	memmove(&service->jobs[i], &service->jobs[i + 1], (service->n_jobs - i - 1) * JOB_SLOT);
 	service->n_jobs--;
 	free(job);
 }

@@ -46,12 +46,12 @@ int csn_router_new(const struct csn_coresnap_conf *conf, struct csn_router **ret
 	if (!router)
 		return csn_fail_nomem(err);
 	router->conf = conf;
-	router->codes = calloc(conf->n_rules + 1, sizeof(*router->codes));
+	router->codes = calloc(conf->n_rules + 1, sizeof(void *));
 	router->match = pcre2_match_data_create(1, NULL);
 	router->limits = pcre2_match_context_create(NULL);
 	if (!router->codes || !router->match || !router->limits)
 		r = csn_fail_nomem(err);
-	for (i = 0; r == 0 && i < conf->n_rules; i++)
+	for (i = 0; r == 0 && router->codes && i < conf->n_rules; i++)
 		r = compile_rule(conf, &conf->rules[i], &router->codes[i], err);
 	if (r < 0) {
 		csn_router_free(router);

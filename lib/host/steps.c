@@ -15,8 +15,8 @@
 #include "host/slave.h"
 
 #define DEFAULTS_TIMEOUT_MS 10000
-#define PTRACE_TIMEOUT_MS (15 * 60 * 1000)
-#define CORONER_TIMEOUT_MS (10 * 60 * 1000)
+#define PTRACE_TIMEOUT_MS 900000ll  /* 15 minutes */
+#define CORONER_TIMEOUT_MS 600000ll /* 10 minutes */
 #define MAX_COMMAND_LINE (2 * CSN_MIB)
 
 #define PTRACE_PARTIAL 1

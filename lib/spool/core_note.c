@@ -38,7 +38,7 @@ static int read_span(const struct core *core, void *bytes, size_t size_bytes, ui
 static int read_header(struct core *core, struct csn_error *err)
 {
 	uint8_t bytes[64];
-	struct csn_span span;
+	struct csn_span span = { 0 };
 	int r = read_span(core, bytes, sizeof(bytes), 0, &span, err);
 	uint16_t type;
 
@@ -66,7 +66,7 @@ static int read_segment(const struct core *core, unsigned index, struct segment 
 {
 	unsigned width = core->wide ? 8 : 4;
 	uint8_t bytes[56];
-	struct csn_span span;
+	struct csn_span span = { 0 };
 	int r = read_span(core, bytes, core->wide ? 56 : 32,
 			  core->phoff + (uint64_t)index * core->phentsize, &span, err);
 
@@ -108,7 +108,7 @@ static int find_in_segment(const struct core *core, const struct segment *segmen
 		uint8_t bytes[12 + MAX_OWNER];
 		uint32_t name_size, size, type;
 		const void *name;
-		struct csn_span span;
+		struct csn_span span = { 0 };
 		int r = read_span(core, bytes, sizeof(bytes), segment->offset + at, &span, err);
 
 		if (r < 0)
@@ -154,7 +154,7 @@ static int find_note(const struct core *core, const char *owner, uint32_t type,
 int csn_core_note_read(int core_fd, struct csn_buf *out, struct csn_error *err)
 {
 	struct core core = { .fd = core_fd };
-	struct note note;
+	struct note note = { 0 };
 	char *place;
 	int r = read_header(&core, err);
 
@@ -178,7 +178,7 @@ int csn_core_note_read_name(int core_fd, char ret_name[CSN_CORE_NAME_TEXT], stru
 {
 	struct core core = { .fd = core_fd };
 	char name[CSN_CORE_NAME_TEXT] = "";
-	struct note note;
+	struct note note = { 0 };
 	uint32_t at;
 	int r = read_header(&core, err);
 

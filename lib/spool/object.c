@@ -85,8 +85,7 @@ static int list_add(struct csn_spool_list *list, const struct csn_spool_object *
 int csn_spool_list(const struct csn_spool *spool, enum csn_stage stage, struct csn_spool_list *list,
 		   struct csn_error *err)
 {
-	cleanup_close int fd =
-		openat(spool->stage_fd[stage], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(spool->stage_fd[stage], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	cleanup_closedir DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 	size_t first = list->count;
 	struct csn_spool_object object;
@@ -94,9 +93,11 @@ int csn_spool_list(const struct csn_spool *spool, enum csn_stage stage, struct c
 	struct dirent *entry;
 	int r;
 
-	if (!dir)
-		return csn_fail_os(err, errno, "%s", csn_stage_name(stage));
-	fd = -1; /* the stream owns it */
+	if (!dir) {
+		csn_fail_os(err, errno, "%s", csn_stage_name(stage));
+		csn_closep(&fd);
+		return -CSN_E_OS;
+	}
 	while ((entry = readdir(dir))) {
 		if (!csn_uuid_parse(entry->d_name, NULL))
 			continue;

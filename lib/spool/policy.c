@@ -147,7 +147,7 @@ int csn_policy_read(const char *path, struct csn_policy *ret_policy, struct csn_
 {
 	uint8_t record[CSN_POLICY_BYTES + 1];
 	cleanup_close int fd = -1;
-	struct csn_policy policy;
+	struct csn_policy policy = { 0 };
 	struct stat status;
 	ssize_t n;
 	int r;

@@ -45,7 +45,7 @@ static int split_path(const char *path, char *folder, size_t folder_size, const 
 {
 	const char *slash = strrchr(path, '/');
 
-	if (path[0] != '/' || !slash || !slash[1])
+	if (*path != '/' || !slash || !slash[1])
 		return csn_fail(err, CSN_E_USAGE, "%s: not the absolute path of a folder", path);
 	if ((size_t)(slash - path) >= folder_size)
 		return csn_fail(err, CSN_E_LIMIT, "the path is too long");
@@ -56,9 +56,9 @@ static int split_path(const char *path, char *folder, size_t folder_size, const 
 
 static int make_beside(const char *path, uid_t uid, gid_t gid, struct csn_error *err)
 {
-	char above[CSN_MAX_PATH];
+	char above[CSN_MAX_PATH] = "";
 	cleanup_close int fd = -1;
-	const char *name;
+	const char *name = "";
 	struct stat status;
 	int r;
 
@@ -79,10 +79,10 @@ static int make_beside(const char *path, uid_t uid, gid_t gid, struct csn_error 
 int csn_spool_make(const char *path, uid_t uid, gid_t gid, struct csn_error *err)
 {
 	static const char *const folders[] = { "pending", "sending", "kept", "assets" };
-	char beside[CSN_MAX_PATH];
+	char beside[CSN_MAX_PATH] = "";
 	cleanup_close int beside_fd = -1;
 	cleanup_close int dir_fd = -1;
-	const char *name;
+	const char *name = "";
 	size_t i;
 	int r;
 
@@ -146,8 +146,8 @@ static int open_or_make(struct csn_spool *spool, int at_fd, const char *name, in
 
 static int open_all(struct csn_spool *spool, struct csn_error *err)
 {
-	char beside[CSN_MAX_PATH];
-	const char *name;
+	char beside[CSN_MAX_PATH] = "";
+	const char *name = "";
 	int r = split_path(spool->path, beside, sizeof(beside), &name, err);
 
 	if (r < 0)
