@@ -2,637 +2,536 @@
  *
  * Tolerant where SDKs differ (numbers as strings, unknown members, frames without addresses),
  * strict where a report would be useless: the members that the public format requires. What the
- * model has no place for (memory, symbolication, source text) is not read; the store keeps the
- * document as it came. */
+ * model has no place for (memory, symbolication, source text) is passed over; the store keeps the
+ * document as it came.
+ *
+ * The text is read once, front to back, and only what the model keeps is held: a report of many
+ * thousand threads would be some gigabytes as a tree. Members may come in any order, so what one
+ * says about another (a frame's source path, its module's build-id) is put in at the end. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/json_load.h"
+#include "base/json_read.h"
 #include "base/limits.h"
 #include "base/text.h"
 #include "snapshot/document.h"
 #include "snapshot/document_internal.h"
+#include "snapshot/reader_internal.h"
 
-struct reader {
-	struct csn_snapshot *snapshot;
-	struct csn_arena *arena; /* the snapshot's */
-	const json_t *sources;   /* sourceCode; may be NULL */
-	struct csn_module_index modules;
-	size_t n_frames;
+struct source {
+	const char *id, *path;
 };
 
-static void reader_done(struct reader *reader)
+static void reader_done(struct csn_reader *reader)
 {
-	csn_module_index_done(&reader->modules);
-}
-
-/* A string or a number as text. */
-static int read_text(struct reader *reader, const json_t *value, const char **ret_text,
-		     struct csn_error *err)
-{
-	const char *text = NULL;
-
-	if (json_is_string(value))
-		text = csn_arena_strdup(reader->arena, json_string_value(value));
-	else if (json_is_integer(value))
-		text = csn_arena_sprintf(reader->arena, "%lld",
-					 (long long)json_integer_value(value));
-	else if (json_is_real(value))
-		text = csn_arena_sprintf(reader->arena, "%.15g", json_real_value(value));
-	else
-		return 0;
-	if (!text)
-		return csn_fail_nomem(err);
-	*ret_text = text;
-	return 0;
-}
-
-static int read_member_text(struct reader *reader, const json_t *object, const char *name,
-			    const char **ret_text, struct csn_error *err)
-{
-	return read_text(reader, json_object_get(object, name), ret_text, err);
-}
-
-static uint32_t member_u32(const json_t *object, const char *name)
-{
-	uint64_t value;
-
-	if (!csn_json_number_u64(json_object_get(object, name), &value) || value > UINT32_MAX)
-		return 0;
-	return (uint32_t)value;
-}
-
-static bool member_u64(const json_t *object, const char *name, uint64_t *ret_value)
-{
-	return csn_json_number_u64(json_object_get(object, name), ret_value);
-}
-
-static void *make_array(struct reader *reader, size_t count, size_t max, size_t item_bytes,
-			const char *what, struct csn_error *err)
-{
-	void *array;
-
-	if (count > max) {
-		csn_fail(err, CSN_E_LIMIT, "more than %zu %s", max, what);
-		return NULL;
-	}
-	array = csn_arena_array(reader->arena, count ? count : 1, item_bytes);
-	if (!array)
-		csn_fail_nomem(err);
-	return array;
-}
-
-static int code_of(const struct csn_error *err)
-{
-	return -(int)err->code;
-}
-
-static int read_registers(struct reader *reader, const json_t *object,
-			  struct csn_snapshot_frame *frame, struct csn_error *err)
-{
-	const char *name;
-	json_t *value;
-	uint64_t number;
-
-	if (!json_is_object(object) || json_object_size(object) == 0)
-		return 0;
-	frame->registers = make_array(reader, json_object_size(object), CSN_MAX_SNAPSHOT_REGISTERS,
-				      sizeof(*frame->registers), "registers in a frame", err);
-	if (!frame->registers)
-		return code_of(err);
-	json_object_foreach((json_t *)object, name, value)
-	{
-		if (!csn_json_number_u64(value, &number))
-			continue;
-		frame->registers[frame->n_registers].name = csn_arena_strdup(reader->arena, name);
-		if (!frame->registers[frame->n_registers].name)
-			return csn_fail_nomem(err);
-		frame->registers[frame->n_registers++].value = number;
-	}
-	return 0;
-}
-
-static int read_source(struct reader *reader, const json_t *object,
-		       struct csn_snapshot_frame *frame, struct csn_error *err)
-{
-	const char *id = NULL;
-	int r = read_member_text(reader, object, "sourceCode", &id, err);
-
-	if (r < 0 || !id)
-		return r;
-	return read_member_text(reader, json_object_get(reader->sources, id), "path",
-				&frame->source_path, err);
-}
-
-static int read_frame_texts(struct reader *reader, const json_t *object,
-			    struct csn_snapshot_frame *frame, struct csn_error *err)
-{
-	const char *known;
-	int r = read_member_text(reader, object, "funcName", &frame->function, err);
-
-	if (r == 0)
-		r = read_member_text(reader, object, "library", &frame->library, err);
-	if (r == 0)
-		r = read_member_text(reader, object, "debug_identifier", &frame->build_id, err);
-	if (r == 0)
-		r = read_source(reader, object, frame, err);
-	if (r < 0)
-		return r;
-	if (!frame->build_id) {
-		known = csn_module_index_find_build_id(&reader->modules, frame->library);
-		frame->build_id = known;
-	}
-	return 0;
-}
-
-static int read_frame(struct reader *reader, const json_t *object, struct csn_snapshot_frame *frame,
-		      struct csn_error *err)
-{
-	int r;
-
-	if (!json_is_object(object))
-		return csn_fail(err, CSN_E_FORMAT, "a frame that is no object");
-	r = read_frame_texts(reader, object, frame, err);
-	if (r < 0)
-		return r;
-	frame->has_address = member_u64(object, "address", &frame->address);
-	frame->has_offset = member_u64(object, "offset", &frame->offset);
-	frame->line = member_u32(object, "line");
-	frame->column = member_u32(object, "column");
-	frame->kind = csn_frame_kind_find(csn_json_get_string(object, "unwind", NULL));
-	frame->inlined = csn_json_get_bool(object, "inlined", false);
-	frame->faulted = csn_json_get_bool(object, "faulted", false);
-	frame->signal_frame = csn_json_get_bool(object, "signal_frame", false);
-	frame->guessed = csn_json_get_bool(object, "guessed_frame", false);
-	return read_registers(reader, json_object_get(object, "registers"), frame, err);
-}
-
-static int read_stack(struct reader *reader, const json_t *stack,
-		      struct csn_snapshot_thread *thread, struct csn_error *err)
-{
+	struct csn_vec *const vecs[] = { &reader->threads, &reader->frames, &reader->registers,
+					 &reader->modules, &reader->maps,   &reader->limits,
+					 &reader->sources };
 	size_t i;
-	json_t *frame;
-	int r;
 
-	if (!stack || json_is_null(stack))
-		return 0;
-	if (!json_is_array(stack))
-		return csn_fail(err, CSN_E_FORMAT, "\"stack\" is no array");
-	reader->n_frames += json_array_size(stack);
-	thread->frames =
-		make_array(reader, json_array_size(stack),
-			   reader->n_frames > CSN_MAX_SNAPSHOT_FRAMES ? 0 : CSN_MAX_SNAPSHOT_FRAMES,
-			   sizeof(*thread->frames), "frames", err);
-	if (!thread->frames)
-		return code_of(err);
-	json_array_foreach(stack, i, frame)
-	{
-		r = read_frame(reader, frame, &thread->frames[i], err);
-		if (r < 0)
-			return csn_wrap(err, "frame %zu", i);
-		thread->n_frames = i + 1;
-	}
-	return 0;
+	csn_json_reader_done(&reader->json);
+	csn_buf_done(&reader->scratch);
+	for (i = 0; i < csn_countof(vecs); i++)
+		free(vecs[i]->items);
 }
 
-static int read_thread(struct reader *reader, const char *key, const json_t *object,
-		       struct csn_snapshot_thread *thread, struct csn_error *err)
+/* --- attributes, annotations, words --- */
+
+static int read_attribute(struct csn_reader *reader, const char *name, struct csn_error *err)
 {
-	char decimal[24];
-	int r;
+	struct csn_attribute attribute = { .name = name, .kind = CSN_VALUE_STRING };
+	char kind = csn_json_peek(&reader->json);
+	struct csn_json_number number;
+	const char *raw;
+	size_t length;
 
-	if (!json_is_object(object))
-		return csn_fail(err, CSN_E_FORMAT, "is no object");
-	if (!csn_parse_i64(key, &thread->tid) || thread->tid < 0)
-		thread->tid = -1;
-	if (thread->tid < 0 || strcmp(csn_snapshot_thread_key(thread, decimal), key) != 0) {
-		thread->key = csn_arena_strdup(reader->arena, key);
-		if (!thread->key)
-			return csn_fail_nomem(err);
-	}
-	thread->fault = csn_json_get_bool(object, "fault", false);
-	if (!member_u64(object, "frames_left_out", &thread->frames_left_out))
-		thread->frames_left_out = 0;
-	r = read_member_text(reader, object, "name", &thread->name, err);
-	if (r == 0)
-		r = read_member_text(reader, object, "state", &thread->state, err);
-	if (r == 0)
-		r = read_member_text(reader, object, "unwind_end", &thread->unwind_end, err);
-	if (r == 0)
-		r = read_stack(reader, json_object_get(object, "stack"), thread, err);
-	return r;
-}
-
-static int read_threads(struct reader *reader, const json_t *root, struct csn_error *err)
-{
-	struct csn_snapshot *snapshot = reader->snapshot;
-	json_t *threads = json_object_get(root, "threads"), *thread;
-	const char *key;
-	int r;
-
-	if (!json_is_object(threads))
-		return csn_fail(err, CSN_E_FORMAT, "member \"threads\" is no object");
-	snapshot->threads = make_array(reader, json_object_size(threads), CSN_MAX_SNAPSHOT_THREADS,
-				       sizeof(*snapshot->threads), "threads", err);
-	if (!snapshot->threads)
-		return code_of(err);
-	json_object_foreach(threads, key, thread)
-	{
-		r = read_thread(reader, key, thread, &snapshot->threads[snapshot->n_threads], err);
-		if (r < 0)
-			return csn_wrap(err, "thread \"%.40s\"", key);
-		snapshot->n_threads++;
-	}
-	return 0;
-}
-
-static int read_attribute(struct reader *reader, const char *name, const json_t *value,
-			  struct csn_error *err)
-{
-	struct csn_attribute attribute = { .name = name };
-	cleanup_free char *nested = NULL;
-
-	if (json_is_string(value)) {
-		attribute.kind = CSN_VALUE_STRING;
-		attribute.string = json_string_value(value);
-	} else if (json_is_integer(value) && json_integer_value(value) >= 0) {
-		attribute.kind = CSN_VALUE_UINT;
-		attribute.uint = (uint64_t)json_integer_value(value);
-	} else if (json_is_integer(value)) {
-		attribute.kind = CSN_VALUE_INT;
-		attribute.int_ = json_integer_value(value);
-	} else if (json_is_real(value)) {
-		attribute.kind = CSN_VALUE_DOUBLE;
-		attribute.double_ = json_real_value(value);
-	} else if (json_is_boolean(value)) {
+	if (kind == 't' || kind == 'f') {
 		attribute.kind = CSN_VALUE_BOOL;
-		attribute.bool_ = json_is_true(value);
-	} else if (json_is_null(value)) {
-		return 0;
+		attribute.bool_ = csn_json_read_bool(&reader->json);
+	} else if (kind == '0') {
+		number = csn_json_read_number(&reader->json);
+		attribute.kind = number.kind == CSN_JSON_UINT  ? CSN_VALUE_UINT
+				 : number.kind == CSN_JSON_INT ? CSN_VALUE_INT
+							       : CSN_VALUE_DOUBLE;
+		if (number.kind == CSN_JSON_UINT)
+			attribute.uint = number.uint;
+		else if (number.kind == CSN_JSON_INT)
+			attribute.int_ = number.int_;
+		else
+			attribute.double_ = number.double_;
+		if (number.kind == CSN_JSON_NO_NUMBER)
+			return 0;
+	} else if (kind == '"') {
+		attribute.string = csn_reader_text(reader);
 	} else {
-		nested = json_dumps(value, JSON_COMPACT);
-		if (!nested)
-			return csn_fail_nomem(err);
-		attribute.kind = CSN_VALUE_STRING;
-		attribute.string = nested;
+		raw = csn_json_read_raw(&reader->json, &length);
+		if (kind != 'n' && raw)
+			attribute.string = csn_reader_keep(reader, raw, length);
 	}
+	if (attribute.kind == CSN_VALUE_STRING && !attribute.string)
+		return 0;
 	return csn_snapshot_set(reader->snapshot, &attribute, err);
 }
 
-static int read_attributes(struct reader *reader, const json_t *root, struct csn_error *err)
+static int read_attributes(struct csn_reader *reader, void *object, struct csn_error *err)
 {
-	json_t *attributes = json_object_get(root, "attributes"), *value;
-	const char *name;
-	int r;
-
-	if (!attributes || json_is_null(attributes))
-		return 0;
-	if (!json_is_object(attributes))
-		return csn_fail(err, CSN_E_FORMAT, "member \"attributes\" is no object");
-	if (json_object_size(attributes) > CSN_MAX_ATTRIBUTES)
-		return csn_fail(err, CSN_E_LIMIT, "more than %d attributes", CSN_MAX_ATTRIBUTES);
-	json_object_foreach(attributes, name, value)
-	{
-		r = read_attribute(reader, name, value, err);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-static int add_annotation(struct reader *reader, const char *name, const json_t *value,
-			  struct csn_error *err)
-{
-	cleanup_free char *nested = NULL;
-
-	if (json_is_string(value))
-		return csn_snapshot_add_annotation(reader->snapshot, name, json_string_value(value),
-						   err);
-	nested = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
-	if (!nested)
-		return csn_fail_nomem(err);
-	return csn_snapshot_add_annotation(reader->snapshot, name, nested, err);
-}
-
-static bool all_strings(const json_t *array)
-{
-	size_t i;
-
-	for (i = 0; i < json_array_size(array); i++)
-		if (!json_is_string(json_array_get(array, i)))
-			return false;
-	return json_array_size(array) > 0;
-}
-
-static int read_annotations(struct reader *reader, const json_t *root, struct csn_error *err)
-{
-	json_t *annotations = json_object_get(root, "annotations"), *value, *item;
-	const char *name;
-	size_t i;
+	const char *name, *kept;
+	char kind = csn_json_peek(&reader->json);
 	int r = 0;
 
-	json_object_foreach(annotations, name, value)
-	{
-		if (!all_strings(value)) {
-			r = add_annotation(reader, name, value, err);
-			if (r < 0)
-				return r;
-			continue;
-		}
-		json_array_foreach(value, i, item)
-		{
-			r = add_annotation(reader, name, item, err);
-			if (r < 0)
-				return r;
-		}
-	}
-	return r;
-}
-
-static int read_classifiers(struct reader *reader, const json_t *root, struct csn_error *err)
-{
-	json_t *array = json_object_get(root, "classifiers"), *item;
-	size_t i;
-	int r;
-
-	json_array_foreach(array, i, item)
-	{
-		if (!json_is_string(item))
-			continue;
-		r = csn_snapshot_add_classifier(reader->snapshot, json_string_value(item), err);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-static int read_truncated(struct reader *reader, const json_t *root, struct csn_error *err)
-{
-	json_t *array = json_object_get(root, "truncated"), *item;
-	size_t i;
-	int r;
-
-	json_array_foreach(array, i, item)
-	{
-		if (!json_is_string(item))
-			continue;
-		r = csn_snapshot_add_truncated(reader->snapshot, json_string_value(item), err);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-static int read_module(struct reader *reader, const json_t *object,
-		       struct csn_snapshot_module *module, struct csn_error *err)
-{
-	uint64_t size;
-	int r;
-
-	if (!member_u64(object, "start", &module->start))
-		module->start = 0;
-	module->end = module->start;
-	if (member_u64(object, "size", &size) && size <= UINT64_MAX - module->start)
-		module->end += size;
-	r = read_member_text(reader, object, "code_file", &module->path, err);
-	if (r == 0)
-		r = read_member_text(reader, object, "debug_identifier", &module->build_id, err);
-	if (r == 0)
-		r = read_member_text(reader, object, "debug_file", &module->debug_path, err);
-	if (r == 0)
-		r = read_member_text(reader, object, "state", &module->state, err);
-	return r;
-}
-
-static int read_modules(struct reader *reader, const json_t *root, struct csn_error *err)
-{
-	struct csn_snapshot *snapshot = reader->snapshot;
-	json_t *array = json_object_get(root, "modules"), *item;
-	size_t i;
-	int r;
-
-	if (!json_is_array(array))
+	(void)object;
+	if (kind && kind != '{' && kind != 'n')
+		return csn_fail(err, CSN_E_FORMAT, "is no object");
+	if (!csn_reader_enter(reader, '{'))
 		return 0;
-	snapshot->modules = make_array(reader, json_array_size(array), CSN_MAX_SNAPSHOT_MODULES,
-				       sizeof(*snapshot->modules), "modules", err);
-	if (!snapshot->modules)
-		return code_of(err);
-	json_array_foreach(array, i, item)
-	{
-		r = read_module(reader, item, &snapshot->modules[i], err);
-		if (r < 0)
-			return r;
-		snapshot->n_modules++;
+	while (r == 0 && (name = csn_json_next_member(&reader->json))) {
+		kept = csn_reader_keep(reader, name, strlen(name));
+		r = kept ? read_attribute(reader, kept, err) : csn_fail_nomem(err);
 	}
+	return r;
+}
+
+/* Whether the JSON text is a list of nothing but strings, at least one. */
+static bool all_strings(const char *raw, size_t length)
+{
+	cleanup_(csn_json_reader_done) struct csn_json_reader list;
+	size_t n = 0;
+
+	csn_json_reader_init(&list, raw, length);
+	if (csn_json_peek(&list) != '[' || !csn_json_enter(&list, '['))
+		return false;
+	for (; csn_json_next_item(&list); n++) {
+		if (csn_json_peek(&list) != '"')
+			return false;
+		csn_json_skip(&list);
+	}
+	return n > 0;
+}
+
+/* Each string of a list is an annotation of its own; anything else is one, as its JSON text. */
+static int add_annotation(struct csn_reader *reader, const char *name, const char *raw,
+			  size_t length, struct csn_error *err)
+{
+	cleanup_(csn_json_reader_done) struct csn_json_reader value;
+	cleanup_(csn_buf_done) struct csn_buf text = CSN_BUF_INIT(CSN_MAX_SNAPSHOT_JSON);
+	int r = 0;
+
+	csn_json_reader_init(&value, raw, length);
+	if (all_strings(raw, length)) {
+		csn_json_enter(&value, '[');
+		while (r == 0 && csn_json_next_item(&value)) {
+			csn_buf_clear(&text);
+			csn_json_read_text(&value, &text);
+			r = csn_snapshot_add_annotation(reader->snapshot, name, csn_buf_text(&text),
+							err);
+		}
+		return r;
+	}
+	if (csn_json_peek(&value) == '"')
+		csn_json_read_text(&value, &text);
+	else
+		csn_buf_append(&text, raw, length);
+	return csn_snapshot_add_annotation(reader->snapshot, name, csn_buf_text(&text), err);
+}
+
+static int read_annotations(struct csn_reader *reader, void *object, struct csn_error *err)
+{
+	const char *name, *kept, *raw;
+	size_t length;
+	int r = 0;
+
+	(void)object;
+	if (!csn_reader_enter(reader, '{'))
+		return 0;
+	while (r == 0 && (name = csn_json_next_member(&reader->json))) {
+		kept = csn_reader_keep(reader, name, strlen(name));
+		raw = csn_json_read_raw(&reader->json, &length);
+		if (kept && raw)
+			r = add_annotation(reader, kept, raw, length, err);
+	}
+	return r;
+}
+
+static int read_words(struct csn_reader *reader,
+		      int (*add)(struct csn_snapshot *snapshot, const char *text,
+				 struct csn_error *err),
+		      struct csn_error *err)
+{
+	const char *text;
+	int r = 0;
+
+	if (!csn_reader_enter(reader, '['))
+		return 0;
+	while (r == 0 && csn_json_next_item(&reader->json)) {
+		text = csn_reader_text(reader);
+		if (text)
+			r = add(reader->snapshot, text, err);
+	}
+	return r;
+}
+
+static int read_classifiers(struct csn_reader *reader, void *object, struct csn_error *err)
+{
+	(void)object;
+	return read_words(reader, csn_snapshot_add_classifier, err);
+}
+
+static int read_truncated(struct csn_reader *reader, void *object, struct csn_error *err)
+{
+	(void)object;
+	return read_words(reader, csn_snapshot_add_truncated, err);
+}
+
+/* --- modules, maps, limits, sources --- */
+
+#define MODULE(member) offsetof(struct csn_snapshot_module, member)
+
+/* end holds the size until the module is whole. */
+static const struct csn_member module_members[] = {
+	{ "start", CSN_MEMBER_U64, MODULE(start), NULL },
+	{ "size", CSN_MEMBER_U64, MODULE(end), NULL },
+	{ "code_file", CSN_MEMBER_TEXT, MODULE(path), NULL },
+	{ "debug_identifier", CSN_MEMBER_TEXT, MODULE(build_id), NULL },
+	{ "debug_file", CSN_MEMBER_TEXT, MODULE(debug_path), NULL },
+	{ "state", CSN_MEMBER_TEXT, MODULE(state), NULL },
+	{ NULL },
+};
+
+static int read_modules(struct csn_reader *reader, void *object, struct csn_error *err)
+{
+	struct csn_snapshot *snapshot = object;
+	struct csn_snapshot_module *module;
+	int r;
+
+	reader->modules.count = 0;
+	if (!csn_reader_enter(reader, '['))
+		return 0;
+	while (csn_json_next_item(&reader->json)) {
+		module = csn_vec_push(&reader->modules, sizeof(*module), CSN_MAX_SNAPSHOT_MODULES,
+				      "modules", err);
+		if (!module)
+			return -(int)err->code;
+		r = csn_reader_object(reader, module_members, module, err);
+		if (r < 0)
+			return csn_wrap(err, "module %zu", reader->modules.count - 1);
+		if (module->end > UINT64_MAX - module->start)
+			module->end = 0;
+		module->end += module->start;
+	}
+	snapshot->modules =
+		csn_reader_take(reader, &reader->modules, sizeof(*module), &snapshot->n_modules);
 	return 0;
 }
 
-static int read_map(struct reader *reader, const json_t *array, struct csn_snapshot_map *map,
-		    struct csn_error *err)
+/* [start, size, perms, offset, path] */
+static int read_map(struct csn_reader *reader, struct csn_snapshot_map *map, struct csn_error *err)
 {
-	const char *perms = json_string_value(json_array_get(array, 2));
-	uint64_t size;
+	const char *perms = NULL;
+	uint64_t size = 0;
+	bool good = csn_json_peek(&reader->json) == '[' && csn_json_enter(&reader->json, '[');
 
-	if (!csn_json_number_u64(json_array_get(array, 0), &map->start) ||
-	    !csn_json_number_u64(json_array_get(array, 1), &size) ||
-	    size > UINT64_MAX - map->start || !perms || strlen(perms) >= sizeof(map->perms))
+	good = good && csn_json_next_item(&reader->json) && csn_reader_u64(reader, &map->start);
+	good = good && csn_json_next_item(&reader->json) && csn_reader_u64(reader, &size);
+	if (good && csn_json_next_item(&reader->json))
+		perms = csn_reader_text(reader);
+	if (!perms || strlen(perms) >= sizeof(map->perms) || size > UINT64_MAX - map->start)
 		return csn_fail(err, CSN_E_FORMAT, "is not [start, size, perms, ...]");
 	map->end = map->start + size;
 	memcpy(map->perms, perms, strlen(perms) + 1);
-	if (!csn_json_number_u64(json_array_get(array, 3), &map->offset))
+	if (!csn_json_next_item(&reader->json))
+		return 0;
+	if (!csn_reader_u64(reader, &map->offset))
 		map->offset = 0;
-	return read_text(reader, json_array_get(array, 4), &map->path, err);
-}
-
-static int read_maps(struct reader *reader, const json_t *root, struct csn_error *err)
-{
-	struct csn_snapshot *snapshot = reader->snapshot;
-	json_t *array = json_object_get(root, "maps"), *item;
-	size_t i;
-	int r;
-
-	if (!json_is_array(array))
+	if (!csn_json_next_item(&reader->json))
 		return 0;
-	snapshot->maps = make_array(reader, json_array_size(array), CSN_MAX_SNAPSHOT_MAPS,
-				    sizeof(*snapshot->maps), "maps", err);
-	if (!snapshot->maps)
-		return code_of(err);
-	json_array_foreach(array, i, item)
-	{
-		r = read_map(reader, item, &snapshot->maps[i], err);
-		if (r < 0)
-			return csn_wrap(err, "map %zu", i);
-		snapshot->n_maps++;
-	}
+	map->path = csn_reader_text(reader);
+	while (csn_json_next_item(&reader->json))
+		csn_json_skip(&reader->json);
 	return 0;
 }
 
-static int read_limit(struct reader *reader, const char *name, const json_t *array,
-		      struct csn_snapshot_limit *limit, struct csn_error *err)
+static int read_maps(struct csn_reader *reader, void *object, struct csn_error *err)
 {
-	int r = read_text(reader, json_array_get(array, 0), &limit->soft, err);
+	struct csn_snapshot *snapshot = object;
+	struct csn_snapshot_map *map;
+	int r;
 
-	if (r == 0)
-		r = read_text(reader, json_array_get(array, 1), &limit->hard, err);
-	if (r == 0)
-		r = read_text(reader, json_array_get(array, 2), &limit->unit, err);
-	limit->name = csn_arena_strdup(reader->arena, name);
-	if (r == 0 && !limit->name)
-		r = csn_fail_nomem(err);
-	return r;
+	reader->maps.count = 0;
+	if (!csn_reader_enter(reader, '['))
+		return 0;
+	while (csn_json_next_item(&reader->json)) {
+		map = csn_vec_push(&reader->maps, sizeof(*map), CSN_MAX_SNAPSHOT_MAPS, "maps", err);
+		if (!map)
+			return -(int)err->code;
+		r = read_map(reader, map, err);
+		if (r < 0)
+			return csn_wrap(err, "map %zu", reader->maps.count - 1);
+	}
+	snapshot->maps = csn_reader_take(reader, &reader->maps, sizeof(*map), &snapshot->n_maps);
+	return 0;
 }
 
-static int read_limits(struct reader *reader, const json_t *root, struct csn_error *err)
+/* "Max open files": [soft, hard, unit] */
+static int read_limits(struct csn_reader *reader, void *object, struct csn_error *err)
 {
-	struct csn_snapshot *snapshot = reader->snapshot;
-	json_t *object = json_object_get(root, "limits"), *item;
+	struct csn_snapshot *snapshot = object;
+	struct csn_snapshot_limit *limit;
 	const char *name;
-	int r;
+	size_t i;
 
-	if (!json_is_object(object))
+	reader->limits.count = 0;
+	if (!csn_reader_enter(reader, '{'))
 		return 0;
-	snapshot->limits = make_array(reader, json_object_size(object), CSN_MAX_SNAPSHOT_NOTES,
-				      sizeof(*snapshot->limits), "limits", err);
-	if (!snapshot->limits)
-		return code_of(err);
-	json_object_foreach(object, name, item)
-	{
-		r = read_limit(reader, name, item, &snapshot->limits[snapshot->n_limits], err);
-		if (r < 0)
-			return r;
-		snapshot->n_limits++;
+	while ((name = csn_json_next_member(&reader->json))) {
+		limit = csn_vec_push(&reader->limits, sizeof(*limit), CSN_MAX_SNAPSHOT_NOTES,
+				     "limits", err);
+		if (!limit)
+			return -(int)err->code;
+		limit->name = csn_reader_keep(reader, name, strlen(name));
+		if (!csn_reader_enter(reader, '['))
+			continue;
+		for (i = 0; csn_json_next_item(&reader->json); i++) {
+			const char *text = csn_reader_text(reader);
+
+			if (i < 3)
+				*(i == 0   ? &limit->soft
+				  : i == 1 ? &limit->hard
+					   : &limit->unit) = text;
+		}
+	}
+	snapshot->limits =
+		csn_reader_take(reader, &reader->limits, sizeof(*limit), &snapshot->n_limits);
+	return 0;
+}
+
+static const struct csn_member source_members[] = {
+	{ "path", CSN_MEMBER_TEXT, offsetof(struct source, path), NULL },
+	{ NULL },
+};
+
+static int read_sources(struct csn_reader *reader, void *object, struct csn_error *err)
+{
+	struct source *source;
+	const char *name;
+
+	(void)object;
+	reader->sources.count = 0;
+	if (!csn_reader_enter(reader, '{'))
+		return 0;
+	while ((name = csn_json_next_member(&reader->json))) {
+		source = csn_vec_push(&reader->sources, sizeof(*source), CSN_MAX_SNAPSHOT_FRAMES,
+				      "sources", err);
+		if (!source)
+			return -(int)err->code;
+		source->id = csn_reader_keep(reader, name, strlen(name));
+		if (csn_json_peek(&reader->json) != '{')
+			csn_json_skip(&reader->json);
+		else if (csn_reader_object(reader, source_members, source, err) < 0)
+			return -(int)err->code;
 	}
 	return 0;
 }
 
-static int read_fault(struct reader *reader, const json_t *root, struct csn_error *err)
-{
-	struct csn_snapshot_fault *fault = &reader->snapshot->fault;
-	const json_t *object = json_object_get(root, "fault");
-	int r;
+/* --- the rest of the root --- */
 
-	if (!json_is_object(object))
-		return 0;
-	fault->present = true;
-	fault->signal = (int)csn_json_get_int(object, "signal", 0);
-	fault->code = (int)csn_json_get_int(object, "code", 0);
-	fault->has_address = member_u64(object, "address", &fault->address);
-	fault->sender_pid = csn_json_get_int(object, "sender_pid", -1);
-	fault->sender_uid = csn_json_get_int(object, "sender_uid", -1);
-	r = read_member_text(reader, object, "name", &fault->signal_name, err);
-	if (r == 0)
-		r = read_member_text(reader, object, "code_name", &fault->code_name, err);
-	if (r == 0)
-		r = read_member_text(reader, object, "access", &fault->access, err);
-	return r;
+#define FAULT(member) offsetof(struct csn_snapshot_fault, member)
+
+static int read_fault_address(struct csn_reader *reader, void *object, struct csn_error *err)
+{
+	struct csn_snapshot_fault *fault = object;
+
+	(void)err;
+	fault->has_address = csn_reader_u64(reader, &fault->address);
+	return 0;
 }
 
-static int check_required(const json_t *root, struct csn_error *err)
-{
-	static const char *const required[] = {
-		"uuid",  "timestamp",    "lang",    "langVersion",
-		"agent", "agentVersion", "threads", "mainThread",
-	};
-	size_t i;
+static const struct csn_member fault_members[] = {
+	{ "signal", CSN_MEMBER_INT, FAULT(signal), NULL },
+	{ "name", CSN_MEMBER_TEXT, FAULT(signal_name), NULL },
+	{ "code", CSN_MEMBER_INT, FAULT(code), NULL },
+	{ "code_name", CSN_MEMBER_TEXT, FAULT(code_name), NULL },
+	{ "address", CSN_MEMBER_OTHER, 0, read_fault_address },
+	{ "access", CSN_MEMBER_TEXT, FAULT(access), NULL },
+	{ "sender_pid", CSN_MEMBER_I64, FAULT(sender_pid), NULL },
+	{ "sender_uid", CSN_MEMBER_I64, FAULT(sender_uid), NULL },
+	{ NULL },
+};
 
-	if (!json_is_object(root))
-		return csn_fail(err, CSN_E_FORMAT, "not a report: the JSON is no object");
-	for (i = 0; i < csn_countof(required); i++)
-		if (!json_object_get(root, required[i]))
-			return csn_fail(err, CSN_E_FORMAT, "not a report: member \"%s\" is missing",
-					required[i]);
+static int read_fault(struct csn_reader *reader, void *object, struct csn_error *err)
+{
+	struct csn_snapshot_fault *fault = &((struct csn_snapshot *)object)->fault;
+
+	if (csn_json_peek(&reader->json) != '{') {
+		csn_json_skip(&reader->json);
+		return 0;
+	}
+	fault->present = true;
+	return csn_reader_object(reader, fault_members, fault, err);
+}
+
+static int read_arch(struct csn_reader *reader, void *object, struct csn_error *err)
+{
+	static const struct csn_member members[] = {
+		{ "name", CSN_MEMBER_TEXT, offsetof(struct csn_snapshot, arch), NULL },
+		{ NULL },
+	};
+
+	if (csn_json_peek(&reader->json) == '{')
+		return csn_reader_object(reader, members, object, err);
+	csn_json_skip(&reader->json);
 	return 0;
 }
 
 /* With or without dashes, either case. */
-static bool read_uuid(const char *text, char ret_uuid[CSN_UUID_TEXT])
+static int read_uuid(struct csn_reader *reader, void *object, struct csn_error *err)
 {
+	struct csn_snapshot *snapshot = object;
+	const char *text = csn_reader_text(reader);
 	uint8_t bytes[16];
 
 	if (!text || (!csn_uuid_parse(text, bytes) && !csn_hex_parse(text, bytes, sizeof(bytes))))
-		return false;
-	csn_uuid_format(bytes, ret_uuid);
-	return true;
-}
-
-static int read_timestamp(const json_t *value, int64_t *ret_seconds, struct csn_error *err)
-{
-	double real = json_real_value(value);
-
-	if (json_is_integer(value))
-		*ret_seconds = json_integer_value(value);
-	else if (json_is_real(value) && real >= 0 && real < 1e15)
-		*ret_seconds = (int64_t)real;
-	else if (!json_is_string(value) || !csn_parse_i64(json_string_value(value), ret_seconds))
-		return csn_fail(err, CSN_E_FORMAT, "member \"timestamp\" is no number");
+		return csn_fail(err, CSN_E_FORMAT, "is no UUID");
+	csn_uuid_format(bytes, snapshot->uuid);
 	return 0;
 }
 
-static int read_head(struct reader *reader, const json_t *root, struct csn_error *err)
+static int read_timestamp(struct csn_reader *reader, void *object, struct csn_error *err)
 {
-	struct csn_snapshot *snapshot = reader->snapshot;
-	const struct {
-		const char *name;
-		const char **place;
-	} texts[] = {
-		{ "lang", &snapshot->lang },
-		{ "langVersion", &snapshot->lang_version },
-		{ "agent", &snapshot->agent },
-		{ "agentVersion", &snapshot->agent_version },
-		{ "mainThread", &snapshot->main_thread },
-		{ "fingerprint", &snapshot->fingerprint },
-	};
-	size_t i;
-	int r;
+	struct csn_snapshot *snapshot = object;
 
-	if (!read_uuid(csn_json_get_string(root, "uuid", NULL), snapshot->uuid))
-		return csn_fail(err, CSN_E_FORMAT, "member \"uuid\" is no UUID");
-	r = read_timestamp(json_object_get(root, "timestamp"), &snapshot->timestamp, err);
-	for (i = 0; r == 0 && i < csn_countof(texts); i++)
-		r = read_member_text(reader, root, texts[i].name, texts[i].place, err);
-	if (r == 0)
-		r = read_member_text(reader, json_object_get(root, "arch"), "name", &snapshot->arch,
-				     err);
+	if (!csn_reader_i64(reader, &snapshot->timestamp))
+		return csn_fail(err, CSN_E_FORMAT, "is no number");
+	return 0;
+}
+
+#define ROOT(member) offsetof(struct csn_snapshot, member)
+#define N_REQUIRED 8
+
+/* The required ones first. */
+static const struct csn_member root_members[] = {
+	{ "uuid", CSN_MEMBER_OTHER, 0, read_uuid },
+	{ "timestamp", CSN_MEMBER_OTHER, 0, read_timestamp },
+	{ "lang", CSN_MEMBER_TEXT, ROOT(lang), NULL },
+	{ "langVersion", CSN_MEMBER_TEXT, ROOT(lang_version), NULL },
+	{ "agent", CSN_MEMBER_TEXT, ROOT(agent), NULL },
+	{ "agentVersion", CSN_MEMBER_TEXT, ROOT(agent_version), NULL },
+	{ "threads", CSN_MEMBER_OTHER, 0, csn_reader_threads },
+	{ "mainThread", CSN_MEMBER_TEXT, ROOT(main_thread), NULL },
+	{ "fingerprint", CSN_MEMBER_TEXT, ROOT(fingerprint), NULL },
+	{ "classifiers", CSN_MEMBER_OTHER, 0, read_classifiers },
+	{ "fault", CSN_MEMBER_OTHER, 0, read_fault },
+	{ "attributes", CSN_MEMBER_OTHER, 0, read_attributes },
+	{ "annotations", CSN_MEMBER_OTHER, 0, read_annotations },
+	{ "limits", CSN_MEMBER_OTHER, 0, read_limits },
+	{ "truncated", CSN_MEMBER_OTHER, 0, read_truncated },
+	{ "arch", CSN_MEMBER_OTHER, 0, read_arch },
+	{ "sourceCode", CSN_MEMBER_OTHER, 0, read_sources },
+	{ "modules", CSN_MEMBER_OTHER, 0, read_modules },
+	{ "maps", CSN_MEMBER_OTHER, 0, read_maps },
+	{ NULL },
+};
+
+static int read_root(struct csn_reader *reader, struct csn_error *err)
+{
+	const char *name;
+	size_t i;
+	int r = 0;
+
+	if (csn_json_peek(&reader->json) != '{') {
+		csn_json_skip(&reader->json);
+		return csn_fail(err, CSN_E_FORMAT, "not a report: the JSON is no object");
+	}
+	csn_json_enter(&reader->json, '{');
+	while (r == 0 && (name = csn_json_next_member(&reader->json))) {
+		for (i = 0; root_members[i].name; i++)
+			if (strcmp(root_members[i].name, name) == 0)
+				break;
+		if (i < N_REQUIRED)
+			reader->seen |= 1u << i;
+		if (!root_members[i].name)
+			csn_json_skip(&reader->json);
+		else
+			r = csn_reader_member(reader, &root_members[i], reader->snapshot, err);
+		if (r < 0)
+			return csn_wrap(err, "member \"%s\"", root_members[i].name);
+	}
 	return r;
 }
 
-static int read_root(struct reader *reader, const json_t *root, struct csn_error *err)
+static int check_required(const struct csn_reader *reader, struct csn_error *err)
 {
-	static int (*const parts[])(struct reader *, const json_t *, struct csn_error *) = {
-		read_head,        read_fault,     read_attributes, read_limits, read_annotations,
-		read_classifiers, read_truncated, read_modules,    read_maps,
-	};
 	size_t i;
-	int r = check_required(root, err);
 
-	for (i = 0; r == 0 && i < csn_countof(parts); i++)
-		r = parts[i](reader, root, err);
-	if (r == 0)
-		r = csn_module_index_init(&reader->modules, reader->snapshot, err);
-	reader->sources = json_object_get(root, "sourceCode");
-	if (r == 0)
-		r = read_threads(reader, root, err);
-	return r;
+	for (i = 0; i < N_REQUIRED; i++)
+		if (!(reader->seen & 1u << i))
+			return csn_fail(err, CSN_E_FORMAT, "not a report: member \"%s\" is missing",
+					root_members[i].name);
+	return 0;
+}
+
+static int compare_sources(const void *a, const void *b)
+{
+	return strcmp(((const struct source *)a)->id, ((const struct source *)b)->id);
+}
+
+/* Source ids become paths, frames without a build-id get their module's. */
+static int resolve(struct csn_reader *reader, struct csn_error *err)
+{
+	struct csn_snapshot *snapshot = reader->snapshot;
+	struct csn_module_index modules;
+	size_t t, f;
+	int r = csn_module_index_init(&modules, snapshot, err);
+
+	if (r < 0)
+		return r;
+	if (reader->sources.count)
+		qsort(reader->sources.items, reader->sources.count, sizeof(struct source),
+		      compare_sources);
+	for (t = 0; t < snapshot->n_threads; t++) {
+		for (f = 0; f < snapshot->threads[t].n_frames; f++) {
+			struct csn_snapshot_frame *frame = &snapshot->threads[t].frames[f];
+			struct source wanted = { .id = frame->source_path }, *found = NULL;
+
+			if (wanted.id && reader->sources.count)
+				found = bsearch(&wanted, reader->sources.items,
+						reader->sources.count, sizeof(wanted),
+						compare_sources);
+			frame->source_path = found ? found->path : NULL;
+			if (!frame->build_id)
+				frame->build_id =
+					csn_module_index_find_build_id(&modules, frame->library);
+		}
+	}
+	csn_module_index_done(&modules);
+	return 0;
 }
 
 int csn_snapshot_read_json(const char *text, size_t length, struct csn_snapshot **ret_snapshot,
 			   struct csn_error *err)
 {
 	cleanup_(csn_snapshot_freep) struct csn_snapshot *snapshot = csn_snapshot_new();
-	cleanup_(reader_done) struct reader reader = { .snapshot = snapshot };
-	cleanup_json json_t *root = NULL;
+	cleanup_(reader_done) struct csn_reader reader = { .snapshot = snapshot };
 	struct csn_error local = CSN_ERROR_INIT;
 	int r;
 
 	if (!snapshot)
 		return csn_fail_nomem(err);
-	reader.arena = snapshot->arena;
 	if (!err)
 		err = &local;
-	r = csn_json_load(text, length, &root, err);
+	csn_json_reader_init(&reader.json, text, length);
+	reader.arena = snapshot->arena;
+	reader.scratch = (struct csn_buf)CSN_BUF_INIT(CSN_MAX_SNAPSHOT_JSON);
+	r = read_root(&reader, err);
+	/* A mistake in the JSON itself comes before what it seemed to say. */
+	if (reader.json.failed || r == 0)
+		r = csn_json_reader_check(&reader.json, true, err);
+	if (r == 0 && reader.out_of_memory)
+		r = csn_fail_nomem(err);
 	if (r == 0)
-		r = read_root(&reader, root, err);
+		r = check_required(&reader, err);
+	if (r == 0)
+		r = resolve(&reader, err);
 	if (r < 0)
 		return r;
 	*ret_snapshot = csn_take(snapshot);

@@ -1,0 +1,160 @@
+/* The member "threads" of a report: the bulk of a large one. */
+#include <string.h>
+
+#include "base/text.h"
+#include "snapshot/reader_internal.h"
+
+static int read_address(struct csn_reader *reader, void *object, struct csn_error *err)
+{
+	struct csn_snapshot_frame *frame = object;
+
+	(void)err;
+	frame->has_address = csn_reader_u64(reader, &frame->address);
+	return 0;
+}
+
+static int read_offset(struct csn_reader *reader, void *object, struct csn_error *err)
+{
+	struct csn_snapshot_frame *frame = object;
+
+	(void)err;
+	frame->has_offset = csn_reader_u64(reader, &frame->offset);
+	return 0;
+}
+
+static int read_kind(struct csn_reader *reader, void *object, struct csn_error *err)
+{
+	struct csn_snapshot_frame *frame = object;
+
+	(void)err;
+	frame->kind = csn_frame_kind_find(csn_reader_text(reader));
+	return 0;
+}
+
+static int read_registers(struct csn_reader *reader, void *object, struct csn_error *err)
+{
+	struct csn_snapshot_frame *frame = object;
+	struct csn_register *slot;
+	const char *name;
+	uint64_t value;
+
+	reader->registers.count = 0;
+	if (!csn_reader_enter(reader, '{'))
+		return 0;
+	while ((name = csn_json_next_member(&reader->json))) {
+		const char *kept = csn_reader_keep(reader, name, strlen(name));
+
+		if (!csn_reader_u64(reader, &value))
+			continue;
+		slot = csn_vec_push(&reader->registers, sizeof(*slot), CSN_MAX_SNAPSHOT_REGISTERS,
+				    "registers in a frame", err);
+		if (!slot)
+			return -(int)err->code;
+		*slot = (struct csn_register){ kept, value };
+	}
+	frame->registers = csn_reader_take(reader, &reader->registers, sizeof(*frame->registers),
+					   &frame->n_registers);
+	return 0;
+}
+
+#define FRAME(member) offsetof(struct csn_snapshot_frame, member)
+
+/* source_path holds the id of a sourceCode until the end. */
+static const struct csn_member frame_members[] = {
+	{ "address", CSN_MEMBER_OTHER, 0, read_address },
+	{ "funcName", CSN_MEMBER_TEXT, FRAME(function), NULL },
+	{ "library", CSN_MEMBER_TEXT, FRAME(library), NULL },
+	{ "unwind", CSN_MEMBER_OTHER, 0, read_kind },
+	{ "offset", CSN_MEMBER_OTHER, 0, read_offset },
+	{ "registers", CSN_MEMBER_OTHER, 0, read_registers },
+	{ "sourceCode", CSN_MEMBER_TEXT, FRAME(source_path), NULL },
+	{ "line", CSN_MEMBER_U32, FRAME(line), NULL },
+	{ "column", CSN_MEMBER_U32, FRAME(column), NULL },
+	{ "debug_identifier", CSN_MEMBER_TEXT, FRAME(build_id), NULL },
+	{ "inlined", CSN_MEMBER_FLAG, FRAME(inlined), NULL },
+	{ "faulted", CSN_MEMBER_FLAG, FRAME(faulted), NULL },
+	{ "signal_frame", CSN_MEMBER_FLAG, FRAME(signal_frame), NULL },
+	{ "guessed_frame", CSN_MEMBER_FLAG, FRAME(guessed), NULL },
+	{ NULL },
+};
+
+static int read_stack(struct csn_reader *reader, void *object, struct csn_error *err)
+{
+	struct csn_snapshot_thread *thread = object;
+	struct csn_snapshot_frame *frame;
+	char kind = csn_json_peek(&reader->json);
+	int r;
+
+	reader->frames.count = 0;
+	if (kind && kind != '[' && kind != 'n')
+		return csn_fail(err, CSN_E_FORMAT, "\"stack\" is no array");
+	if (!csn_reader_enter(reader, '['))
+		return 0;
+	while (csn_json_next_item(&reader->json)) {
+		frame = reader->n_frames++ < CSN_MAX_SNAPSHOT_FRAMES
+				? csn_vec_push(&reader->frames, sizeof(*frame),
+					       CSN_MAX_SNAPSHOT_FRAMES, "frames", err)
+				: NULL;
+		if (!frame && reader->n_frames > CSN_MAX_SNAPSHOT_FRAMES)
+			return csn_fail(err, CSN_E_LIMIT, "more than %u frames",
+					CSN_MAX_SNAPSHOT_FRAMES);
+		if (!frame)
+			return -(int)err->code;
+		r = csn_reader_object(reader, frame_members, frame, err);
+		if (r < 0)
+			return csn_wrap(err, "frame %zu", reader->frames.count - 1);
+	}
+	thread->frames = csn_reader_take(reader, &reader->frames, sizeof(*thread->frames),
+					 &thread->n_frames);
+	return 0;
+}
+
+#define THREAD(member) offsetof(struct csn_snapshot_thread, member)
+
+static const struct csn_member thread_members[] = {
+	{ "name", CSN_MEMBER_TEXT, THREAD(name), NULL },
+	{ "fault", CSN_MEMBER_FLAG, THREAD(fault), NULL },
+	{ "state", CSN_MEMBER_TEXT, THREAD(state), NULL },
+	{ "unwind_end", CSN_MEMBER_TEXT, THREAD(unwind_end), NULL },
+	{ "frames_left_out", CSN_MEMBER_U64, THREAD(frames_left_out), NULL },
+	{ "stack", CSN_MEMBER_OTHER, 0, read_stack },
+	{ NULL },
+};
+
+/* A canonical decimal is the tid and needs no key. */
+static void set_key(struct csn_snapshot_thread *thread, const char *key)
+{
+	char decimal[24];
+
+	if (!key || !csn_parse_i64(key, &thread->tid) || thread->tid < 0)
+		thread->tid = -1;
+	if (thread->tid < 0 || strcmp(csn_snapshot_thread_key(thread, decimal), key) != 0)
+		thread->key = key;
+}
+
+int csn_reader_threads(struct csn_reader *reader, void *object, struct csn_error *err)
+{
+	struct csn_snapshot *snapshot = object;
+	struct csn_snapshot_thread *thread;
+	const char *name, *key;
+	int r;
+
+	reader->threads.count = 0;
+	if (csn_json_peek(&reader->json) != '{')
+		return csn_fail(err, CSN_E_FORMAT, "is no object");
+	csn_json_enter(&reader->json, '{');
+	while ((name = csn_json_next_member(&reader->json))) {
+		key = csn_reader_keep(reader, name, strlen(name));
+		thread = csn_vec_push(&reader->threads, sizeof(*thread), CSN_MAX_SNAPSHOT_THREADS,
+				      "threads", err);
+		if (!thread)
+			return -(int)err->code;
+		set_key(thread, key);
+		r = csn_reader_object(reader, thread_members, thread, err);
+		if (r < 0)
+			return csn_wrap(err, "thread \"%.40s\"", key ? key : "");
+	}
+	snapshot->threads =
+		csn_reader_take(reader, &reader->threads, sizeof(*thread), &snapshot->n_threads);
+	return 0;
+}
