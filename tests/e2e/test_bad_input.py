@@ -3,11 +3,13 @@ and nothing lost."""
 
 import http.server
 import os
+import resource
 import subprocess
 import threading
 
 import pytest
 
+from support import kernel
 from support.world import World, wait_until
 
 
@@ -52,10 +54,20 @@ def full_disk(tmp_path):
     folder.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", folder], check=True)
     try:
-        (folder / "filler").write_bytes(b"x" * 60 * 1024)
         yield folder
     finally:
         subprocess.run(["umount", folder], check=True)
+
+
+def fill(folder):
+    """Takes the last byte of its file system."""
+    with open(folder / "filler", "wb", buffering=0) as file:
+        for size in (4096, 1):
+            try:
+                while True:
+                    file.write(b"x" * size)
+            except OSError:
+                pass
 
 
 def complaint(result, status, *words):
@@ -80,8 +92,8 @@ def configuration(world):
 def test_a_text_file_given_as_a_core(world, tmp_path, program):
     text = tmp_path / "notes.txt"
     text.write_text("not a core at all\n" * 10)
-    complaint(world.run(program, "--core", text, check=False, cwd=tmp_path), 2, text, "ELF")
-    assert list(tmp_path.iterdir()) == [world.root] or not list(tmp_path.glob("*.btt"))
+    complaint(world.run(program, "--core", text, check=False, cwd=tmp_path), 2, text, "not a core")
+    assert not list(tmp_path.glob("*.btt"))
 
 
 @pytest.mark.parametrize("program", ["ptrace", "bt"])
@@ -91,14 +103,27 @@ def test_a_missing_core(world, tmp_path, program):
               "No such file")
 
 
+@pytest.fixture(scope="module")
+def kernel_core(core, tmp_path_factory):
+    """A core as the kernel writes it: threads first, then memory."""
+    folder = tmp_path_factory.mktemp("kernel")
+    with kernel.core_pattern(f"{folder}/core"):
+        process = subprocess.Popen([core.parent / "sleeper"], preexec_fn=lambda: resource.setrlimit(
+            resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2))
+        process.send_signal(6)
+        process.wait()
+    return next(folder.glob("core*"))
+
+
+@pytest.mark.system
 @pytest.mark.parametrize("keep", [0.3, 0.6, 0.9])
-def test_a_truncated_core_is_partial_and_says_so(world, core, tmp_path, keep):
+def test_a_truncated_core_is_partial_and_says_so(world, kernel_core, tmp_path, keep):
     cut = tmp_path / "cut"
-    whole = core.read_bytes()
+    whole = kernel_core.read_bytes()
     cut.write_bytes(whole[: int(len(whole) * keep)])
     out = tmp_path / "cut.btt"
     result = world.run("ptrace", "-o", out, "--core", cut, check=False)
-    complaint(result, 1, "trunc")
+    complaint(result, 1, "cut short")
     text = subprocess.run(["zstdcat", out], capture_output=True, text=True, check=True).stdout
     assert '"truncated"' in text
 
@@ -121,16 +146,23 @@ def test_a_process_that_does_not_exist(world):
 
 
 def test_ptrace_on_a_full_disk(world, core, full_disk):
+    fill(full_disk)
     result = world.run("ptrace", "-o", full_disk / "s.btt", "--core", core, check=False)
     complaint(result, 2, "No space left")
     assert [path.name for path in full_disk.iterdir()] == ["filler"]
 
 
 def test_the_helper_on_a_full_disk(world, core, full_disk):
-    result = subprocess.run([world.sbin / "coresnap-archive", "--file", core, "--root", full_disk],
+    spool = full_disk / "var/coresnap/archive"
+    for stage_name in ("pending", "sending", "assets"):
+        (spool / stage_name).mkdir(parents=True, mode=0o700)
+    fill(full_disk)
+    result = subprocess.run([world.sbin / "coresnap-archive", "--root", full_disk, "--file", core],
                             capture_output=True, text=True)
-    assert result.returncode != 0
-    assert "No space left" in result.stderr or "No such file" in result.stderr, result.stderr
+    assert result.returncode == 75, result.stderr
+    assert "No space left" in result.stderr or "quota" in result.stderr, result.stderr
+    assert list((spool / "pending").iterdir()) == []
+    assert core.exists()
 
 
 def test_coroner_without_configuration(world, snapshot, tmp_path):
@@ -238,23 +270,17 @@ def test_a_full_disk_under_the_server_loses_nothing(stage, tmp_path, snapshot):
     made = World(stage, root)
     data = root / "var/lib/coronerd"
     data.mkdir(parents=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "none", data], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "none", data], check=True)
     try:
         made.start_server()
         made.set_up()
         cf = root / "usr/local/etc/coroner.cf"
-        filler = data / "filler"
-        with open(filler, "wb", buffering=0) as file:
-            try:
-                while True:
-                    file.write(b"x" * 4096)
-            except OSError:
-                pass
+        fill(data)
         result = made.run("coroner", "-c", cf, "put", "blackhole", "blackhole", snapshot,
                           check=False)
         complaint(result, 75)
         assert snapshot.exists()
-        filler.unlink()
+        (data / "filler").unlink()
 
         def sent():
             return made.run("coroner", "-c", cf, "put", "blackhole", "blackhole", snapshot,
