@@ -3,50 +3,6 @@
 #include <string.h>
 
 #include "analyze/facts_internal.h"
-#include "base/buf.h"
-#include "base/cleanup.h"
-#include "base/limits.h"
-
-/* The note may hold unsigned 64-bit numbers, which the JSON library refuses: those become strings,
- * which csn_json_number_u64 reads as well. */
-static void csn_quote_large_numbers(const char *text, size_t size, struct csn_buf *out)
-{
-	bool in_string = false;
-
-	for (size_t i = 0; i < size;) {
-		size_t digits = 0;
-
-		while (!in_string && i + digits < size && text[i + digits] >= '0' &&
-		       text[i + digits] <= '9')
-			digits++;
-		if (digits > 18)
-			csn_buf_printf(out, "\"%.*s\"", (int)digits, text + i);
-		else if (digits)
-			csn_buf_append(out, text + i, digits);
-		i += digits;
-		if (digits)
-			continue;
-		if (in_string && text[i] == '\\' && i + 1 < size)
-			csn_buf_putc(out, text[i++]);
-		else if (text[i] == '"')
-			in_string = !in_string;
-		csn_buf_putc(out, text[i++]);
-	}
-}
-
-static json_t *csn_facts_from_note(const struct csn_target *target)
-{
-	cleanup_(csn_buf_done) struct csn_buf text = CSN_BUF_INIT(2 * CSN_MAX_CORESNAP_NOTE);
-	json_t *facts = NULL;
-
-	csn_quote_large_numbers(target->coresnap_note, target->coresnap_note_size, &text);
-	if (!csn_buf_ok(&text) || csn_json_load(csn_buf_text(&text), text.size, &facts, NULL) < 0)
-		return NULL;
-	if (json_is_object(facts))
-		return facts;
-	json_decref(facts);
-	return NULL;
-}
 
 int csn_facts_read(const struct csn_target *target, json_t **ret_facts, const char **ret_complaint,
 		   struct csn_error *err)
@@ -57,9 +13,13 @@ int csn_facts_read(const struct csn_target *target, json_t **ret_facts, const ch
 	if (target->live) {
 		facts = csn_facts_from_proc(target->process.pid);
 	} else if (target->coresnap_note) {
-		facts = csn_facts_from_note(target);
-		if (!facts)
+		if (csn_json_load(target->coresnap_note, target->coresnap_note_size, &facts, NULL) <
+			    0 ||
+		    !json_is_object(facts)) {
+			json_decref(facts);
+			facts = NULL;
 			*ret_complaint = "the CORESNAP note of the core is broken and was ignored";
+		}
 	}
 	if (!facts)
 		facts = json_object();

@@ -52,18 +52,21 @@ static void put_key(struct csn_json *json, const struct line *line)
 	csn_json_key(json, name);
 }
 
-/* A decimal number of any sign at text; *ret_end behind it. Big ones come out unsigned. */
+/* A decimal number of any sign at text; *ret_end behind it. Beyond 63 bits (the kernel's "no
+ * limit") JSON readers differ, so that is null. */
 static bool put_number(struct csn_json *json, const char *text, const char **ret_end)
 {
+	long long value;
 	char *end;
 
 	if (!isdigit((unsigned char)text[text[0] == '-']))
 		return false;
 	errno = 0;
-	if (text[0] == '-')
-		csn_json_int(json, strtoll(text, &end, 10));
+	value = strtoll(text, &end, 10);
+	if (errno)
+		csn_json_null(json);
 	else
-		csn_json_uint(json, strtoull(text, &end, 10));
+		csn_json_int(json, value);
 	*ret_end = end;
 	return true;
 }

@@ -5,7 +5,8 @@
  *	<archive>/assets/<uuid>/    files of the dead that its user could not open at their paths
  *	<archive>/kept/<uuid>       cores kept after analysis (keep.core), until purge
  *	<beside>/{policy,rate,log}  compiled settings, crash-loop table, log; <beside> holds
- *<archive> <beside>/state/<uuid>       what is known of an object that is not done (JSON)
+<archive>
+ *	<beside>/state/<uuid>       what is known of an object that is not done (JSON)
  *
  * A name in pending/ or sending/ is always whole: files are published (base/io.h), never written
  * in place. Where the same uuid is in both, the snapshot is complete and the core is spent. All
