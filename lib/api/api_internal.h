@@ -30,6 +30,8 @@ enum csn_api_code {
 
 #define CSN_API_ENDPOINTS 8
 #define CSN_API_THROTTLE_SLOTS 512
+/* More logins at once are turned away: they hold threads that others need. */
+#define CSN_API_LOGINS 4
 
 struct csn_api_throttle_slot {
 	uint64_t who; /* hash of a peer or a user name */
@@ -49,6 +51,7 @@ struct csn_api {
 	char grace_peer[64];               /* may make one redacted read */
 	int64_t grace_until_ns;
 	struct csn_api_throttle_slot throttle[CSN_API_THROTTLE_SLOTS];
+	unsigned n_hashing;      /* logins at work or waiting for their turn */
 	pthread_mutex_t hashing; /* one Argon2id at a time: each takes 64 MiB */
 };
 

@@ -113,6 +113,27 @@ static void reply_login(struct csn_api *api, struct csn_http_exchange *exchange,
 	csn_http_reply_json(exchange, 200);
 }
 
+static bool enter_hashing(struct csn_api *api)
+{
+	bool may;
+
+	pthread_mutex_lock(&api->lock);
+	may = api->n_hashing < CSN_API_LOGINS;
+	api->n_hashing += may;
+	pthread_mutex_unlock(&api->lock);
+	if (may)
+		pthread_mutex_lock(&api->hashing);
+	return may;
+}
+
+static void leave_hashing(struct csn_api *api)
+{
+	pthread_mutex_unlock(&api->hashing);
+	pthread_mutex_lock(&api->lock);
+	api->n_hashing--;
+	pthread_mutex_unlock(&api->lock);
+}
+
 static void login_by_password(struct csn_api *api, struct csn_http_exchange *exchange,
 			      const char *username, const char *password)
 {
@@ -127,9 +148,12 @@ static void login_by_password(struct csn_api *api, struct csn_http_exchange *exc
 		refuse_login(exchange, text);
 		return;
 	}
-	pthread_mutex_lock(&api->hashing);
+	if (!enter_hashing(api)) {
+		refuse_login(exchange, "too many logins at once; try again");
+		return;
+	}
 	r = csn_accounts_login(api->store, username, password, &user, &err);
-	pthread_mutex_unlock(&api->hashing);
+	leave_hashing(api);
 	if (r == 0 || r == -CSN_E_DENIED)
 		csn_api_throttle_note(api, exchange->request.peer, username, r == 0);
 	if (r == 0)

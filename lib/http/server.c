@@ -419,7 +419,7 @@ int csn_http_server_run(struct csn_http_server *server, struct csn_error *err)
 		flags |= MHD_USE_TLS;
 	server->daemon = MHD_start_daemon(
 		flags, 0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET, server->fd,
-		MHD_OPTION_THREAD_POOL_SIZE, options->threads ? options->threads : 2u,
+		MHD_OPTION_THREAD_POOL_SIZE, options->threads ? options->threads : 8u,
 		MHD_OPTION_CONNECTION_LIMIT, options->connections ? options->connections : 2000u,
 		MHD_OPTION_CONNECTION_TIMEOUT, options->timeout_s ? options->timeout_s : 60u,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(128 * CSN_KIB),

@@ -24,7 +24,7 @@ struct csn_http_server_options {
 	const char *address;  /* "127.0.0.1", "::1", "0.0.0.0", "::" (both families) */
 	uint16_t port;        /* 0: any free one */
 	unsigned role;        /* handed to the handler */
-	unsigned threads;     /* 0: 2 */
+	unsigned threads;     /* 0: 8; a connection stays with its thread */
 	unsigned connections; /* at once; 0: 2000 */
 	unsigned backlog;     /* 0: 1024 */
 	unsigned timeout_s;   /* of an idle connection; 0: 60 */

@@ -6,15 +6,15 @@
 
 #define COLUMN(name, type, format, text) \
 	{ \
-		name, type, format, text, true \
+		name, format, text, type, true \
 	}
 #define NUMBER(name, format, text) \
 	{ \
-		name, CSN_TYPE_UINT64, format, text, false \
+		name, format, text, CSN_TYPE_UINT64, false \
 	}
 #define TEXT(name, format, text) \
 	{ \
-		name, CSN_TYPE_DICTIONARY, format, text, false \
+		name, format, text, CSN_TYPE_DICTIONARY, false \
 	}
 
 static const struct csn_builtin_attribute builtins[] = {

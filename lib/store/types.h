@@ -84,10 +84,8 @@ struct csn_attribute_value {
 
 /* The definition that every project starts from, NULL when the name is not ours. Static memory. */
 struct csn_builtin_attribute {
-	const char *name;
+	const char *name, *format, *description;
 	enum csn_attribute_type type;
-	const char *format;
-	const char *description;
 	bool column; /* of every object: not stored as an attribute */
 };
 

@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -446,6 +447,8 @@ static void names_are_unique_within_their_universe(void **state)
 	json_decref(row);
 }
 
+#define LARGE 300000
+
 /* The child submits and writes each acknowledged uuid to the pipe; it is killed; whatever was
  * acknowledged is there once, whole. */
 static void submit_forever(const char *folder, int pipe_fd)
@@ -460,6 +463,11 @@ static void submit_forever(const char *folder, int pipe_fd)
 		struct csn_receipt receipt;
 		uint8_t uuid[16];
 
+		/* Every fifth is too large for a pack. */
+		if (n % 5 == 4) {
+			made->object.data = csn_arena_alloc(made->arena, LARGE);
+			made->object.size_bytes = LARGE;
+		}
 		memcpy(uuid, made->uuid, 16);
 		if (csn_objects_submit_wait(store, made, &receipt, &err) < 0)
 			_exit(4);
@@ -507,8 +515,113 @@ static void killed_at_any_moment_keeps_what_was_acknowledged_once(void **state)
 		struct csn_error err;
 
 		assert_int_equal(csn_objects_read(lab->store, 1, id, &out, &info, &err), 0);
-		assert_string_equal(csn_buf_text(&out), "{\"a\":1}");
+		if (out.size != LARGE)
+			assert_string_equal(csn_buf_text(&out), "{\"a\":1}");
 	}
+}
+
+static void run_sql(const struct lab *lab, const char *file, const char *text)
+{
+	char path[128];
+	sqlite3 *db = NULL;
+
+	snprintf(path, sizeof(path), "%s/%s", lab->folder, file);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+static void older_catalogs_are_brought_forward(void **state)
+{
+	struct lab *lab = *state;
+	cleanup_json json_t *universe = create(lab, "universe", json_pack("{s:s}", "name", "acme"));
+	cleanup_json json_t *project =
+		create(lab, "project", json_pack("{s:i,s:s}", "universe", 1, "name", "demo"));
+	cleanup_json json_t *token = NULL;
+
+	csn_store_close(csn_take(lab->store));
+	run_sql(lab, "catalog.db",
+		"DROP TABLE cfg_metric; ALTER TABLE cfg_api_token DROP COLUMN metadata");
+	lab_reopen(lab);
+	token = create(lab, "api_token",
+		       json_pack("{s:i,s:s,s:s}", "project", 1, "capabilities", "error:post",
+				 "metadata", "{}"));
+	assert_string_equal(csn_json_get_string(token, "metadata", ""), "{}");
+	assert_string_equal(csn_json_get_string(token, "capabilities", ""), "error:post");
+}
+
+static void newer_stores_are_refused(void **state)
+{
+	static const char *const files[] = { "index.db", "catalog.db" };
+	struct lab *lab = *state;
+
+	csn_store_close(csn_take(lab->store));
+	for (size_t i = 0; i < csn_countof(files); i++) {
+		struct csn_error err;
+
+		run_sql(lab, files[i], "PRAGMA user_version=99");
+		assert_int_equal(csn_store_open(lab->folder, &lab->store, &err),
+				 -CSN_E_UNSUPPORTED);
+		assert_non_null(strstr(err.text, files[i]));
+		assert_non_null(strstr(err.text, "newer"));
+		run_sql(lab, files[i], "PRAGMA user_version=1");
+	}
+	lab_reopen(lab);
+}
+
+/* What a kill between writing the blobs and committing the rows leaves behind. */
+static void bytes_behind_the_last_commit_are_taken_back(void **state)
+{
+	struct lab *lab = *state;
+	static const char *const strays[] = { "packs/00000002.pack",
+					      "files/000000/0000000000000007" };
+	cleanup_(csn_buf_done) struct csn_buf out = CSN_BUF_INIT(1 << 20);
+	struct csn_object_file info;
+	struct csn_error err;
+	struct stat before, after;
+	char path[128];
+	uint64_t id = submit(lab, submission("h", 1, FP_A)).id;
+	int fd;
+
+	csn_store_close(csn_take(lab->store));
+	snprintf(path, sizeof(path), "%s/packs/00000001.pack", lab->folder);
+	assert_int_equal(stat(path, &before), 0);
+	fd = open(path, O_WRONLY | O_APPEND);
+	assert_int_equal(write(fd, "half a record", 13), 13);
+	close(fd);
+	snprintf(path, sizeof(path), "%s/files/000000", lab->folder);
+	assert_int_equal(mkdir(path, 0700), 0);
+	for (size_t i = 0; i < csn_countof(strays); i++) {
+		snprintf(path, sizeof(path), "%s/%s", lab->folder, strays[i]);
+		assert_int_equal(csn_write_file(AT_FDCWD, path, "x", 1, 0600, &err), 0);
+	}
+	lab_reopen(lab);
+	for (size_t i = 0; i < csn_countof(strays); i++) {
+		snprintf(path, sizeof(path), "%s/%s", lab->folder, strays[i]);
+		assert_int_equal(stat(path, &after), -1);
+	}
+	snprintf(path, sizeof(path), "%s/packs/00000001.pack", lab->folder);
+	assert_int_equal(stat(path, &after), 0);
+	assert_int_equal(after.st_size, before.st_size);
+	assert_int_equal(csn_objects_read(lab->store, 1, id, &out, &info, &err), 0);
+}
+
+static void damaged_documents_are_not_handed_out(void **state)
+{
+	struct lab *lab = *state;
+	cleanup_(csn_buf_done) struct csn_buf out = CSN_BUF_INIT(1 << 20);
+	struct csn_object_file info;
+	struct csn_error err;
+	uint64_t id = submit(lab, submission("h", 1, FP_A)).id;
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/packs/00000001.pack", lab->folder);
+	fd = open(path, O_WRONLY);
+	assert_int_equal(pwrite(fd, "X", 1, 34), 1);
+	close(fd);
+	assert_int_equal(csn_objects_read(lab->store, 1, id, &out, &info, &err), -CSN_E_FORMAT);
+	assert_non_null(strstr(err.text, "damaged"));
 }
 
 #define WITH_LAB(test) cmocka_unit_test_setup_teardown(test, lab_open, lab_close)
@@ -527,6 +640,10 @@ int main(void)
 		WITH_LAB(second_opener_of_a_folder_is_refused),
 		WITH_LAB(accounts_hash_what_they_keep),
 		WITH_LAB(names_are_unique_within_their_universe),
+		WITH_LAB(older_catalogs_are_brought_forward),
+		WITH_LAB(newer_stores_are_refused),
+		WITH_LAB(bytes_behind_the_last_commit_are_taken_back),
+		WITH_LAB(damaged_documents_are_not_handed_out),
 		WITH_LAB(killed_at_any_moment_keeps_what_was_acknowledged_once),
 	};
 
