@@ -4,14 +4,14 @@
  *	<archive>/sending/<uuid>    a whole snapshot, waiting for the server
  *	<archive>/assets/<uuid>/    files of the dead that its user could not open at their paths
  *	<archive>/kept/<uuid>       cores kept after analysis (keep.core), until purge
- *	<beside>/{policy,rate,log}  compiled settings, crash-loop table, log; <beside> holds
-<archive>
+ *	<beside>/{policy,rate,log}  compiled settings, crash-loop table, log
  *	<beside>/state/<uuid>       what is known of an object that is not done (JSON)
  *
- * A name in pending/ or sending/ is always whole: files are published (base/io.h), never written
- * in place. Where the same uuid is in both, the snapshot is complete and the core is spent. All
- * access is relative to folders opened once, without following symlinks; folders are 0700 and
- * belong to one user. Removing and moving sync the folder. Names that are no uuid are ignored.
+ * <beside> is the folder that holds <archive>. A name in pending/ or sending/ is always whole:
+ *files are published (base/io.h), never written in place. Where the same uuid is in both, the
+ *snapshot is complete and the core is spent. All access is relative to folders opened once, without
+ *following symlinks; folders are 0700 and belong to one user. Removing and moving sync the folder.
+ *Names that are no uuid are ignored.
  *
  * Not thread-safe per struct; any number of processes may use one spool (see csn_spool_lock). */
 #ifndef CSN_SPOOL_SPOOL_H
