@@ -8,10 +8,10 @@
  *	<beside>/state/<uuid>       what is known of an object that is not done (JSON)
  *
  * <beside> is the folder that holds <archive>. A name in pending/ or sending/ is always whole:
- *files are published (base/io.h), never written in place. Where the same uuid is in both, the
- *snapshot is complete and the core is spent. All access is relative to folders opened once, without
- *following symlinks; folders are 0700 and belong to one user. Removing and moving sync the folder.
- *Names that are no uuid are ignored.
+ * files are published (base/io.h), never written in place. Where the same uuid is in both, the
+ * snapshot is complete and the core is spent. All access is relative to folders opened once,
+ * without following symlinks; folders are 0700 and belong to one user. Removing and moving sync
+ * the folder. Names that are no uuid are ignored.
  *
  * Not thread-safe per struct; any number of processes may use one spool (see csn_spool_lock). */
 #ifndef CSN_SPOOL_SPOOL_H

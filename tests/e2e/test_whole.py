@@ -59,7 +59,7 @@ def crash(program):
 
 def full_core_size(folder):
     """Bytes of the kernel's own core of the same vim."""
-    with terminal.vim(env={}) as pid:
+    with terminal.vim() as pid:
         kernel.write(kernel.PATTERN, f"{folder}/full.core")
         kernel.write("/proc/sys/kernel/core_uses_pid", "0")
         resource.prlimit(pid, resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2)
@@ -162,7 +162,7 @@ def test_ten_crashes_while_the_server_is_down_arrive_in_order_by_themselves(worl
 
 def test_a_crash_with_every_daemon_dead_waits_and_is_sent_at_the_next_start(world, crasher):
     pid = crash(crasher)
-    assert len(world.spooled()) == 1
+    wait_until(world.spooled, "a core in pending/")
     listed = world.run("coresnap", "list").stdout
     assert re.search(r"^pending/[0-9a-f]{8}-[0-9a-f]{3}\.\.\. c-[a-] null ", listed, re.M), listed
     world.start_daemon()

@@ -32,7 +32,7 @@ def in_terminal(argv, env=None, until=None, timeout=10):
         os.close(master)
 
 
-def vim(path="", **keywords):
-    """vim without anybody's settings, ready for input."""
-    argv = ["vim", "-u", "NONE", "-i", "NONE", "-n"] + ([path] if path else [])
-    return in_terminal(argv, until=b"\x1b[", **keywords)
+def vim(path="", env=None, **keywords):
+    """vim as installed, without anybody's settings, ready for input."""
+    argv = ["vim", "-n", "-i", "NONE"] + ([path] if path else [])
+    return in_terminal(argv, until=b"VIM", env={"HOME": "/nonexistent", **(env or {})}, **keywords)
