@@ -100,11 +100,12 @@ static void csn_facts_cpu(json_t *facts, const char *text)
 		line += *line == '\n';
 		length = strcspn(line, " \n");
 		if (strncmp(line, "cpu ", 4) == 0) {
-			char *at = (char *)(uintptr_t)line + 4;
+			const char *at = line + 4;
+			char *end;
 
-			for (size_t i = 0; i < csn_countof(names); i++)
+			for (size_t i = 0; i < csn_countof(names); i++, at = end)
 				json_object_set_new(cpu, names[i],
-						    json_integer(strtoll(at, &at, 10)));
+						    json_integer(strtoll(at, &end, 10)));
 		} else if (strncmp(line, "cpu", 3) == 0) {
 			count++;
 		} else if (length && length < 32 && line[length] == ' ') {

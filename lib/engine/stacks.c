@@ -170,11 +170,8 @@ static int csn_walk(struct csn_stacks *stacks, struct csn_unwind_cursor *cursor,
 		size_t count = stacks->n_frames - begin, place = stacks->n_frames;
 
 		if (depth && count >= depth) {
-			if (!tail)
-				place = SIZE_MAX;
-			else
-				place = begin + head + oldest;
-			oldest = tail ? (oldest + 1) % tail : 0;
+			place = tail ? begin + head + oldest : SIZE_MAX;
+			oldest = oldest + 1 < tail ? oldest + 1 : 0;
 			left_out++;
 		} else {
 			if (!csn_grow(&stacks->frames, stacks->n_frames, &stacks->capacity,
@@ -275,7 +272,7 @@ static int csn_store_thread(struct csn_stacks *stacks, struct csn_snapshot_threa
 					 sizeof(*stored->frames));
 	if (!stored->frames)
 		return csn_fail_nomem(err);
-	for (size_t i = 0; i < stored->n_frames && result == 0; i++) {
+	for (size_t i = 0; raw && i < stored->n_frames && result == 0; i++) {
 		csn_store_frame(stacks, &raw[i], &stored->frames[i]);
 		if (i == 0)
 			result = csn_store_all(stacks, &thread->registers, &stored->frames[0], err);
@@ -303,7 +300,7 @@ static int csn_order_threads(struct csn_engine *engine, const struct csn_thread 
 {
 	const struct csn_target *target = engine->target;
 	const struct csn_thread **order =
-		csn_arena_array(engine->snapshot->arena, target->n_threads + 1, sizeof(*order));
+		csn_arena_array(engine->snapshot->arena, target->n_threads + 1, sizeof(void *));
 	size_t count = 0;
 
 	if (!order)

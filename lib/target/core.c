@@ -77,7 +77,7 @@ static void csn_core_close(struct csn_target *target)
 	struct csn_core *core = target->impl;
 
 	if (core && core->data)
-		munmap((void *)(uintptr_t)core->data, core->size);
+		munmap(core->data, core->size);
 }
 
 static const struct csn_target_ops csn_core_ops = {
@@ -263,7 +263,7 @@ static int csn_core_fill(struct csn_target *target, const struct csn_span *image
 			 struct csn_error *err)
 {
 	struct csn_core_files files = { 0 };
-	struct csn_elf_header header;
+	struct csn_elf_header header = { 0 };
 	int result = csn_core_check_kind(image, &header, err);
 
 	if (result < 0)
@@ -321,7 +321,7 @@ int csn_core_open_fd(int fd, const char *name, struct csn_target **ret_target,
 		     struct csn_error *err)
 {
 	cleanup_(csn_target_freep) struct csn_target *target = csn_target_new(&csn_core_ops);
-	struct csn_span image;
+	struct csn_span image = csn_span_of("", 0);
 	int result;
 
 	if (!target)

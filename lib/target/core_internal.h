@@ -14,7 +14,7 @@ struct csn_core_segment {
 };
 
 struct csn_core {
-	const uint8_t *data; /* the mapped file */
+	uint8_t *data; /* the mapped file, read-only */
 	size_t size;
 	struct csn_core_segment *segments; /* by start, not overlapping */
 	size_t n_segments;

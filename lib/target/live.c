@@ -57,8 +57,13 @@ struct csn_live {
 static size_t csn_live_read_now(const struct csn_live *live, csn_addr addr, void *data, size_t size)
 {
 	struct iovec local = { data, size };
-	struct iovec remote = { (void *)(uintptr_t)addr, size };
-	ssize_t got = process_vm_readv((pid_t)live->pid, &local, 1, &remote, 1, 0);
+	struct iovec remote = { NULL, size };
+	uintptr_t place = addr;
+	ssize_t got;
+
+	/* An address of the other process, which is no pointer of ours. */
+	memcpy(&remote.iov_base, &place, sizeof(place));
+	got = process_vm_readv((pid_t)live->pid, &local, 1, &remote, 1, 0);
 
 	if (got <= 0 && live->mem_fd >= 0)
 		got = pread(live->mem_fd, data, size, (off_t)addr);
@@ -106,7 +111,7 @@ static void csn_live_release(struct csn_live *live)
 
 		if (thread->state == CSN_LIVE_STOPPED)
 			ptrace(PTRACE_DETACH, (pid_t)thread->tid, NULL,
-			       (void *)(uintptr_t)thread->pending_signal);
+			       (unsigned long)thread->pending_signal);
 		/* One that never stopped is let go by the kernel when we exit. */
 		thread->state = CSN_LIVE_GONE;
 	}
@@ -286,7 +291,7 @@ static void csn_live_copy(struct csn_target *target, struct csn_live *live)
 		struct iovec vector = { words, sizeof(words) };
 
 		if (thread->state != CSN_LIVE_STOPPED ||
-		    ptrace(PTRACE_GETREGSET, (pid_t)thread->tid, (void *)(uintptr_t)NT_PRSTATUS,
+		    ptrace(PTRACE_GETREGSET, (pid_t)thread->tid, (unsigned long)NT_PRSTATUS,
 			   &vector) < 0)
 			continue;
 		csn_arch_read_user(target->arch, csn_span_of(words, vector.iov_len),
@@ -302,7 +307,7 @@ static void csn_live_copy(struct csn_target *target, struct csn_live *live)
 static int csn_live_stop_and_copy(struct csn_target *target, struct csn_live *live,
 				  struct csn_error *err)
 {
-	size_t n_new;
+	size_t n_new = 0;
 	int64_t begin;
 	int result = csn_live_seize(live, false, &n_new, err);
 
@@ -335,13 +340,13 @@ static int csn_stack_compare(const void *a, const void *b)
 static int csn_live_index_stacks(struct csn_target *target, struct csn_live *live,
 				 struct csn_error *err)
 {
-	live->stacks = csn_arena_array(target->arena, live->n_threads + 1, sizeof(*live->stacks));
+	live->stacks = csn_arena_array(target->arena, live->n_threads + 1, sizeof(void *));
 	if (!live->stacks)
 		return csn_fail_nomem(err);
 	for (size_t i = 0; i < live->n_threads; i++)
 		if (live->threads[i].stack_size)
 			live->stacks[live->n_stacks++] = &live->threads[i];
-	qsort(live->stacks, live->n_stacks, sizeof(struct csn_live_thread *), csn_stack_compare);
+	qsort(live->stacks, live->n_stacks, sizeof(void *), csn_stack_compare);
 	return 0;
 }
 
@@ -388,7 +393,7 @@ static int csn_live_fill_threads(struct csn_target *target, struct csn_live *liv
 
 static void csn_live_fill_auxv(struct csn_target *target, int64_t pid)
 {
-	cleanup_(csn_buf_done) struct csn_buf text = CSN_BUF_INIT(16 * CSN_MAX_AUXV);
+	cleanup_(csn_buf_done) struct csn_buf text = CSN_BUF_INIT(16ull * CSN_MAX_AUXV);
 
 	if (csn_proc_read(pid, "auxv", &text, NULL) < 0 || !text.size)
 		return;

@@ -284,6 +284,8 @@ static enum csn_recovered csn_unwind_register(struct csn_unwind_cursor *cursor,
 {
 	const struct csn_arch *arch = cursor->unwinder->arch;
 
+	*addr = 0;
+	*ret_value = 0;
 	switch ((enum csn_cfi_kind)rule->kind) {
 	case CSN_CFI_UNDEFINED:
 		return CSN_UNDEFINED;
@@ -320,7 +322,7 @@ static bool csn_unwind_by_cfi(struct csn_unwind_cursor *cursor, const struct csn
 	const struct csn_arch *arch = cursor->unwinder->arch;
 	struct csn_registers caller = { 0 };
 	uint64_t value = 0;
-	csn_addr cfa, addr = 0;
+	csn_addr cfa = 0, addr = 0;
 
 	if (!csn_unwind_cfa(cursor, row, &cfa))
 		return false;
