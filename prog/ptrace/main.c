@@ -1,6 +1,3 @@
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "base/cleanup.h"
 #include "ptrace.h"
 
@@ -13,31 +10,11 @@ static const char ptrace_notes[] =
 	"are not in this release.\n"
 	"Exit status: 0 whole; 1 written, but partial; 2 failed; 64 usage.";
 
-static int ptrace_refuse(const struct csn_program *program, const struct ptrace_options *options)
-{
-	const struct {
-		bool given;
-		const char *name;
-	} later[] = {
-		{ options->globals != NULL, "--globals" },
-		{ options->stale_pointer, "--stale-pointer" },
-		{ options->security, "--security" },
-		{ options->source, "--source" },
-	};
-
-	for (size_t i = 0; i < csn_countof(later); i++)
-		if (later[i].given)
-			return csn_usage_error(program, "%s: not in this release", later[i].name);
-	return -1;
-}
-
 static int ptrace_main(const struct csn_program *program, struct ptrace_options *options, int argc,
 		       char **argv)
 {
 	int first, n, status = csn_options_parse(program, argc, argv, &first);
 
-	if (status < 0)
-		status = ptrace_refuse(program, options);
 	if (status >= 0)
 		return status;
 	n = argc - first;

@@ -49,6 +49,27 @@ static bool ptrace_parse_tid(const char *text, int64_t *ret_tid)
 	return csn_parse_i64(text, ret_tid) && *ret_tid > 0;
 }
 
+static int ptrace_refuse(const struct ptrace_options *options)
+{
+	const struct {
+		bool given;
+		const char *name;
+	} later[] = {
+		{ options->globals != NULL, "--globals" },
+		{ options->stale_pointer, "--stale-pointer" },
+		{ options->security, "--security" },
+		{ options->source, "--source" },
+	};
+
+	for (size_t i = 0; i < csn_countof(later); i++) {
+		if (!later[i].given)
+			continue;
+		fprintf(stderr, "ptrace: %s: not in this release; leave it out\n", later[i].name);
+		return CSN_EXIT_USAGE;
+	}
+	return -1;
+}
+
 /* -1 to go on, or the exit status. */
 static int ptrace_check(struct ptrace_run *run)
 {
@@ -197,8 +218,10 @@ int ptrace_run(const struct ptrace_options *options, const char *pid, const char
 	cleanup_(csn_target_freep) struct csn_target *target = NULL;
 	struct ptrace_run run = { .options = options, .subject = pid ? pid : options->core };
 	struct csn_error err = CSN_ERROR_INIT;
-	int status = ptrace_check(&run);
+	int status = ptrace_refuse(options);
 
+	if (status < 0)
+		status = ptrace_check(&run);
 	if (status < 0) {
 		if (csn_engine_open(pid, options->core, &target, &err) < 0)
 			status = ptrace_fail(run.subject, &err);
