@@ -402,6 +402,7 @@ int csn_service_run(struct csn_service *service, struct csn_error *err)
 	start_work(service);
 	/* One event at a time: handling one may end what another belongs to. */
 	while (!is_finished(service)) {
+		metrics_write(service);
 		arm_timer(service);
 		n = epoll_wait(service->epoll_fd, &event, 1, -1);
 		if (n < 0 && errno != EINTR)

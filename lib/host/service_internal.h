@@ -62,6 +62,7 @@ struct csn_service {
 	int64_t quota_due_ns; /* monotonic; 0 none */
 	int64_t purge_due_ns; /* monotonic; 0 now, INT64_MAX never */
 	size_t n_sent, n_failed;
+	char metrics[1024]; /* as last written */
 };
 
 /* jobs.c */
@@ -98,6 +99,9 @@ void outcome_settle_core(struct csn_service *service, const char *uuid, bool par
 void purge_old(struct csn_service *service, int64_t now_ns);
 /* An object came: at the latest purge.age from now it is time to look. */
 void purge_expect(struct csn_service *service);
+
+/* metrics.c */
+void metrics_write(struct csn_service *service);
 
 /* service.c */
 int service_watch(struct csn_service *service, int fd, struct watch *watch, struct csn_error *err)

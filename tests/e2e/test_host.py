@@ -356,6 +356,18 @@ def test_the_daemon_purges_what_is_too_old(make_host):
     assert host.empty()
 
 
+def test_metrics_follow_what_happens(make_host, tmp_path):
+    path = tmp_path / "coresnap.prom"
+    host = make_host(f"metrics.path = {path}\n")
+    host.start()
+    wait_until(path.exists, "metrics")
+    assert "coresnap_sent_total 0\n" in path.read_text()
+    host.place()
+    wait_until(lambda: "coresnap_sent_total 1\n" in path.read_text(), "the count")
+    assert 'coresnap_objects{stage="pending"} 0\n' in path.read_text()
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
 def test_an_idle_daemon_sleeps(host):
     host.start()
     host.place()
