@@ -40,6 +40,7 @@ struct csn_stacks {
 	size_t n_lookups, lookups_capacity;
 	uint32_t *slots; /* malloc; open addressing, index + 1 */
 	size_t n_slots;
+	bool over_budget;               /* and told so */
 	struct csn_named_module *named; /* malloc; by index of the lookup */
 };
 
@@ -374,6 +375,14 @@ static int csn_walk_thread(struct csn_stacks *stacks, const struct csn_thread *t
 	result = csn_walk(stacks, &cursor, depth, &stored->n_frames, &stored->frames_left_out, err);
 	if (result < 0)
 		return result;
+	if (stored->frames_left_out && !stacks->over_budget && depth != options->depth &&
+	    options->budget) {
+		stacks->over_budget = true;
+		if (csn_snapshot_add_truncated(
+			    engine->snapshot,
+			    "the budget of frames was reached: stacks are not whole", err) < 0)
+			return -CSN_E_NOMEM;
+	}
 	stored->unwind_end = csn_arena_strdup(engine->snapshot->arena,
 					      csn_unwind_describe_end(&cursor, text, sizeof(text)));
 	return stored->unwind_end ? 0 : csn_fail_nomem(err);

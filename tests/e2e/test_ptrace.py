@@ -111,6 +111,16 @@ def test_a_deep_stack_keeps_both_ends(dead, run):
     assert len(whole["stack"]) == 40 + thread["frames_left_out"]
 
 
+def test_a_budget_of_frames_makes_a_partial_snapshot(dead, run):
+    core, _ = dead.core("threads", "20")
+    result = run("ptrace", "--format=json", "-o", "s.json", "--budget", 30, "--core", core)
+    snapshot = json.loads(run("bt", "--json", "s.json").stdout)
+    assert result.returncode == 1 and "budget of frames" in result.stderr
+    assert len(snapshot["threads"]) == 21
+    assert 30 <= sum(len(thread["stack"]) for thread in snapshot["threads"].values()) <= 51
+    assert snapshot["threads"][snapshot["mainThread"]].get("frames_left_out", 0) == 0
+
+
 # --- outputs ---
 
 def test_the_path_is_printed_and_named_by_comm_pid_and_time(dead, run, tmp_path):
