@@ -46,6 +46,7 @@
 #define CSN_MAX_CAPTURE_SMALL (16 * CSN_MIB)  /* of these, small anonymous ones */
 #define CSN_MAX_CAPTURE_STACKS (64 * CSN_MIB) /* over all threads */
 #define CSN_MAX_CAPTURE_STACK CSN_MIB         /* of one thread */
+#define CSN_MAX_CAPTURE_STREAM (64 * CSN_MIB) /* from the pipe, when memory is out of reach */
 #define CSN_MAX_CAPTURE_BUDGET (64 * CSN_MIB) /* windows: dump.budget can be no more */
 #define CSN_MAX_CAPTURE_TEXTS (16 * CSN_MIB)  /* all of /proc */
 #define CSN_MAX_CAPTURE_TEXT (256 * CSN_KIB)  /* one file of /proc, but for maps */
@@ -96,7 +97,7 @@
 #define CSN_MAX_INFLATE_RATIO 200
 
 #define CSN_MAX_HTTP_EXCHANGE (64 * CSN_MIB) /* headers, pairs and what a handler makes */
-#define CSN_MAX_HTTP_MEMORY CSN_GIB /* bodies held at once, all connections together */
+#define CSN_MAX_HTTP_MEMORY CSN_GIB          /* bodies held at once, all connections together */
 #define CSN_MAX_HTTP_PARTS 1024u
 #define CSN_MAX_HTTP_PARAMETERS 256u
 #define CSN_MAX_BPG_ACTIONS 1024u

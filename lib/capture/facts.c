@@ -262,7 +262,7 @@ static void put_process(struct csn_json *json, const struct csn_hold *hold,
 
 static void put_captured(struct csn_json *json, const struct csn_hold *hold, bool notes_only)
 {
-	static const char *const names[CSN_N_CLASSES] = { "files", "stacks", "windows" };
+	static const char *const names[CSN_N_CLASSES] = { "files", "stacks", "windows", "stream" };
 	uint64_t total = hold->prefix.image.size, taken;
 	unsigned i;
 

@@ -1,7 +1,9 @@
 #include "capture/hold.h"
 
-#include <stdlib.h>
+#include <poll.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -12,6 +14,8 @@
 	(CSN_MAX_CAPTURE_HEADERS + CSN_MAX_CAPTURE_NOTES + CSN_MAX_CAPTURE_FILES + \
 	 CSN_MAX_CAPTURE_STACKS + CSN_MAX_CAPTURE_BUDGET + CSN_MAX_CAPTURE_TEXTS)
 #define WORKER_STACK (256 * CSN_KIB)
+/* How long after the release a process may take before it counts as stuck in the kernel. */
+#define STUCK_MS 1000
 
 const char *csn_phase_name(enum csn_phase phase)
 {
@@ -111,8 +115,10 @@ static void take_phases(struct csn_hold *hold)
 	if (!finish(hold, CSN_PHASE_PROC))
 		return;
 	choose_mode(hold);
-	if (hold->mode == CSN_MODE_MINIMAL && hold->victim.verified)
+	if (hold->mode == CSN_MODE_MINIMAL && hold->victim.verified && hold->victim.mem_fd >= 0)
 		take_memory(hold);
+	else if (hold->mode == CSN_MODE_MINIMAL)
+		csn_memory_drain(&hold->memory, hold->core_fd, CSN_MAX_CAPTURE_STREAM);
 	if (hold->victim.verified && hold->mode != CSN_MODE_NOTES)
 		csn_assets_open(&hold->prefix, &hold->victim, &hold->memory, &hold->assets);
 	hold->died = hold->victim.verified && !csn_victim_is_alive(&hold->victim);
@@ -193,6 +199,15 @@ int csn_hold_take(struct csn_hold *hold, struct csn_error *err)
 
 void csn_hold_release(struct csn_hold *hold)
 {
+	struct pollfd gone = { .fd = hold->victim.pidfd, .events = POLLIN };
+
 	close(hold->core_fd);
 	hold->core_fd = -1;
+	if (hold->done == CSN_PHASE_OPENED || !hold->victim.verified)
+		return;
+	/* What hung us (a page of a dead file server) may hang the kernel's own dump as well. The
+	 * process is dying already; but SIGKILL changes what its parent is told, so it comes last.
+	 */
+	if (poll(&gone, 1, STUCK_MS) == 0)
+		(void)syscall(SYS_pidfd_send_signal, hold->victim.pidfd, SIGKILL, NULL, 0);
 }

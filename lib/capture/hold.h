@@ -64,7 +64,7 @@ struct csn_hold {
  * Fails when not even the headers came. In full mode memory is not taken here (capture/write.h
  * reads it). The process stays held until csn_hold_release. */
 int csn_hold_take(struct csn_hold *hold, struct csn_error *err) csn_must_check;
-/* Lets the process go. */
+/* Lets the process go, also when the kernel hangs in its memory: then by SIGKILL. */
 void csn_hold_release(struct csn_hold *hold);
 
 /* The name used in the note's times_us. */

@@ -4,9 +4,12 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/io.h"
+#include "base/limits.h"
 
 /* Room for every segment whole, every stack, and the smallest windows of the largest budget. */
 #define SPARE_ISLANDS 32768u
+#define STREAM_BLOCK (64 * CSN_KIB)
 
 int csn_memory_init(struct csn_memory *memory, const struct csn_prefix *prefix,
 		    const struct csn_victim *victim, struct csn_region *region,
@@ -131,7 +134,7 @@ static bool is_kernels_own(const struct csn_memory *memory, csn_addr addr)
 static uint64_t take_gap(struct csn_memory *memory, enum csn_class for_what, csn_addr start,
 			 uint64_t size)
 {
-	static const char *const words[CSN_N_CLASSES] = { "files", "stacks", "windows" };
+	static const char *const words[CSN_N_CLASSES] = { "files", "stacks", "windows", "memory" };
 	uint64_t added = 0, bad = 0, left;
 	csn_addr first_bad = 0;
 	size_t done;
@@ -199,4 +202,44 @@ uint64_t csn_memory_take(struct csn_memory *memory, enum csn_class for_what, csn
 		start += size;
 	}
 	return added;
+}
+
+/* Reads size bytes of the stream into the region; NULL at its end or when there is no room. */
+static uint8_t *read_stream(struct csn_memory *memory, int core_fd, uint64_t size)
+{
+	uint8_t *place = csn_region_alloc(memory->region, size);
+
+	if (!place || csn_read_full(core_fd, place, size) == (ssize_t)size)
+		return place;
+	csn_region_trim(memory->region, size, 0);
+	return NULL;
+}
+
+void csn_memory_drain(struct csn_memory *memory, int core_fd, uint64_t max_bytes)
+{
+	const struct csn_prefix *prefix = memory->prefix;
+	uint64_t at = prefix->image.size, done, size;
+	uint8_t *data;
+	size_t i;
+
+	for (i = 0; i < prefix->n_segments; i++) {
+		const struct csn_elf_segment *segment = &prefix->segments[i];
+
+		if (segment->file_size == 0 || segment->offset < at)
+			continue;
+		/* Between the notes and the first page there is padding. */
+		if (segment->offset > at && !read_stream(memory, core_fd, segment->offset - at))
+			return;
+		at = segment->offset;
+		for (done = 0; done < segment->file_size; done += size, at += size) {
+			size = csn_min_u64(segment->file_size - done, STREAM_BLOCK);
+			if (memory->taken[CSN_CLASS_STREAM] + size > max_bytes ||
+			    !csn_memory_may_go_on(memory))
+				return;
+			data = read_stream(memory, core_fd, size);
+			if (!data || !add_island(memory, CSN_CLASS_STREAM, segment->address + done,
+						 size, data))
+				return;
+		}
+	}
 }

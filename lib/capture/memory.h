@@ -14,7 +14,13 @@
 #include "capture/victim.h"
 
 /* What a piece was taken for. */
-enum csn_class { CSN_CLASS_FILES, CSN_CLASS_STACKS, CSN_CLASS_WINDOWS, CSN_N_CLASSES };
+enum csn_class {
+	CSN_CLASS_FILES,
+	CSN_CLASS_STACKS,
+	CSN_CLASS_WINDOWS,
+	CSN_CLASS_STREAM, /* read from the kernel's pipe instead */
+	CSN_N_CLASSES,
+};
 
 /* [start, start + size), sorted by start, never overlapping, each within one segment. */
 struct csn_island {
@@ -51,6 +57,9 @@ uint64_t csn_memory_take(struct csn_memory *memory, enum csn_class for_what, csn
 			 csn_addr end, uint64_t limit_bytes);
 /* Notes what was left out, unless closed. */
 void csn_memory_omit(struct csn_memory *memory, struct csn_omission omission);
+/* The last resort, when the process's memory cannot be reached: reads on in the kernel's stream,
+ * whose first bytes are the prefix, up to max_bytes. */
+void csn_memory_drain(struct csn_memory *memory, int core_fd, uint64_t max_bytes);
 /* True when there is time and room, and nobody closed. */
 bool csn_memory_may_go_on(const struct csn_memory *memory);
 

@@ -78,7 +78,8 @@ static const char *check_pidfd(struct csn_victim *victim, const struct csn_reque
 		return "the pidfd is of another process";
 	if (info.mask & PIDFD_INFO_CGROUPID_BIT)
 		victim->cgroup_id = info.cgroup_id;
-	if (!(info.mask & PIDFD_INFO_COREDUMP_BIT))
+	/* The kernel marks the process only when it makes the pidfd for us. */
+	if (!(info.mask & PIDFD_INFO_COREDUMP_BIT) || request->pidfd < 0)
 		return NULL;
 	victim->privileged = info.coredump_mask & PIDFD_COREDUMP_ROOT_BIT;
 	return info.coredump_mask & PIDFD_COREDUMPED_BIT ? NULL : "the process is not dumping core";

@@ -10,7 +10,6 @@ int archive_open(struct archive *archive, const char *root, struct csn_error *er
 {
 	char self[CSN_MAX_PATH], path[CSN_MAX_PATH];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	struct csn_error why;
 
 	self[n > 0 ? n : 0] = '\0';
 	if (root) {
@@ -18,10 +17,8 @@ int archive_open(struct archive *archive, const char *root, struct csn_error *er
 		snprintf(self, sizeof(self), "%s", path);
 	}
 	csn_log_open(&archive->log, "coresnap", LOG_DAEMON, false);
-	/* A host without a policy works with the defaults; a broken one deserves a word. */
-	if (csn_policy_find(self, &archive->policy, &why) < 0 && why.code != CSN_E_NOT_FOUND)
-		csn_log(&archive->log, LOG_WARNING,
-			"%s; using the defaults until 'coresnap enable'", why.text);
+	if (csn_policy_find(self, &archive->policy, &archive->policy_error) == 0)
+		archive->policy_error.code = CSN_OK;
 	if (csn_spool_open(archive->policy.archive, &archive->spool, err) < 0)
 		return csn_wrap(err, "%s: run 'coresnap enable'", archive->policy.archive);
 	return 0;
@@ -40,6 +37,11 @@ int archive_drop_root(struct archive *archive, struct csn_error *err)
 	/* Without it the lines still reach syslog. */
 	if (csn_spool_open_log(&archive->spool, &archive->log.copy_fd, NULL) < 0)
 		archive->log.copy_fd = -1;
+	/* A host without a policy works with the defaults; a broken one deserves a word. */
+	if (archive->policy_error.code != CSN_OK && archive->policy_error.code != CSN_E_NOT_FOUND)
+		csn_log(&archive->log, LOG_WARNING,
+			"%s; using the defaults until 'coresnap enable'",
+			archive->policy_error.text);
 	return 0;
 }
 

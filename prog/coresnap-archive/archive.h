@@ -11,6 +11,7 @@ struct archive {
 	struct csn_policy policy;
 	struct csn_spool spool;
 	struct csn_log log;
+	struct csn_error policy_error; /* why the defaults hold; said once the log is open */
 };
 
 #define ARCHIVE_INIT \

@@ -230,6 +230,30 @@ static int finish(struct crash *crash)
 	return status;
 }
 
+/* Not even the headers came: it was killed, or the kernel gave up. */
+static int lose_unseen(struct crash *crash, const struct csn_error *err)
+{
+	struct csn_error why;
+
+	if (archive_drop_root(crash->archive, &why) < 0)
+		csn_log(&crash->archive->log, LOG_ERR, "cannot give up root: %s", why.text);
+	csn_log(&crash->archive->log, LOG_ERR, "crash of process %lld is lost: %s",
+		(long long)crash->hold.request.pid, err->text);
+	return CSN_EXIT_DATA;
+}
+
+/* With a short pipe the kernel would wait for us within the notes of many threads. But where
+ * core_pipe_limit is 0 it does not wait for us in the end, and a small core that fits into the pipe
+ * would be written, and its process gone, before we looked. */
+static void widen_pipe(void)
+{
+	cleanup_close int fd = open("/proc/sys/kernel/core_pipe_limit", O_RDONLY | O_CLOEXEC);
+	char first = '0';
+
+	if (fd >= 0 && read(fd, &first, 1) == 1 && first != '0')
+		(void)fcntl(STDIN_FILENO, F_SETPIPE_SZ, (int)CSN_MIB);
+}
+
 int archive_crash(struct archive *archive, const struct csn_request *request)
 {
 	struct crash crash = {
@@ -246,12 +270,10 @@ int archive_crash(struct archive *archive, const struct csn_request *request)
 	crash.hold.decide_context = &crash;
 	csn_uuid_format_random(crash.uuid);
 	crash.facts.uuid = crash.uuid;
-	/* With a short pipe the kernel would wait for us within the notes of many threads. */
-	(void)fcntl(STDIN_FILENO, F_SETPIPE_SZ, (int)CSN_MIB);
+	widen_pipe();
 	if (csn_hold_take(&crash.hold, &err) < 0) {
-		csn_log(&archive->log, LOG_ERR, "crash of process %lld is lost: %s",
-			(long long)request->pid, err.text);
-		return CSN_EXIT_DATA;
+		csn_hold_release(&crash.hold);
+		return lose_unseen(&crash, &err);
 	}
 	describe(&crash);
 	if (crash.hold.mode == CSN_MODE_FULL) {

@@ -276,6 +276,37 @@ static void a_closed_capture_takes_nothing(void **state)
 	fake_done(&fake);
 }
 
+static void memory_out_of_reach_is_read_from_the_kernels_stream(void **state)
+{
+	const struct fake_segment segments[] = { { 0x10000, 2 * PAGE, 2 * PAGE, PF_R | PF_W },
+						 { 0x20000, 20 * PAGE, 20 * PAGE, PF_R | PF_W } };
+	struct csn_elf_segment *read_back;
+	uint8_t page[PAGE] = { 7 };
+	const uint8_t *bytes;
+	struct fake fake;
+	uint64_t size;
+	int fd = memfd_create("stream", MFD_CLOEXEC);
+
+	(void)state;
+	fake_init(&fake, segments, 2, NULL, NULL, 0);
+	read_back = fake.hold.prefix.segments;
+	read_back[0].offset = (fake.core.size + PAGE) & ~(PAGE - 1);
+	read_back[1].offset = read_back[0].offset + 2 * PAGE;
+	/* Past the prefix: padding, the first segment, a part of the second. */
+	assert_int_equal(pwrite(fd, page, PAGE, (off_t)(read_back[0].offset - fake.core.size)),
+			 PAGE);
+	assert_int_equal(ftruncate(fd, (off_t)(read_back[1].offset - fake.core.size + 17 * PAGE)),
+			 0);
+	csn_memory_drain(&fake.hold.memory, fd, CSN_MIB);
+	assert_int_equal(fake.hold.memory.taken[CSN_CLASS_STREAM], 18 * PAGE);
+	bytes = csn_memory_peek(&fake.hold.memory, 0x10000, &size);
+	assert_non_null(bytes);
+	assert_int_equal(bytes[0], 7);
+	assert_false(holds(&fake, 0x20000 + 16 * PAGE));
+	close(fd);
+	fake_done(&fake);
+}
+
 static void stacks_reach_from_below_sp_to_one_mebibyte_above(void **state)
 {
 	const struct fake_segment segment = { 0x100000, 4 * CSN_MIB, 4 * CSN_MIB, PF_R | PF_W };
@@ -648,6 +679,7 @@ int main(void)
 		cmocka_unit_test(only_what_the_kernel_would_write_is_taken),
 		cmocka_unit_test(nothing_is_taken_twice),
 		cmocka_unit_test(a_closed_capture_takes_nothing),
+		cmocka_unit_test(memory_out_of_reach_is_read_from_the_kernels_stream),
 		cmocka_unit_test(stacks_reach_from_below_sp_to_one_mebibyte_above),
 		cmocka_unit_test(an_overflowed_stack_is_taken_from_its_mapping),
 		cmocka_unit_test(data_bss_and_small_mappings_are_taken_and_large_heaps_are_not),

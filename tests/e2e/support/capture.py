@@ -88,6 +88,19 @@ class Core:
         return sum(size for _, size, _, _ in self.loads)
 
 
+def wait_status(child, timeout=30):
+    """The wait status with its "core dumped" bit. Never for ever: everybody waits for our lock."""
+    deadline = time.monotonic() + timeout
+    while True:
+        pid, status = os.waitpid(child.pid, os.WNOHANG)
+        if pid:
+            return status
+        if time.monotonic() > deadline:
+            child.kill()
+            raise TimeoutError(f"{child.args} was not reaped within {timeout} s")
+        time.sleep(0.002)
+
+
 class Spool:
     """An installation of the helper alone, below a short path (core_pattern holds 127 bytes)."""
 
@@ -152,7 +165,7 @@ class Spool:
         """Runs argv until it dies; returns its wait status."""
         with self.installed(pattern):
             child = subprocess.Popen(argv, **keywords)
-            _, status = os.waitpid(child.pid, 0)
+            status = wait_status(child)
             child.returncode = status
             return status
 

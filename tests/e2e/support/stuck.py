@@ -1,4 +1,4 @@
-"""A FUSE file system of one file that answers until it is told to be stuck.
+"""A FUSE file system of one file that answers reads until it is told to be stuck.
 
 Speaks the kernel's protocol on /dev/fuse directly; no library is needed."""
 
@@ -14,7 +14,8 @@ ENTRY_VALID = 1000
 
 
 class StuckFile:
-    """`with StuckFile(folder) as path:` path is the file; .stuck = True stops all answers."""
+    """`with StuckFile(folder) as path:` path is the file; .stuck = True leaves reads
+    unanswered. (Other requests too would hold the dying process in closing its files.)"""
 
     def __init__(self, folder):
         self.folder, self.stuck = folder, False
@@ -29,7 +30,9 @@ class StuckFile:
         return self.folder / "file"
 
     def __exit__(self, *_):
-        subprocess.run(["umount", "-l", self.folder], check=True)
+        # Forced first: that fails whatever still waits for an answer.
+        subprocess.run(["umount", "-f", self.folder], capture_output=True)
+        subprocess.run(["umount", "-l", self.folder], capture_output=True)
         os.close(self.fd)
 
     def attr(self, node):
@@ -57,7 +60,7 @@ class StuckFile:
             except OSError:
                 return
             _, opcode, unique, node = struct.unpack_from("<IIQQ", request)
-            if self.stuck or opcode in (2, 42):  # FORGET wants no answer
+            if (self.stuck and opcode == READ) or opcode in (2, 42):  # FORGET wants no answer
                 continue
             data = self.answer(opcode, node, request[40:])
             try:
