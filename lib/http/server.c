@@ -387,8 +387,10 @@ static int make_socket(struct csn_http_server *server, struct csn_error *err)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
 	if (bind(fd, (struct sockaddr *)&address, size) < 0 ||
 	    listen(fd, (int)(options->backlog ? options->backlog : 1024)) < 0)
-		return csn_fail_os(err, errno, "cannot listen on %s:%u", options->address,
-				   options->port);
+		return csn_fail_os(err, errno,
+				   strchr(options->address, ':') ? "cannot listen on [%s]:%u"
+								 : "cannot listen on %s:%u",
+				   options->address, options->port);
 	size = sizeof(address);
 	if (getsockname(fd, (struct sockaddr *)&address, &size) < 0)
 		return csn_fail_os(err, errno, "getsockname");

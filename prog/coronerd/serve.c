@@ -31,7 +31,8 @@ struct server {
 	struct csn_http_budget budget;
 	struct csn_http_server *listeners[CORONERD_LISTENERS];
 	char secret_path[4200], state_path[4200];
-	int ready_fd; /* tells the parent that we are up; -1 in the foreground */
+	char secret[CSN_TOKEN_TEXT]; /* of a fresh server, until it was said */
+	int ready_fd;                /* tells the parent that we are up; -1 in the foreground */
 };
 
 static int exit_status_of(const struct csn_error *err)
@@ -51,6 +52,21 @@ static int exit_status_of(const struct csn_error *err)
 	}
 }
 
+/* What the user can do about it. */
+static const char *hint_for(const struct csn_error *err)
+{
+	switch (err->os_errno) {
+	case EADDRINUSE:
+		return "; stop what listens there, or choose another with --listen";
+	case EACCES:
+		return strstr(err->text, "listen")
+			       ? "; ports below 1024 take root or CAP_NET_BIND_SERVICE"
+			       : "; run it as the user that owns the data";
+	default:
+		return err->code == CSN_E_DENIED ? "; stop it, or choose another with --data" : "";
+	}
+}
+
 /* ---- first run ---- */
 
 static void on_configured(void *context)
@@ -61,21 +77,24 @@ static void on_configured(void *context)
 	csn_log(&server->log, LOG_INFO, "set up: there is an administrator now");
 }
 
-/* A fresh server's secret: in a file that only we can read, and in the log. */
-static int make_secret(struct server *server, char secret[CSN_TOKEN_TEXT], struct csn_error *err)
+/* A fresh server's secret: in a file that only we can read, and, once all is well, in the log. */
+static int make_secret(struct server *server, struct csn_error *err)
 {
 	char line[CSN_TOKEN_TEXT + 1];
-	int r;
 
-	csn_token_make(secret);
-	snprintf(line, sizeof(line), "%s\n", secret);
-	r = csn_write_file(AT_FDCWD, server->secret_path, line, strlen(line), 0600, err);
-	if (r < 0)
-		return r;
+	csn_token_make(server->secret);
+	snprintf(line, sizeof(line), "%s\n", server->secret);
+	return csn_write_file(AT_FDCWD, server->secret_path, line, strlen(line), 0600, err);
+}
+
+static void say_secret(struct server *server)
+{
+	if (!*server->secret)
+		return;
 	csn_log(&server->log, LOG_INFO,
 		"not set up yet; set it up with `morgue setup`; one-time secret (also in %s): %s",
-		server->secret_path, secret);
-	return 0;
+		server->secret_path, server->secret);
+	explicit_bzero(server->secret, sizeof(server->secret));
 }
 
 static int make_api(struct server *server, struct csn_error *err)
@@ -83,7 +102,6 @@ static int make_api(struct server *server, struct csn_error *err)
 	struct csn_api_options options = { .store = server->store,
 					   .on_configured = on_configured,
 					   .context = server };
-	char secret[CSN_TOKEN_TEXT];
 	bool configured;
 	int r = csn_accounts_configured(server->store, &configured, err);
 
@@ -92,13 +110,10 @@ static int make_api(struct server *server, struct csn_error *err)
 	if (configured) {
 		unlink(server->secret_path);
 	} else {
-		r = make_secret(server, secret, err);
-		options.setup_secret = secret;
+		r = make_secret(server, err);
+		options.setup_secret = server->secret;
 	}
-	if (r == 0)
-		r = csn_api_new(&options, &server->api, err);
-	explicit_bzero(secret, sizeof(secret));
-	return r;
+	return r < 0 ? r : csn_api_new(&options, &server->api, err);
 }
 
 /* ---- listeners ---- */
@@ -202,6 +217,8 @@ static int run_listeners(struct server *server, struct csn_error *err)
 		r = csn_http_server_run(server->listeners[i], err);
 	if (r == 0)
 		r = write_state(server, err);
+	if (r == 0)
+		say_secret(server);
 	for (size_t i = 0; r == 0 && i < server->config.n_listeners; i++) {
 		format_url(server, i, url, sizeof(url));
 		printf("listening on %s\n", url);
@@ -275,7 +292,7 @@ static int run(const struct coronerd_options *options, struct server *server)
 		wait_for_end(&signals);
 		csn_log(&server->log, LOG_INFO, "stopping");
 	} else {
-		fprintf(stderr, "coronerd: %s\n", err.text);
+		fprintf(stderr, "coronerd: %s%s\n", err.text, hint_for(&err));
 	}
 	stop(server);
 	return r < 0 ? exit_status_of(&err) : 0;
