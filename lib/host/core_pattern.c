@@ -60,7 +60,7 @@ int csn_core_pattern_get(struct csn_core_pattern *ret_pattern, struct csn_error 
 
 static int write_line(const char *path, const char *text, struct csn_error *err)
 {
-	cleanup_close int fd = open(path, O_WRONLY | O_CLOEXEC);
+	cleanup_close int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
 	int r = fd >= 0 ? csn_write_full(fd, text, strlen(text)) : -errno;
 
 	if (r == -EROFS || r == -EACCES || r == -EPERM)

@@ -423,6 +423,65 @@ def test_a_kernel_that_says_no_is_exit_77(host):
         "the host, or use 'ptrace PID' and 'coroner put'\n")
 
 
+def with_own_kernel_files(host, tmp_path, script, run_options=""):
+    """Runs a shell script as root where core_pattern, /run and /var/lib are the test's own files."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root for a mount namespace")
+    (tmp_path / "pattern").write_text("core.%p\n")
+    (tmp_path / "limit").write_text("3\n")
+    text = f"""set -e
+mount -t tmpfs -o mode=755{run_options} none /run
+mount -t tmpfs -o mode=755 none /var/lib
+mount --bind {tmp_path}/pattern /proc/sys/kernel/core_pattern
+mount --bind {tmp_path}/limit /proc/sys/kernel/core_pipe_limit
+coresnap={shlex.quote(str(host.bin / "coresnap"))}
+show() {{ cat /proc/sys/kernel/core_pattern; echo; cat /proc/sys/kernel/core_pipe_limit; echo; }}
+{script}"""
+    run = subprocess.run(["unshare", "-m", "bash", "-c", text], capture_output=True, text=True,
+                         timeout=30, env=host.env)
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout
+
+
+COPY = r"/coresnap/[0-9a-f]{8}/a %P %I %s %d %t %u %g %F"
+
+
+def test_enable_and_disable_keep_what_was_there(host, tmp_path):
+    out = with_own_kernel_files(host, tmp_path, """
+$coresnap enable; $coresnap enable; cat /run/coresnap/previous; show
+ls -l /run/coresnap/*/a | cut -d' ' -f1,3,4
+$coresnap disable; show; ls -A /run/coresnap""")
+    assert re.fullmatch(rf"(core_pattern: \|/run{COPY}\n){{2}}core\.%p\n3\n\|/run{COPY}\n64\n"
+                        r"-rwxr-xr-x root root\ncore_pattern: core\.%p\ncore\.%p\n3\n", out), out
+
+
+def test_a_helper_that_only_root_can_change_is_run_where_it_is(make_host, tmp_path):
+    out = with_own_kernel_files(make_host(), tmp_path, """
+mkdir -p /run/own && cp -r ${coresnap%/bin/coresnap}/../../opt /run/own/
+coresnap=/run/own/opt/backtrace/bin/coresnap
+$coresnap enable; show; $coresnap disable""")
+    assert ("|/run/own/opt/backtrace/sbin/coresnap-archive %P %I %s %d %t %u %g %F\n64\n") in out
+
+
+def test_where_run_is_noexec_the_copy_goes_elsewhere(host, tmp_path):
+    out = with_own_kernel_files(host, tmp_path, "$coresnap enable; show; $coresnap disable; show",
+                                run_options=",noexec")
+    assert re.fullmatch(rf"core_pattern: \|/var/lib{COPY}\n\|/var/lib{COPY}\n64\n"
+                        r"core_pattern: core\.%p\ncore\.%p\n3\n", out), out
+
+
+def test_disable_leaves_the_line_of_others_and_repairs_a_dead_one(host, tmp_path):
+    out = with_own_kernel_files(host, tmp_path, """
+$coresnap enable >/dev/null
+echo '|/usr/share/apport/apport %p' >/proc/sys/kernel/core_pattern
+$coresnap disable; show
+echo '|/gone/sbin/coresnap-archive %P' >/proc/sys/kernel/core_pattern
+$coresnap disable; show""")
+    assert out == ("core_pattern is not ours and stays: |/usr/share/apport/apport %p\n"
+                   "|/usr/share/apport/apport %p\n\n64\n"
+                   "core_pattern: core.%p\ncore.%p\n3\n")
+
+
 @pytest.mark.system
 def test_enable_takes_core_pattern_and_disable_puts_it_back(host):
     with kernel.core_pattern("core.%p", pipe_limit=3):
