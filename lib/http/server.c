@@ -178,6 +178,14 @@ static bool take_budget(struct call *call, uint64_t bytes)
 	return true;
 }
 
+static void give_budget(struct call *call, uint64_t bytes)
+{
+	if (!call->server->options.budget)
+		return;
+	atomic_fetch_sub(&call->server->options.budget->held, bytes);
+	call->held -= bytes;
+}
+
 /* ---- replies out ---- */
 
 static enum MHD_Result answer(struct call *call)
@@ -234,6 +242,14 @@ static enum MHD_Result start_call(struct call *call)
 	return MHD_YES;
 }
 
+static void refuse_busy(struct call *call)
+{
+	csn_http_reply_error(call->exchange, 503, 503,
+			     "too much is being submitted at once; try again later");
+	csn_http_pairs_add(call->exchange->arena, &call->exchange->reply.headers, "Retry-After",
+			   "10");
+}
+
 static void take_body(struct call *call, const char *data, size_t size)
 {
 	struct csn_buf *body = &call->exchange->request.body;
@@ -241,10 +257,7 @@ static void take_body(struct call *call, const char *data, size_t size)
 	if (call->state == CALL_DRAIN)
 		return;
 	if (!take_budget(call, size)) {
-		csn_http_reply_error(call->exchange, 503, 503,
-				     "too much is being submitted at once; try again later");
-		csn_http_pairs_add(call->exchange->arena, &call->exchange->reply.headers,
-				   "Retry-After", "10");
+		refuse_busy(call);
 		call->state = CALL_DRAIN;
 		csn_buf_done(body);
 		return;
@@ -263,12 +276,19 @@ static bool unpack_body(struct call *call)
 {
 	struct csn_http_request *request = &call->exchange->request;
 	const char *encoding = csn_http_header(call->exchange, "Content-Encoding");
-	cleanup_(csn_buf_done) struct csn_buf out = CSN_BUF_INIT(call->max_body);
+	uint64_t most = csn_max_u64(CSN_MIB, request->body.size * CSN_MAX_INFLATE_RATIO);
+	cleanup_(csn_buf_done) struct csn_buf out = CSN_BUF_INIT(csn_min_u64(most, call->max_body));
 	struct csn_error err = CSN_ERROR_INIT;
 	int r;
 
 	if (!encoding || !*encoding || request->body.size == 0)
 		return true;
+	/* What it may come to is set aside while it is unpacked. */
+	most = out.max;
+	if (!take_budget(call, most)) {
+		refuse_busy(call);
+		return false;
+	}
 	r = csn_http_inflate(encoding, request->body.data, request->body.size, &out, &err);
 	if (r < 0) {
 		csn_http_reply_error(call->exchange,
@@ -278,6 +298,7 @@ static bool unpack_body(struct call *call)
 				     (int)err.code, "%s", err.text);
 		return false;
 	}
+	give_budget(call, most - out.size);
 	csn_buf_done(&request->body);
 	request->body = out;
 	out = (struct csn_buf)CSN_BUF_INIT(0);
