@@ -26,6 +26,10 @@ int csn_engine_store_maps(struct csn_engine *engine, struct csn_error *err) csn_
 /* Lower-case hex in the snapshot's arena; NULL when the module has no build-id or memory is out. */
 const char *csn_engine_build_id(struct csn_engine *engine, const struct csn_module *module);
 
+/* "executable /bin/x: not the one that was running"; NULL when memory is out. */
+const char *csn_engine_describe_missing(struct csn_engine *engine, const char *what,
+					const struct csn_module *module);
+
 /* stacks.c: threads with frames and names. */
 int csn_engine_walk_threads(struct csn_engine *engine, struct csn_error *err) csn_must_check;
 

@@ -58,13 +58,30 @@ static int csn_collect_mappings(struct csn_engine *engine, struct csn_modules_in
 	return 0;
 }
 
+/* A living process whose program was deleted or replaced, or lies in another mount namespace, still
+ * shows it. NULL when its path is as good. */
+static const char *csn_find_executable(const struct csn_engine *engine)
+{
+	const struct csn_target *target = engine->target;
+	struct stat own, named;
+	char link[64];
+
+	if (engine->options->executable || !target->live)
+		return engine->options->executable;
+	snprintf(link, sizeof(link), "/proc/%lld/exe", (long long)target->process.pid);
+	if (stat(link, &own) < 0 || (target->executable && stat(target->executable, &named) == 0 &&
+				     own.st_dev == named.st_dev && own.st_ino == named.st_ino))
+		return NULL;
+	return csn_arena_strdup(engine->snapshot->arena, link);
+}
+
 int csn_engine_open_modules(struct csn_engine *engine, struct csn_error *err)
 {
 	struct csn_target *target = engine->target;
 	struct csn_modules_input input = {
 		.read = csn_read_own,
 		.context = target,
-		.executable = engine->options->executable,
+		.executable = csn_find_executable(engine),
 		.assets = csn_find_assets(engine->options),
 	};
 
@@ -89,6 +106,17 @@ const char *csn_engine_build_id(struct csn_engine *engine, const struct csn_modu
 	return text;
 }
 
+const char *csn_engine_describe_missing(struct csn_engine *engine, const char *what,
+					const struct csn_module *module)
+{
+	const char *reason = module->reason ? module->reason : "the file is missing";
+
+	/* Reasons of failed system calls name the file themselves. */
+	if (strncmp(reason, module->path, strlen(module->path)) == 0)
+		return csn_arena_sprintf(engine->snapshot->arena, "%s %s", what, reason);
+	return csn_arena_sprintf(engine->snapshot->arena, "%s %s: %s", what, module->path, reason);
+}
+
 /* The main program must be there for a snapshot to be whole; of the others only those on the
  * faulting stack count, and stacks.c notes them. */
 static int csn_note_main_program(struct csn_engine *engine, struct csn_error *err)
@@ -105,8 +133,7 @@ static int csn_note_main_program(struct csn_engine *engine, struct csn_error *er
 	}
 	if (main_module->state == CSN_MODULE_OK)
 		return 0;
-	text = csn_arena_sprintf(engine->snapshot->arena, "executable %s: %s", main_module->path,
-				 main_module->reason ? main_module->reason : "the file is missing");
+	text = csn_engine_describe_missing(engine, "executable", main_module);
 	return text ? csn_snapshot_add_truncated(engine->snapshot, text, err) : csn_fail_nomem(err);
 }
 

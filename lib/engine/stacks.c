@@ -436,8 +436,7 @@ static int csn_note_missing_modules(struct csn_engine *engine, struct csn_error 
 		if (known)
 			continue;
 		told[n_told++] = module;
-		text = csn_arena_sprintf(snapshot->arena, "library %s: %s", module->path,
-					 module->reason ? module->reason : "the file is missing");
+		text = csn_engine_describe_missing(engine, "library", module);
 		if (!text)
 			return csn_fail_nomem(err);
 		if (csn_snapshot_add_truncated(engine->snapshot, text, err) < 0)

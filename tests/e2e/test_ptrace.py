@@ -267,6 +267,21 @@ def test_a_process_of_somebody_else(run, sleeper, program):
     complaint(result, 2, "permission denied; run as root")
 
 
+def test_a_process_whose_program_was_deleted_keeps_its_names(dead, run, tmp_path):
+    copy = tmp_path / "copy"
+    copy.write_bytes(dead.build("sleeper").read_bytes())
+    copy.chmod(0o755)
+    process = subprocess.Popen([copy], stdout=subprocess.PIPE, text=True)
+    try:
+        process.stdout.readline()
+        copy.unlink()
+        result = run("bt", process.pid)
+        assert result.returncode == 0 and "sleep_deep ()" in result.stdout, result.stdout
+    finally:
+        process.kill()
+        process.wait()
+
+
 def test_no_such_process(run):
     complaint(run("bt", 4194304), 2, "no such process")
     complaint(run("ptrace", "12x"), 64, "not a process id")
