@@ -154,9 +154,9 @@ static void print_text(const struct csn_host *host, const struct report *report)
 	size_t i;
 
 	if (report->daemon)
-		printf("%-14srunning (process %d)\n", "daemon", (int)report->daemon);
+		printf("%-14srunning (process %d)\n", "coresnapd", (int)report->daemon);
 	else
-		printf("%-14snot running\n", "daemon");
+		printf("%-14snot running\n", "coresnapd");
 	printf("%-14s%s (%s)\n", "core_pattern",
 	       csn_escape_to(shown, sizeof(shown), report->pattern.text),
 	       pattern_word(host, report));
