@@ -52,8 +52,8 @@ static void put_key(struct csn_json *json, const struct line *line)
 	csn_json_key(json, name);
 }
 
-/* A decimal number of any sign at text; *ret_end behind it. Beyond 63 bits (the kernel's "no
- * limit") JSON readers differ, so that is null. */
+/* A decimal number of any sign at text; *ret_end behind it. What no reader of JSON can be expected
+ * to hold (above 2^63: the kernel's "unlimited") is null. */
 static bool put_number(struct csn_json *json, const char *text, const char **ret_end)
 {
 	long long value;

@@ -525,7 +525,8 @@ static void proc_texts_become_numbers_under_their_own_names(void **state)
 		 "Name:\ta\\nUid:\t0\nUid:\t1\t2\t3\t4\nVmRSS:\t     120 kB\nThreads:\t7\n"
 		 "SigCgt:\t0000000000000000\n");
 	SET_TEXT(&fake.hold, CSN_TEXT_STAT,
-		 "12 (x) R 9 9 9) S 34 1 1 0 -1 64 100 0 5 0 11 12 0 0 20 0 7 0 5000 1 2 3\n");
+		 "12 (x) R 9 9 9) S 34 1 1 0 -1 64 100 0 5 0 11 12 0 0 20 0 7 0 5000 1 2 "
+		 "18446744073709551615 1\n");
 	SET_TEXT(&fake.hold, CSN_TEXT_LIMITS,
 		 "Limit                     Soft Limit           Hard Limit           Units     \n"
 		 "Max cpu time              unlimited            60                   seconds   \n"
@@ -544,6 +545,7 @@ static void proc_texts_become_numbers_under_their_own_names(void **state)
 			 4);
 	assert_int_equal(number_at(json, "stat", "ppid"), 34);
 	assert_int_equal(number_at(json, "stat", "utime"), 11);
+	assert_true(json_is_null(json_object_get(json_object_get(json, "stat"), "rsslim")));
 	assert_int_equal(number_at(json, "sched", "nr_switches"), 42);
 	assert_null(json_object_get(json_object_get(json, "sched"), "broken"));
 	assert_int_equal(number_at(json, "meminfo", "MemTotal"), 1234);

@@ -52,6 +52,18 @@ os.rename({full!r} + ".part", {full!r})
 """
 
 
+def small_int(text):
+    """Readers in C hold 64 bits with a sign."""
+    assert -(1 << 63) <= int(text) < 1 << 63, text
+    return int(text)
+
+
+def unique_members(pairs):
+    members = dict(pairs)
+    assert len(members) == len(pairs), [name for name, _ in pairs]
+    return members
+
+
 class Core:
     """One core of the spool, its headers parsed by hand."""
 
@@ -79,7 +91,7 @@ class Core:
 
     def find_facts(self):
         (text,) = [desc for name, kind, desc in self.notes() if kind == NOTE_TYPE]
-        return json.loads(text)
+        return json.loads(text, parse_int=small_int, object_pairs_hook=unique_members)
 
     def threads(self):
         return [desc for name, kind, desc in self.notes() if name == "CORE" and kind == 1]
