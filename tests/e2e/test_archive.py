@@ -317,9 +317,14 @@ def test_the_leader_may_be_a_zombie(spool, tmp_path):
 def test_a_process_in_its_own_pid_namespace_is_found(spool, tmp_path):
     exe = capture.compile_c(tmp_path, "threads", THREADS)
     spool.crash(["unshare", "-pf", "--mount-proc", "--kill-child", exe, "2"])
-    core = spool.core()
-    facts = core.facts
-    assert facts["exe"] == str(exe) and facts["identity"] == "verified"
+
+    def ours():
+        # unshare then dies of the same signal, and is archived as well.
+        cores = [capture.Core(path) for path in spool.pending.iterdir()]
+        return [core.facts for core in cores if core.facts["exe"] == str(exe)]
+
+    (facts,) = spool.wait_for(ours)
+    assert facts["identity"] == "verified"
     assert facts["ns_pid"] == 1 and facts["pid"] > 1
     assert [facts["ns_tid"], facts["tid"]] in facts["tids"] and len(facts["tids"]) == 2
 
