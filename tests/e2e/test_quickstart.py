@@ -100,9 +100,9 @@ def test_without_a_writable_core_pattern_it_says_so_and_shows_a_live_snapshot():
 
 @pytest.mark.system
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_core_pattern_is_put_back_however_it_ends(how):
+def test_core_pattern_is_put_back_however_it_ends(how, tmp_path):
     before = kernel.read(kernel.PATTERN), kernel.read(kernel.PIPE_LIMIT)
-    out = QUICKSTART / "run.log"
+    out = tmp_path / "run.log"
     with open(out, "w") as log:
         process = subprocess.Popen([ROOT / "tools/quickstart"], stdout=log, stderr=log,
                                    env={k: v for k, v in os.environ.items() if k != "ONESHOT"},
