@@ -54,7 +54,7 @@ LINES = {
     "list with the object": r"^(pending|sending)/[0-9a-f]{8}-[0-9a-f]{3}\.\.\. [c-][s-][a-] vim\S* "
                             r"\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4} \d+\.\d\d(B|kB|mB)$",
     "list empty": r"^\[pending\]/0O/0\.00B \[sending\]/0O/0\.00B$",
-    "crash to query": r"^From the crash to found by a query: 0\.\d{3} seconds$",
+    "crash to query": r"^From the crash to found by a query: \d+\.\d{3} seconds$",
     "morgue sparkline": r"^\* [▁▂▃▄▅▆▇█]+ .*ago$",
     "morgue date": r"^ *Date: +\w{3} \w{3} \d\d \d{4} \d\d:\d\d:\d\d GMT[+-]\d{4}",
     "morgue occurrences": r"^ *Occurrences: 1( \(100\.00%\))?$",
