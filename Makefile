@@ -37,8 +37,8 @@ bench: stage ## the measured promises, side by side with their peers
 	@tools/install-deps build check
 	@bench/run
 
-lint: $(BUILD)/build.ninja ## layers, banned functions, documentation, clang-tidy
-	@tools/check-layers && tools/check-banned && tools/check-docs
+lint: $(BUILD)/build.ninja ## layers, banned functions, budgets, documentation, clang-tidy
+	@tools/check-layers && tools/check-banned && tools/check-budgets && tools/check-docs
 	@git ls-files 'lib/*.[ch]' 'prog/*.[ch]' 'tests/*.[ch]' | xargs clang-format --dry-run --Werror
 	@git ls-files 'lib/*.c' 'prog/*.c' | xargs clang-tidy --quiet -p $(BUILD)
 

@@ -34,6 +34,7 @@ struct csn_api_options {
 	void *context;
 };
 
+/* The API over a store that must outlive it. Writes what a fresh catalog needs. */
 int csn_api_new(const struct csn_api_options *options, struct csn_api **ret_api,
 		struct csn_error *err) csn_must_check;
 void csn_api_free(struct csn_api *api);
@@ -42,6 +43,7 @@ void csn_api_free(struct csn_api *api);
 void csn_api_set_endpoints(struct csn_api *api, const struct csn_api_endpoint *endpoints,
 			   size_t n_endpoints);
 
+/* What a csn_http_server calls; context borrows the api, which must outlive the server. */
 struct csn_http_handler csn_api_handler(struct csn_api *api);
 
 #endif

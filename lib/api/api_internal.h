@@ -87,6 +87,7 @@ void csn_api_throttle_note(struct csn_api *api, const char *peer, const char *us
 
 /* ---- first run ---- */
 
+/* There is an administrator; known without asking the catalog. */
 bool csn_api_is_configured(struct csn_api *api);
 /* The caller may set the server up (contracts 6). */
 bool csn_api_may_set_up(struct csn_api *api, const struct csn_http_exchange *exchange);
@@ -113,6 +114,7 @@ void csn_api_reply_value(struct csn_http_exchange *exchange, int status, const j
 
 typedef void (*csn_api_handle_fn)(struct csn_api *api, struct csn_http_exchange *exchange);
 
+/* Each answers one row of the route table, or defers and answers later. See http-api.yaml. */
 void csn_api_get_is_configured(struct csn_api *api, struct csn_http_exchange *exchange);
 void csn_api_post_login(struct csn_api *api, struct csn_http_exchange *exchange);
 void csn_api_get_logout(struct csn_api *api, struct csn_http_exchange *exchange);

@@ -25,6 +25,7 @@ void csn_buf_done(struct csn_buf *buf);
 /* Keeps the memory, drops the content and the failure. */
 void csn_buf_clear(struct csn_buf *buf);
 
+/* Appends: bytes, a string, one byte, formatted text. A failure is kept in the buffer. */
 void csn_buf_append(struct csn_buf *buf, const void *data, size_t size_bytes);
 void csn_buf_puts(struct csn_buf *buf, const char *text);
 void csn_buf_putc(struct csn_buf *buf, char c);

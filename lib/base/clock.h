@@ -7,6 +7,7 @@
 #define CSN_NS_PER_SECOND 1000000000ll
 #define CSN_NS_PER_MS 1000000ll
 
+/* CLOCK_REALTIME since the epoch, and CLOCK_MONOTONIC. */
 int64_t csn_realtime_ns(void);
 int64_t csn_monotonic_ns(void);
 

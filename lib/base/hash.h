@@ -7,6 +7,7 @@
 #define CSN_SHA256_BYTES 32
 #define CSN_SHA256_TEXT 65
 
+/* SHA-256, as bytes. */
 void csn_sha256(const void *data, size_t size_bytes, uint8_t digest[CSN_SHA256_BYTES]);
 /* 64 lower-case hex digits and a NUL. */
 void csn_sha256_hex(const void *data, size_t size_bytes, char text[CSN_SHA256_TEXT]);

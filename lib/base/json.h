@@ -13,8 +13,10 @@ struct csn_json {
 	bool need_comma;
 };
 
+/* A writer that appends to out, which it borrows. */
 struct csn_json csn_json_to(struct csn_buf *out);
 
+/* Braces and brackets; every begin needs its end. */
 void csn_json_begin_object(struct csn_json *json);
 void csn_json_end_object(struct csn_json *json);
 void csn_json_begin_array(struct csn_json *json);
@@ -22,6 +24,7 @@ void csn_json_end_array(struct csn_json *json);
 /* A member name; the value follows. */
 void csn_json_key(struct csn_json *json, const char *name);
 
+/* Values. */
 void csn_json_string(struct csn_json *json, const char *text); /* NULL writes null */
 void csn_json_string_n(struct csn_json *json, const char *text, size_t length);
 void csn_json_int(struct csn_json *json, int64_t value);

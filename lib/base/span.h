@@ -14,6 +14,7 @@ struct csn_span {
 	bool failed, big_endian;
 };
 
+/* A cursor at the first of the bytes, which it borrows. */
 struct csn_span csn_span_of(const void *data, size_t size_bytes);
 /* A part [offset, offset + size) of the span's bytes; failed when outside. Same byte order. */
 struct csn_span csn_span_part(const struct csn_span *span, uint64_t offset, uint64_t size_bytes);
@@ -28,6 +29,7 @@ static inline size_t csn_span_left(const struct csn_span *span)
 	return span->failed ? 0 : span->size - span->at;
 }
 
+/* The next integer, in the span's byte order; 0 and failed past the end. */
 uint8_t csn_span_u8(struct csn_span *span);
 uint16_t csn_span_u16(struct csn_span *span);
 uint32_t csn_span_u32(struct csn_span *span);

@@ -44,6 +44,8 @@ struct csn_memory {
 	uint64_t taken[CSN_N_CLASSES]; /* bytes */
 };
 
+/* Islands live in the region; prefix, victim and omissions are borrowed. LIMIT when it has no
+ * room for their list. */
 int csn_memory_init(struct csn_memory *memory, const struct csn_prefix *prefix,
 		    const struct csn_victim *victim, struct csn_region *region,
 		    struct csn_omissions *omissions, int64_t deadline_ns, struct csn_error *err)

@@ -62,6 +62,7 @@ int csn_elf_file_open_image(void *data, size_t size_bytes, csn_addr bias,
 void csn_elf_file_free(struct csn_elf_file *file);
 void csn_elf_file_freep(struct csn_elf_file **file);
 
+/* The parsed header; lives as long as the file. */
 const struct csn_elf_header *csn_elf_file_header(const struct csn_elf_file *file);
 /* All bytes, as they are stored. */
 const struct csn_span *csn_elf_file_bytes(const struct csn_elf_file *file);
@@ -75,6 +76,7 @@ struct csn_span csn_elf_file_at(const struct csn_elf_file *file, uint64_t addres
 /* From the notes of segments, else of sections; false when absent. */
 bool csn_elf_file_build_id(const struct csn_elf_file *file, struct csn_span *ret_id) csn_must_check;
 
+/* The section by number; false when there is none such. */
 bool csn_elf_file_section(const struct csn_elf_file *file, uint32_t index,
 			  struct csn_elf_section *ret_section) csn_must_check;
 /* By name; ".debug_x" is also found as ".zdebug_x". False when absent. */
@@ -91,6 +93,7 @@ bool csn_elf_file_debug_link(const struct csn_elf_file *file, const char **ret_n
 /* The object inside .gnu_debugdata, unpacked on first use; borrowed. NULL when absent or bad. */
 struct csn_elf_file *csn_elf_file_debug_data(struct csn_elf_file *file);
 
+/* A symbol table with its strings, borrowed from the file; false when absent or malformed. */
 bool csn_elf_symbols_find(struct csn_elf_file *file, enum csn_elf_table table,
 			  struct csn_elf_symbols *ret_symbols) csn_must_check;
 /* Symbol number index. Inline, because whole tables of millions are walked with it. */

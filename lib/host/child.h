@@ -35,6 +35,7 @@ struct csn_child_spec {
 	bool stdout_only; /* stderr to /dev/null instead of into the output */
 };
 
+/* Starts it in a process group of its own, output into a pipe. OS when it cannot be started. */
 int csn_child_start(const struct csn_child_spec *spec, struct csn_child *ret_child,
 		    struct csn_error *err) csn_must_check;
 /* Takes what is in the pipe. False at its end: nothing more will come. */

@@ -19,6 +19,7 @@ struct csn_core_pattern {
 	unsigned pipe_limit;
 };
 
+/* What the kernel has now. */
 int csn_core_pattern_get(struct csn_core_pattern *ret_pattern, struct csn_error *err)
 	csn_must_check;
 /* True when the text runs the helper of any installation; of_root: of this one. */

@@ -6,8 +6,8 @@
  *
  *	pending/<uuid> alone            analyse it
  *	pending/<uuid> and sending/...  the snapshot is whole, the core is spent: settle the core
- *	sending/<uuid> alone            send it; the server answers a repetition with the first
- *object
+ *	sending/<uuid> alone            send it; the server answers a repetition with its first
+ *	                                object
  *
  * Order: the oldest crash first, by the time of the crash. Sending is one at a time and strictly in
  * order; while the server cannot be reached the line as a whole waits (back-off with full jitter),

@@ -63,6 +63,7 @@ struct csn_http_handler {
 struct csn_http_exchange *csn_http_exchange_new(void);
 void csn_http_exchange_free(struct csn_http_exchange *exchange);
 
+/* Of a handler: the reply comes later, from any thread, by finish. */
 void csn_http_defer(struct csn_http_exchange *exchange);
 void csn_http_finish(struct csn_http_exchange *exchange);
 

@@ -68,6 +68,7 @@ enum csn_fold_op {
 	CSN_FOLD_OP_COUNT,
 };
 
+/* As queries and replies write it. */
 const char *csn_fold_name(enum csn_fold_op op);
 
 #define CSN_FOLD_ARGS 3

@@ -34,9 +34,11 @@ struct csn_groups {
 	size_t count;
 };
 
+/* Groups the rows by the plan's factor; without one they are one group. In the arena. */
 int csn_groups_make(struct csn_arena *arena, const struct csn_plan *plan,
 		    const struct csn_rows *rows, struct csn_groups *ret_groups,
 		    struct csn_error *err) csn_must_check;
+/* A group's key as JSON, null for the absent; and the order of two keys, as strcmp's sign. */
 void csn_group_key_write(const struct csn_plan *plan, const struct csn_groups *groups, size_t group,
 			 struct csn_json *json);
 int csn_group_key_compare(const struct csn_plan *plan, const struct csn_groups *groups, size_t a,

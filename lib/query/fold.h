@@ -57,6 +57,7 @@ int csn_fold_run(struct csn_folder *folder, const struct csn_plan_fold *fold,
 		 const uint32_t *indices, size_t count, struct csn_cell_out *ret_cell,
 		 struct csn_error *err) csn_must_check;
 
+/* The cell as the reply has it. */
 void csn_fold_write(const struct csn_cell_out *cell, struct csn_json *json);
 
 /* For orders: by an element of the cell; an absent one is smallest. */

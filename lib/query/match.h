@@ -31,6 +31,7 @@ bool csn_match_is_trivial(const struct csn_match *match);
 /* May op be used on the column? For describe. */
 bool csn_operator_fits(enum csn_query_operator op, bool is_text);
 
+/* The column that it looks at; borrowed from the reader. */
 const struct csn_column *csn_match_column(const struct csn_match *match);
 
 #endif

@@ -12,6 +12,7 @@ struct csn_module_index {
 	size_t count;
 };
 
+/* Borrows the snapshot's modules. */
 int csn_module_index_init(struct csn_module_index *index, const struct csn_snapshot *snapshot,
 			  struct csn_error *err) csn_must_check;
 void csn_module_index_done(struct csn_module_index *index);

@@ -65,6 +65,7 @@ struct csn_member {
 	int (*read)(struct csn_reader *reader, void *object, struct csn_error *err);
 };
 
+/* Reads the value of one member into the object, as its row says. */
 int csn_reader_member(struct csn_reader *reader, const struct csn_member *member, void *object,
 		      struct csn_error *err) csn_must_check;
 /* The members that the table knows; it ends with a NULL name. FORMAT for what is no object. */

@@ -171,6 +171,7 @@ int csn_snapshot_set(struct csn_snapshot *snapshot, const struct csn_attribute *
 const struct csn_attribute *csn_snapshot_find_attribute(const struct csn_snapshot *snapshot,
 							const char *name);
 
+/* Names and texts are copied; a classifier that is there already is not added again. */
 int csn_snapshot_add_classifier(struct csn_snapshot *snapshot, const char *name,
 				struct csn_error *err) csn_must_check;
 int csn_snapshot_add_annotation(struct csn_snapshot *snapshot, const char *name, const char *text,

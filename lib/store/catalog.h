@@ -62,6 +62,8 @@ struct csn_catalog {
 	void *state;
 };
 
+/* Opens or makes the file and brings its schema forward. UNSUPPORTED when a newer version wrote it.
+ */
 int csn_catalog_open_sqlite(const char *path, struct csn_catalog *ret_catalog,
 			    struct csn_error *err) csn_must_check;
 

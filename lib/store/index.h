@@ -74,6 +74,8 @@ struct csn_index {
 	void *state;
 };
 
+/* Opens or makes the file and brings its schema forward. UNSUPPORTED when a newer version wrote it.
+ */
 int csn_index_open_sqlite(const char *path, struct csn_index *ret_index, struct csn_error *err)
 	csn_must_check;
 

@@ -5,7 +5,7 @@
  *	index_edit.c     set, delete, merge, declare
  *	index_reader.c   consistent views and scans
  *
- * Tables (store.md 5): object, dict, attr, edit, issue, attachment, project, garbage, meta. The key
+ * Tables: object, dict, attr, edit, issue, attachment, project, garbage, meta. The key
  * of an object is project << 40 | id, so a project is one range of the table. Its attributes are
  * one blob, pairs of variable-length integers: attribute number, then dictionary code or number. */
 #ifndef CSN_STORE_INDEX_INTERNAL_H
@@ -83,10 +83,12 @@ struct csn_index_sqlite {
 
 /* ---- index_attrs.c ---- */
 
+/* The writer's record of a project, loaded at first use; borrowed until forget. */
 int csn_index_project_get(struct csn_index_sqlite *index, int64_t project,
 			  struct csn_index_project **ret_project, struct csn_error *err)
 	csn_must_check;
 void csn_index_forget(struct csn_index_sqlite *index); /* all that the writer cached */
+/* NULL when the project has no such attribute. */
 struct csn_attr *csn_index_attr_find(struct csn_index_project *project, const char *name);
 /* Adds a row. origin, enabled, type... as in attribute; id is assigned unless it is set. */
 int csn_index_attr_add(struct csn_index_sqlite *index, struct csn_index_project *project,
@@ -122,6 +124,7 @@ int csn_attribute_from_row(struct csn_arena *arena, sqlite3_stmt *row,
 
 /* ---- index_edit.c ---- */
 
+/* The ops that change what is there; index.h says what each does. */
 int csn_index_set(void *state, int64_t project, uint64_t id,
 		  const struct csn_attribute_value *values, size_t n_values, struct csn_error *err);
 int csn_index_remove(void *state, int64_t project, uint64_t id, unsigned what, bool *ret_found,
@@ -135,6 +138,7 @@ int csn_index_undeclare(void *state, int64_t project, const char *name, struct c
 
 /* ---- index_reader.c ---- */
 
+/* The ops that read; index.h says what each does. */
 int csn_index_reader_open(void *state, int64_t project, void **ret_reader, struct csn_error *err);
 void csn_index_reader_close(void *reader);
 const struct csn_attribute *csn_index_reader_attributes(void *reader, size_t *ret_count);

@@ -73,6 +73,7 @@ int csn_objects_submit_wait(struct csn_store *store, struct csn_submission *subm
 
 struct csn_reader;
 
+/* A consistent view of one project: later commits do not show. Of one thread. */
 int csn_reader_open(struct csn_store *store, int64_t project, struct csn_reader **ret_reader,
 		    struct csn_error *err) csn_must_check;
 void csn_reader_close(struct csn_reader *reader);
@@ -98,6 +99,7 @@ struct csn_scan {
 /* cells[i] belongs to columns[i]. Return true to go on, false to stop (not an error). */
 typedef bool (*csn_scan_row)(void *context, uint64_t id, const struct csn_cell *cells);
 
+/* Calls row for every object of the scan. A cell's text lives until row returns. */
 int csn_reader_scan(struct csn_reader *reader, const struct csn_scan *scan, csn_scan_row row,
 		    void *context, struct csn_error *err) csn_must_check;
 
@@ -159,6 +161,7 @@ int csn_objects_set(struct csn_store *store, int64_t project, const uint64_t *id
 
 #define CSN_DELETE_PHYSICAL 1u /* document and attachments; the row stays, _deleted = 1 */
 #define CSN_DELETE_INDEX 2u    /* the row */
+/* what: CSN_DELETE_ flags. Ids that are not there are passed over and not counted. */
 int csn_objects_delete(struct csn_store *store, int64_t project, const uint64_t *ids, size_t n_ids,
 		       unsigned what, uint64_t *ret_deleted, struct csn_error *err) csn_must_check;
 

@@ -29,6 +29,7 @@ void csn_sql_close(struct csn_sql *sql);
 /* LIMIT when the disk is full, NOMEM, FORMAT when the file is damaged, otherwise OS. */
 int csn_sql_fail(struct csn_sql *sql, struct csn_error *err, const char *what);
 
+/* Runs statements that need no parameters and give no rows. */
 int csn_sql_exec(struct csn_sql *sql, const char *text, struct csn_error *err) csn_must_check;
 /* Fresh bindings; NULL on failure. Reset it after use (csn_sql_done). */
 sqlite3_stmt *csn_sql_get(struct csn_sql *sql, const char *literal, struct csn_error *err);

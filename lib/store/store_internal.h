@@ -28,6 +28,7 @@ void csn_store_rollback(struct csn_store *store);
 /* Gives back the space of blobs that no row names any more. The writer is locked. */
 int csn_store_collect(struct csn_store *store, struct csn_error *err) csn_must_check;
 
+/* Starts the one thread that writes; the store must outlive it. */
 int csn_committer_start(struct csn_store *store, struct csn_committer **ret_committer,
 			struct csn_error *err) csn_must_check;
 /* Commits what is queued, then ends the thread. NULL is fine. */

@@ -82,13 +82,14 @@ struct csn_attribute_value {
 	const char *text;
 };
 
-/* The definition that every project starts from, NULL when the name is not ours. Static memory. */
+/* The definition that every project starts from; in static memory. */
 struct csn_builtin_attribute {
 	const char *name, *format, *description;
 	enum csn_attribute_type type;
 	bool column; /* of every object: not stored as an attribute */
 };
 
+/* NULL when the name is not ours. */
 const struct csn_builtin_attribute *csn_builtin_attribute_find(const char *name);
 /* All of them; ret_count is their number. */
 const struct csn_builtin_attribute *csn_builtin_attributes(size_t *ret_count);

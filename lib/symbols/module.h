@@ -74,6 +74,7 @@ struct csn_module {
 
 struct csn_modules;
 
+/* Modules from the maps of the input, which must outlive them. No file is opened yet. */
 int csn_modules_new(const struct csn_modules_input *input, struct csn_modules **ret_modules,
 		    struct csn_error *err) csn_must_check;
 void csn_modules_free(struct csn_modules *modules);

@@ -39,6 +39,7 @@ struct csn_module_impl {
 	bool cfi_tried, debug_cfi_tried;
 };
 
+/* Reads the target's memory; returns the bytes that could be read, from the first on. */
 size_t csn_module_read_memory(const struct csn_module *module, csn_addr addr, void *data,
 			      size_t size_bytes);
 /* bias such that the bytes at offset of the file are at addr; false when no segment has them. */

@@ -1,6 +1,6 @@
 /* The two ways a core comes into the spool: from the kernel, and from a file. */
-#ifndef CSN_PROG_ARCHIVE_H
-#define CSN_PROG_ARCHIVE_H
+#ifndef CORESNAP_ARCHIVE_ARCHIVE_H
+#define CORESNAP_ARCHIVE_ARCHIVE_H
 
 #include "base/log.h"
 #include "capture/request.h"

@@ -25,6 +25,7 @@ int coresnap_find(const struct csn_host *host, const char *name,
 /* What a person can do about a crash that failed. Borrowed. */
 const char *coresnap_next_step(const struct csn_crash *crash);
 
+/* The commands; context is the struct coresnap. Each returns the exit status. */
 int coresnap_list(int argc, char **argv, void *context);
 int coresnap_retry(int argc, char **argv, void *context);
 int coresnap_show_status(int argc, char **argv, void *context);

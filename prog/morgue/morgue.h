@@ -3,8 +3,8 @@
  *
  * Functions that can fail return 0 or an exit status after having printed why, so that a command
  * reads `if (status) return status;`. */
-#ifndef MORGUE_H
-#define MORGUE_H
+#ifndef MORGUE_MORGUE_H
+#define MORGUE_MORGUE_H
 
 #include <jansson.h>
 

@@ -396,6 +396,7 @@ static void every_row_of_libc_is_what_readelf_says(void **state)
 	size_t count, wrong = 0;
 
 	(void)state;
+	assert_true(fd >= 0);
 	if (access(path, R_OK) != 0 || !run_readelf(path, output)) {
 		unlink(output);
 		skip();

@@ -440,6 +440,7 @@ static void names_are_unique_within_their_universe(void **state)
 	json_t *row = NULL;
 	struct csn_error err;
 
+	assert_non_null(universe);
 	assert_int_equal(csn_catalog_create(lab->store, type, again, &row, &err), -CSN_E_USAGE);
 	assert_int_equal(csn_catalog_delete(lab->store, type, key, false, &err), 0);
 	assert_int_equal(csn_catalog_create(lab->store, type, again, &row, &err), 0);
@@ -539,6 +540,7 @@ static void older_catalogs_are_brought_forward(void **state)
 		create(lab, "project", json_pack("{s:i,s:s}", "universe", 1, "name", "demo"));
 	cleanup_json json_t *token = NULL;
 
+	assert_true(universe && project);
 	csn_store_close(csn_take(lab->store));
 	run_sql(lab, "catalog.db",
 		"DROP TABLE cfg_metric; ALTER TABLE cfg_api_token DROP COLUMN metadata");
