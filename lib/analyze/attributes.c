@@ -210,7 +210,8 @@ int csn_attributes_from_kv(struct csn_snapshot *snapshot, const char *text, stru
 		next = csn_kv_end(pair);
 		colon = strchr(pair, ':');
 		if (!colon || colon == pair)
-			return csn_fail(err, CSN_E_FORMAT, "\"%s\" is no key:value", pair);
+			return csn_fail(err, CSN_E_USAGE,
+					"--kv: \"%s\" is no pair; write KEY:VALUE", pair);
 		*colon = '\0';
 		if (strlen(pair) + strlen(colon + 1) > CSN_MAX_KV_BYTES)
 			return csn_fail(err, CSN_E_LIMIT, "\"%.64s\": longer than %llu bytes", pair,

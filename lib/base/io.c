@@ -212,10 +212,23 @@ static int replace_name(struct csn_publish *publish)
 	return -1;
 }
 
+/* A device, a pipe or a folder (also behind a link) is nobody's old version of the file. */
+static int check_replaceable(const struct csn_publish *publish, struct csn_error *err)
+{
+	struct stat status;
+
+	if (fstatat(publish->dir_fd, publish->name, &status, 0) < 0 || S_ISREG(status.st_mode))
+		return 0;
+	return csn_fail(err, CSN_E_USAGE, "%s: exists and is no regular file; give another name",
+			publish->name);
+}
+
 int csn_publish_commit(struct csn_publish *publish, bool replace, struct csn_error *err)
 {
-	int r;
+	int r = replace ? check_replaceable(publish, err) : 0;
 
+	if (r < 0)
+		return r;
 	if (fsync(publish->fd) < 0)
 		return csn_fail_os(err, errno, "%s", publish->name);
 	r = link_name(publish, publish->name);

@@ -42,7 +42,8 @@ struct csn_publish {
 /* Opens an unnamed file for path (relative to dir_fd, which may be AT_FDCWD). mode as open(2). */
 int csn_publish_begin(struct csn_publish *publish, int dir_fd, const char *path, mode_t mode,
 		      struct csn_error *err) csn_must_check;
-/* fsync, link under the name, fsync the folder. replace: over an existing file, else OS/EEXIST. */
+/* fsync, link under the name, fsync the folder. replace: over an existing regular file (over what
+ * is none: USAGE), else OS/EEXIST. */
 int csn_publish_commit(struct csn_publish *publish, bool replace, struct csn_error *err)
 	csn_must_check;
 /* Drops whatever was not committed. Accepts an initialised or finished value. */

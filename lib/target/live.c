@@ -157,6 +157,11 @@ static int csn_live_refused(int64_t pid, int64_t tid, int errnum, struct csn_err
 					"process %lld traces it already; detach that one first",
 					(long long)tracer);
 	}
+	if (csn_proc_is_kernel_thread(pid))
+		return csn_fail(err, CSN_E_UNSUPPORTED,
+				"a thread of the kernel, which has no stack for us; see "
+				"/proc/%lld/stack",
+				(long long)pid);
 	if (geteuid() == 0)
 		return csn_fail(err, CSN_E_DENIED,
 				"permission denied even to root; look at it from outside of this "

@@ -11,6 +11,9 @@
 #include "base/limits.h"
 #include "base/text.h"
 
+/* In the flags of /proc/PID/stat, which nobody may see in a header. */
+#define PF_KTHREAD 0x00200000
+
 int csn_proc_read(int64_t pid, const char *file, struct csn_buf *out, struct csn_error *err)
 {
 	char path[96];
@@ -139,6 +142,22 @@ int csn_proc_list_threads(int64_t pid, int64_t **ret_tids, size_t *ret_count, st
 	*ret_tids = csn_take(tids);
 	*ret_count = count;
 	return 0;
+}
+
+bool csn_proc_is_kernel_thread(int64_t pid)
+{
+	cleanup_(csn_buf_done) struct csn_buf text = CSN_BUF_INIT(4096);
+	const char *at;
+
+	if (csn_proc_read(pid, "stat", &text, NULL) < 0)
+		return false;
+	/* ") S parent group session terminal its-group flags ..." */
+	at = strrchr(csn_buf_text(&text), ')');
+	for (int blanks = 0; at && blanks < 7; blanks++) {
+		at = strchr(at, ' ');
+		at = at ? at + 1 : NULL;
+	}
+	return at && (strtoull(at, NULL, 10) & PF_KTHREAD);
 }
 
 char csn_proc_task_state(int64_t pid, int64_t tid)

@@ -21,5 +21,6 @@ int csn_proc_list_threads(int64_t pid, int64_t **ret_tids, size_t *ret_count, st
 	csn_must_check;
 /* State letter of a task from /proc/PID/task/TID/stat; 0 when gone. comm may be NULL. */
 char csn_proc_task_state(int64_t pid, int64_t tid);
+bool csn_proc_is_kernel_thread(int64_t pid);
 
 #endif

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +67,15 @@ static bool bt_is_snapshot(const char *operand)
 	return !csn_parse_u64(operand, 10, &pid) && stat(operand, &st) == 0 && S_ISREG(st.st_mode);
 }
 
+/* A core without --core in front is the likeliest slip. */
+static bool bt_is_elf(const char *path)
+{
+	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char magic[4];
+
+	return fd >= 0 && csn_read_full(fd, magic, 4) == 4 && memcmp(magic, "\177ELF", 4) == 0;
+}
+
 int bt_run(const struct bt_options *options, const char *operand)
 {
 	cleanup_(csn_target_freep) struct csn_target *target = NULL;
@@ -79,6 +89,12 @@ int bt_run(const struct bt_options *options, const char *operand)
 	int result;
 
 	if (!options->core && bt_is_snapshot(operand)) {
+		if (bt_is_elf(operand)) {
+			csn_fail(&err, CSN_E_USAGE,
+				 "not a snapshot; for a core write --core "
+				 "before it");
+			return bt_fail(operand, &err);
+		}
 		result = csn_snapshot_read_file(operand, &snapshot, &err);
 		subject = NULL;
 	} else {

@@ -287,6 +287,40 @@ def test_no_such_process(run):
     complaint(run("ptrace", "12x"), 64, "not a process id")
 
 
+def kernel_thread():
+    return next((pid for pid in sorted(filter(str.isdigit, os.listdir("/proc")), key=int)
+                 if int(open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[6])
+                 & 0x00200000), None)
+
+
+def test_a_thread_of_the_kernel_is_called_one(run):
+    pid = kernel_thread()
+    if not pid:
+        pytest.skip("sees no thread of the kernel (a container)")
+    for name in ("bt", "ptrace"):
+        complaint(run(name, pid), 2, "a thread of the kernel")
+
+
+# --- what was typed wrong ---
+
+def test_a_core_without_its_option_is_told_how(dead, run):
+    core, _ = dead.core("nullderef")
+    complaint(run("bt", core), 64, "for a core write --core before it")
+
+
+def test_a_wrong_attribute_is_a_usage_error(dead, run):
+    core, _ = dead.core("nullderef")
+    complaint(run("ptrace", "--kv", "foo", "--core", core), 64, '--kv: "foo" is no pair')
+
+
+def test_a_device_or_a_pipe_is_never_replaced(dead, run, tmp_path):
+    core, _ = dead.core("nullderef")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    complaint(run("ptrace", "-o", pipe, "--core", core), 64, "no regular file")
+    assert pipe.is_fifo()
+
+
 # --- text ---
 
 def test_bt_tells_threads_with_the_same_stack_once(dead, run):

@@ -32,8 +32,8 @@ static void pairs_are_split_at_commas_before_a_key(void **state)
 	assert_string_equal(text_of(snapshot, "b"), "x:y");
 	assert_string_equal(text_of(snapshot, "c"), "one, two");
 	assert_string_equal(text_of(snapshot, "d"), "p,q:r");
-	assert_int_equal(csn_attributes_from_kv(snapshot, "nothing", NULL), -CSN_E_FORMAT);
-	assert_int_equal(csn_attributes_from_kv(snapshot, ":x", NULL), -CSN_E_FORMAT);
+	assert_int_equal(csn_attributes_from_kv(snapshot, "nothing", NULL), -CSN_E_USAGE);
+	assert_int_equal(csn_attributes_from_kv(snapshot, ":x", NULL), -CSN_E_USAGE);
 }
 
 static void defaults_cannot_set_what_is_measured_or_reserved(void **state)

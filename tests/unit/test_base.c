@@ -180,6 +180,30 @@ static void durations_have_units(void **state)
 	assert_false(csn_parse_duration("", &seconds));
 }
 
+static void publishing_never_replaces_a_device_or_a_pipe(void **state)
+{
+	char folder[] = "/tmp/csn-test-XXXXXX", pipe_path[128], link_path[128];
+	struct csn_error err = CSN_ERROR_INIT;
+	struct stat st;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(pipe_path, sizeof(pipe_path), "%s/pipe", folder);
+	snprintf(link_path, sizeof(link_path), "%s/link", folder);
+	assert_int_equal(mkfifo(pipe_path, 0600), 0);
+	assert_int_equal(symlink(pipe_path, link_path), 0);
+	assert_int_equal(csn_write_file(AT_FDCWD, pipe_path, "x", 1, 0600, &err), -CSN_E_USAGE);
+	assert_string_equal(err.text, "pipe: exists and is no regular file; give another name");
+	assert_int_equal(csn_write_file(AT_FDCWD, link_path, "x", 1, 0600, &err), -CSN_E_USAGE);
+	assert_int_equal(lstat(pipe_path, &st), 0);
+	assert_true(S_ISFIFO(st.st_mode));
+	assert_int_equal(lstat(link_path, &st), 0);
+	assert_true(S_ISLNK(st.st_mode));
+	unlink(link_path);
+	unlink(pipe_path);
+	rmdir(folder);
+}
+
 static void publishing_leaves_no_name_until_commit(void **state)
 {
 	char folder[] = "/tmp/csn-test-XXXXXX", path[128];
@@ -244,6 +268,7 @@ int main(void)
 		cmocka_unit_test(json_writer_escapes_and_separates),
 		cmocka_unit_test(uuid_parses_what_it_prints),
 		cmocka_unit_test(durations_have_units),
+		cmocka_unit_test(publishing_never_replaces_a_device_or_a_pipe),
 		cmocka_unit_test(publishing_leaves_no_name_until_commit),
 		cmocka_unit_test(options_mix_with_operands),
 	};
