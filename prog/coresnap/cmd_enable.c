@@ -56,9 +56,13 @@ int coresnap_enable(int argc, char **argv, void *context)
 	cleanup_(csn_host_done) struct csn_host host = CSN_HOST_INIT;
 	struct csn_error err = CSN_ERROR_INIT;
 	struct csn_core_pattern pattern;
-	int first, status = coresnap_parse("coresnap enable",
-					   "Makes the kernel send crashes here; run it as root.",
-					   NULL, argc, argv, &first);
+	const struct coresnap_syntax syntax = {
+		.usage = "coresnap enable",
+		.summary = "Makes the kernel send crashes here; run it as root.",
+
+		.examples = { "coresnap enable", "cat /proc/sys/kernel/core_pattern" },
+	};
+	int first, status = coresnap_parse(&syntax, argc, argv, &first);
 
 	if (status < 0)
 		status = coresnap_open(context, false, &host);
@@ -84,9 +88,13 @@ int coresnap_disable(int argc, char **argv, void *context)
 	struct csn_error err = CSN_ERROR_INIT;
 	struct csn_core_pattern pattern;
 	bool manage = true, restored;
-	int first, status = coresnap_parse("coresnap disable",
-					   "Puts core_pattern and core_pipe_limit back.", NULL,
-					   argc, argv, &first);
+	const struct coresnap_syntax syntax = {
+		.usage = "coresnap disable",
+		.summary = "Puts core_pattern and core_pipe_limit back.",
+
+		.examples = { "coresnap disable" },
+	};
+	int first, status = coresnap_parse(&syntax, argc, argv, &first);
 
 	if (status >= 0)
 		return status;

@@ -121,9 +121,14 @@ int coresnap_list(int argc, char **argv, void *context)
 		{ "json", 0, CSN_OPT_FLAG, NULL, "print a JSON array", &as_json },
 		{ NULL },
 	};
-	int first, status = coresnap_parse("coresnap list [--json]",
-					   "Lists the crashes that are not done.", options, argc,
-					   argv, &first);
+	const struct coresnap_syntax syntax = {
+		.usage = "coresnap list [--json]",
+		.summary = "Lists the crashes that are not done.",
+		.options = options,
+
+		.examples = { "coresnap list", "coresnap list --json | jq -r .[].uuid" },
+	};
+	int first, status = coresnap_parse(&syntax, argc, argv, &first);
 
 	if (status < 0)
 		status = coresnap_open(context, true, &host);

@@ -32,9 +32,14 @@ int coresnap_purge(int argc, char **argv, void *context)
 		  "remove what is older (default: purge.age; 0s for everything)", &age_seconds },
 		{ NULL },
 	};
-	int first, status = coresnap_parse("coresnap purge [--age=AGE] [STAGE/UUID...]",
-					   "Removes old objects, or the named ones.", options, argc,
-					   argv, &first);
+	const struct coresnap_syntax syntax = {
+		.usage = "coresnap purge [--age=AGE] [STAGE/UUID...]",
+		.summary = "Removes old objects, or the named ones.",
+		.options = options,
+		.operands = true,
+		.examples = { "coresnap purge sending/3d22c19c", "coresnap purge --age=7d" },
+	};
+	int first, status = coresnap_parse(&syntax, argc, argv, &first);
 	size_t count;
 
 	if (status < 0)

@@ -106,9 +106,14 @@ int coresnap_retry(int argc, char **argv, void *context)
 	cleanup_(csn_spool_list_done) struct csn_spool_list list = { 0 };
 	cleanup_(csn_host_done) struct csn_host host = CSN_HOST_INIT;
 	struct csn_error err = CSN_ERROR_INIT;
-	const char *usage = "coresnap retry all|STAGE/UUID...";
-	int first, status = coresnap_parse(usage, "Processes objects now, without waiting.", NULL,
-					   argc, argv, &first);
+	const struct coresnap_syntax syntax = {
+		.usage = "coresnap retry all|STAGE/UUID...",
+		.summary = "Processes objects now, without waiting.",
+
+		.operands = true,
+		.examples = { "coresnap retry pending/84605573", "coresnap retry all" },
+	};
+	int first, status = coresnap_parse(&syntax, argc, argv, &first);
 	bool all;
 
 	if (status >= 0)

@@ -107,9 +107,14 @@ int coresnap_show(int argc, char **argv, void *context)
 		{ "json", 0, CSN_OPT_FLAG, NULL, "print a JSON object", &as_json },
 		{ NULL },
 	};
-	int first, status = coresnap_parse("coresnap show [--json] [STAGE/]UUID",
-					   "Prints everything known of one crash.", options, argc,
-					   argv, &first);
+	const struct coresnap_syntax syntax = {
+		.usage = "coresnap show [--json] [STAGE/]UUID",
+		.summary = "Prints everything known of one crash.",
+		.options = options,
+		.operands = true,
+		.examples = { "coresnap show 84605573", "coresnap show --json sending/3d22c19c" },
+	};
+	int first, status = coresnap_parse(&syntax, argc, argv, &first);
 
 	if (status >= 0)
 		return status;

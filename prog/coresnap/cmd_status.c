@@ -246,9 +246,14 @@ int coresnap_show_status(int argc, char **argv, void *context)
 		{ "json", 0, CSN_OPT_FLAG, NULL, "print a JSON object", &as_json },
 		{ NULL },
 	};
-	int first, status = coresnap_parse("coresnap status [--json]",
-					   "Says what is at work, what fails and what to do.",
-					   options, argc, argv, &first);
+	const struct coresnap_syntax syntax = {
+		.usage = "coresnap status [--json]",
+		.summary = "Says what is at work, what fails and what to do.",
+		.options = options,
+
+		.examples = { "coresnap status", "coresnap status --json | jq .failing" },
+	};
+	int first, status = coresnap_parse(&syntax, argc, argv, &first);
 
 	if (status < 0)
 		status = coresnap_open(context, true, &host);

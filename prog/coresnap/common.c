@@ -46,18 +46,22 @@ int coresnap_open(const struct coresnap *coresnap, bool spool, struct csn_host *
 							   : NULL);
 }
 
-int coresnap_parse(const char *usage, const char *summary, const struct csn_option *options,
-		   int argc, char **argv, int *ret_first)
+int coresnap_parse(const struct coresnap_syntax *syntax, int argc, char **argv, int *ret_first)
 {
-	const char *const usages[] = { usage, NULL };
+	const char *const usages[] = { syntax->usage, NULL };
 	const struct csn_program program = {
 		.name = "coresnap",
-		.summary = summary,
+		.summary = syntax->summary,
 		.usages = usages,
-		.options = options,
+		.options = syntax->options,
+		.examples = syntax->examples,
 	};
+	int status = csn_options_parse(&program, argc, argv, ret_first);
 
-	return csn_options_parse(&program, argc, argv, ret_first);
+	if (status < 0 && !syntax->operands && *ret_first < argc)
+		return csn_usage_error(&program, "%s takes no operand: '%s'", argv[0],
+				       argv[*ret_first]);
+	return status;
 }
 
 /* The stage that name begins with; NULL-terminated rest in *ret_prefix. */

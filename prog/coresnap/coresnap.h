@@ -16,9 +16,16 @@ int coresnap_complain(int status, const struct csn_error *err, const char *next_
 int coresnap_status_of(const struct csn_error *err);
 /* Configuration, and the spool when asked for. -1 to go on, or an exit status. */
 int coresnap_open(const struct coresnap *coresnap, bool spool, struct csn_host *host);
+/* What a command takes; operands: whether anything may follow its options. */
+struct coresnap_syntax {
+	const char *usage, *summary;
+	const struct csn_option *options;
+	bool operands;
+	const char *examples[4]; /* NULL-terminated */
+};
+
 /* Parses a command's own options; as csn_options_parse. */
-int coresnap_parse(const char *usage, const char *summary, const struct csn_option *options,
-		   int argc, char **argv, int *ret_first);
+int coresnap_parse(const struct coresnap_syntax *syntax, int argc, char **argv, int *ret_first);
 /* "<stage>/<prefix>" or "<prefix>" (any stage). -1, or an exit status after complaining. */
 int coresnap_find(const struct csn_host *host, const char *name,
 		  struct csn_spool_object *ret_object);

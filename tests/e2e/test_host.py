@@ -326,6 +326,21 @@ def test_retry_without_a_daemon_does_the_work_itself(host):
     assert host.empty() and host.objects() == [("blackhole", uuid)]
 
 
+@pytest.mark.parametrize("command", ["list", "status", "enable", "disable"])
+def test_what_takes_no_operand_refuses_one(host, command):
+    run = host.coresnap(command, "extra")
+    assert run.returncode == 64
+    assert f"{command} takes no operand: 'extra'" in run.stderr
+
+
+@pytest.mark.parametrize("command", ["list", "retry", "status", "show", "purge", "enable",
+                                     "disable"])
+def test_every_command_has_help_with_an_example(host, command):
+    run = host.coresnap(command, "--help")
+    assert run.returncode == 0
+    assert f"Examples:\n  coresnap {command}" in run.stdout
+
+
 def test_unknown_objects_and_commands_are_named(host):
     run = host.coresnap("retry", "pending/ffffffff")
     assert (run.returncode, run.stderr) == (
