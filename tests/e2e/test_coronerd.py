@@ -597,10 +597,10 @@ def test_tls_and_roles_from_a_configuration_file(program, tmp_path):
 
         def ask(listener, method, path, body=None):
             if listener["tls"]:
-                connection = http.client.HTTPSConnection("localhost", listener["port"],
+                connection = http.client.HTTPSConnection("127.0.0.1", listener["port"],
                                                          context=context, timeout=20)
             else:
-                connection = http.client.HTTPConnection("localhost", listener["port"], timeout=20)
+                connection = http.client.HTTPConnection("127.0.0.1", listener["port"], timeout=20)
             connection.request(method, path, body)
             reply = connection.getresponse()
             return reply.status, reply.read()

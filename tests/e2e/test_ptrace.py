@@ -271,9 +271,8 @@ def test_a_process_whose_program_was_deleted_keeps_its_names(dead, run, tmp_path
     copy = tmp_path / "copy"
     copy.write_bytes(dead.build("sleeper").read_bytes())
     copy.chmod(0o755)
-    process = subprocess.Popen([copy], stdout=subprocess.PIPE, text=True)
+    process = dead.start_sleeper(program=copy)
     try:
-        process.stdout.readline()
         copy.unlink()
         result = run("bt", process.pid)
         assert result.returncode == 0 and "sleep_deep ()" in result.stdout, result.stdout

@@ -94,13 +94,21 @@ class Crashers:
             "-ex", "run", "-ex", f"gcore {core}", "--args", *map(str, argv))
         assert core.exists(), f"{argv[0]} left no core"
 
-    def start_sleeper(self, threads=0):
-        """A live process, asleep in all its threads."""
-        process = subprocess.Popen([self.build("sleeper"), str(threads)], stdout=subprocess.PIPE,
-                                   text=True)
+    def start_sleeper(self, threads=0, program=None):
+        """A live process (a copy of its program, if given), asleep in all its threads."""
+        process = subprocess.Popen([program or self.build("sleeper"), str(threads)],
+                                   stdout=subprocess.PIPE, text=True)
         assert process.stdout.readline() == "ready\n"
-        time.sleep(0.05)
+        tasks = pathlib.Path(f"/proc/{process.pid}/task")
+        end = time.monotonic() + 20
+        while not all(task_sleeps(task) for task in tasks.iterdir()):
+            assert time.monotonic() < end, "the sleeper stays awake"
+            time.sleep(0.01)
         return process
+
+
+def task_sleeps(task):
+    return (task / "stat").read_text().rpartition(")")[2].split()[0] == "S"
 
 
 def gdb(*arguments):
