@@ -27,8 +27,8 @@ bool csn_parse_duration(const char *text, int64_t *ret_seconds)
 		char unit;
 		int64_t seconds;
 	} units[] = {
-		{ '\0', 1 },    { 's', 1 },      { 'm', 60 },         { 'h', 3600 },
-		{ 'd', 86400 }, { 'w', 604800 }, { 'M', 30 * 86400 }, { 'y', 365 * 86400 },
+		{ '\0', 1 },    { 's', 1 },      { 'm', 60 },           { 'h', 3600 },
+		{ 'd', 86400 }, { 'w', 604800 }, { 'M', 30ll * 86400 }, { 'y', 365ll * 86400 },
 	};
 	unsigned long long number;
 	size_t i;

@@ -25,37 +25,25 @@ static const char *ptrace_find_config(int argc, char **argv)
 	return NULL;
 }
 
-/* A line as a command-line word; "" for a line without an option. */
-static char *ptrace_config_word(const char *line, size_t length)
-{
-	char *word = NULL;
-
-	while (length && strchr(" \t", *line)) {
-		line++;
-		length--;
-	}
-	while (length && strchr(" \t\r", line[length - 1]))
-		length--;
-	if (!length || *line == '#')
-		return strdup("");
-	return asprintf(&word, "--%.*s", (int)length, line) < 0 ? NULL : word;
-}
-
-static int ptrace_append_config(const char *text, char **words, int *n)
+/* Writes the lines of text as command-line words to room, which has two dashes and a NUL for each.
+ */
+static void ptrace_append_config(const char *text, char *room, char **words, int *n)
 {
 	for (const char *line = text, *end; *line; line = *end ? end + 1 : end) {
-		char *word;
+		size_t length;
 
 		end = strchrnul(line, '\n');
-		word = ptrace_config_word(line, (size_t)(end - line));
-		if (!word)
-			return 2;
-		if (*word)
-			words[(*n)++] = word;
-		else
-			free(word);
+		line += strspn(line, " \t");
+		length = line < end ? (size_t)(end - line) : 0;
+		while (length && strchr(" \t\r", line[length - 1]))
+			length--;
+		if (!length || *line == '#')
+			continue;
+		words[(*n)++] = room;
+		room = mempcpy(room, "--", 2);
+		room = mempcpy(room, line, length);
+		*room++ = '\0';
 	}
-	return -1;
 }
 
 int ptrace_read_config(int argc, char **argv, int *ret_argc, char ***ret_argv)
@@ -64,8 +52,8 @@ int ptrace_read_config(int argc, char **argv, int *ret_argc, char ***ret_argv)
 	const char *path = ptrace_find_config(argc, argv);
 	struct csn_error err = CSN_ERROR_INIT;
 	cleanup_free char **words = NULL;
-	size_t n_lines = 1;
-	int n = 0, status = -1;
+	size_t n_lines = 1, n_words;
+	int n = 0;
 
 	if (path && csn_read_file(AT_FDCWD, path, &text, &err) < 0) {
 		fprintf(stderr, "ptrace: %s: %s; check the path given to --config\n", path,
@@ -74,16 +62,19 @@ int ptrace_read_config(int argc, char **argv, int *ret_argc, char ***ret_argv)
 	}
 	for (const char *at = csn_buf_text(&text); *at; at++)
 		n_lines += *at == '\n';
-	words = calloc((size_t)argc + n_lines + 1, sizeof(*words));
-	if (!words)
+	/* The words of the file stand behind the array, so that one free ends all of it. */
+	n_words = (size_t)argc + n_lines + 1;
+	words = calloc(1, n_words * sizeof(*words) + text.size + 3 * n_lines);
+	if (!words) {
+		fputs("ptrace: out of memory; try again\n", stderr);
 		return 2;
+	}
 	if (argc > 0)
 		words[n++] = argv[0];
-	if (path)
-		status = ptrace_append_config(csn_buf_text(&text), words, &n);
+	ptrace_append_config(csn_buf_text(&text), (char *)(words + n_words), words, &n);
 	for (int i = 1; i < argc; i++)
 		words[n++] = argv[i];
 	*ret_argc = n;
 	*ret_argv = csn_take(words);
-	return status;
+	return -1;
 }
