@@ -36,6 +36,7 @@ enum csn_api_code {
 struct csn_api_throttle_slot {
 	uint64_t who; /* hash of a peer or a user name */
 	unsigned failures;
+	int64_t last_ns;  /* of the last failure */
 	int64_t until_ns; /* no attempt before */
 };
 

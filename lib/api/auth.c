@@ -58,9 +58,13 @@ bool csn_api_project(struct csn_api *api, struct csn_http_exchange *exchange,
 	struct csn_error err = CSN_ERROR_INIT;
 
 	if (caller->kind == CSN_CALLER_TOKEN) {
-		if (name && strcmp(name, caller->token.project.name) != 0) {
+		const struct csn_project *own = &caller->token.project;
+		bool elsewhere = universe && *universe && strcmp(universe, own->universe_name) != 0;
+
+		if (elsewhere || (name && strcmp(name, own->name) != 0)) {
 			csn_http_reply_error(exchange, status == 200 ? 200 : 403, CSN_API_DENIED,
-					     "the token is for another project");
+					     "the token is for another %s",
+					     elsewhere ? "universe" : "project");
 			return false;
 		}
 		*ret_project = caller->token.project;
@@ -84,18 +88,26 @@ bool csn_api_project(struct csn_api *api, struct csn_http_exchange *exchange,
 /* ---- throttle ----
  *
  * After five failures of one peer, or for one user name, further attempts wait: 2 s, 4 s ... up to
- * a minute. Slots are shared by hash; an unlucky stranger waits as well, never longer. */
+ * a minute. Slots are shared by hash; an unlucky stranger waits as well, never longer. A slot goes
+ * to another name only after a quarter of an hour without failures: were it earlier, guesses at
+ * names of the same slot would wipe out the count of the one that is meant. */
 
 #define FREE_FAILURES 5
 #define WAIT_MAX_S 60
+#define FORGET_NS (900 * CSN_NS_PER_SECOND)
+
+static uint64_t who_of(const char *kind, const char *name)
+{
+	return csn_hash_bytes(name, strlen(name)) ^ csn_hash_bytes(kind, strlen(kind));
+}
 
 static struct csn_api_throttle_slot *slot_of(struct csn_api *api, const char *kind,
 					     const char *name)
 {
-	uint64_t who = csn_hash_bytes(name, strlen(name)) ^ csn_hash_bytes(kind, strlen(kind));
+	uint64_t who = who_of(kind, name);
 	struct csn_api_throttle_slot *slot = &api->throttle[who % CSN_API_THROTTLE_SLOTS];
 
-	if (slot->who != who && slot->until_ns < csn_monotonic_ns())
+	if (!slot->failures || slot->last_ns + FORGET_NS < csn_monotonic_ns())
 		*slot = (struct csn_api_throttle_slot){ .who = who };
 	return slot;
 }
@@ -112,14 +124,17 @@ int csn_api_throttled(struct csn_api *api, const char *peer, const char *usernam
 	return until > now ? (int)((until - now) / CSN_NS_PER_SECOND) + 1 : 0;
 }
 
-static void note(struct csn_api_throttle_slot *slot, bool ok)
+static void note(struct csn_api *api, const char *kind, const char *name, bool ok)
 {
+	struct csn_api_throttle_slot *slot = slot_of(api, kind, name);
 	int64_t wait_s = 2;
 
 	if (ok) {
-		slot->failures = 0;
+		if (slot->who == who_of(kind, name))
+			slot->failures = 0;
 		return;
 	}
+	slot->last_ns = csn_monotonic_ns();
 	if (++slot->failures <= FREE_FAILURES)
 		return;
 	for (unsigned i = FREE_FAILURES + 1; i < slot->failures && wait_s < WAIT_MAX_S; i++)
@@ -132,7 +147,7 @@ static void note(struct csn_api_throttle_slot *slot, bool ok)
 void csn_api_throttle_note(struct csn_api *api, const char *peer, const char *username, bool ok)
 {
 	pthread_mutex_lock(&api->lock);
-	note(slot_of(api, "peer", peer), ok);
-	note(slot_of(api, "user", username), ok);
+	note(api, "peer", peer, ok);
+	note(api, "user", username, ok);
 	pthread_mutex_unlock(&api->lock);
 }

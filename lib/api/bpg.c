@@ -62,6 +62,27 @@ static bool has_field(const struct csn_config_type *type, const char *name)
 	return false;
 }
 
+/* Types that lie where the row lies that a field of theirs names. */
+static const struct parent {
+	const char *type, *field, *parent;
+} parents[] = {
+	{ "team_member", "team", "team" },
+	{ "metric", "metric_group", "metric_group" },
+};
+
+static bool in_reach(struct bpg *bpg, const struct csn_config_type *type, const json_t *row);
+
+static bool parent_in_reach(struct bpg *bpg, const struct parent *parent, const json_t *row)
+{
+	const struct csn_config_type *type = csn_config_type_find(parent->parent);
+	cleanup_json json_t *key =
+		json_pack("{s:I}", "id", csn_json_get_int(row, parent->field, 0));
+	cleanup_json json_t *found = NULL;
+
+	return csn_catalog_row(bpg->api->store, type, key, &found, NULL) == 0 &&
+	       in_reach(bpg, type, found);
+}
+
 /* Whether a row (or a row to be) lies in the caller's universe. */
 static bool in_reach(struct bpg *bpg, const struct csn_config_type *type, const json_t *row)
 {
@@ -78,6 +99,9 @@ static bool in_reach(struct bpg *bpg, const struct csn_config_type *type, const 
 		return csn_catalog_get_project(bpg->api->store, csn_json_get_int(row, "project", 0),
 					       &project, NULL) == 0 &&
 		       project.universe == user->universe;
+	for (size_t i = 0; i < csn_countof(parents); i++)
+		if (strcmp(parents[i].type, type->name) == 0)
+			return parent_in_reach(bpg, &parents[i], row);
 	return strcmp(type->name, "instance_retention") != 0;
 }
 
@@ -194,21 +218,6 @@ static const char *check_setup(struct bpg *bpg, const char *action,
 	return NULL;
 }
 
-/* The row that a key names, NULL when there is none or it is out of reach. */
-static json_t *row_of(struct bpg *bpg, const struct csn_config_type *type, const json_t *key)
-{
-	cleanup_json json_t *rows = NULL, *where = json_object();
-
-	for (const struct csn_field *field = type->fields; field->name; field++)
-		if (field->key && json_object_get(key, field->name))
-			json_object_set(where, field->name, json_object_get(key, field->name));
-	if (!json_object_size(where) ||
-	    csn_catalog_rows(bpg->api->store, type, where, &rows, NULL) < 0 ||
-	    json_array_size(rows) == 0 || !in_reach(bpg, type, json_array_get(rows, 0)))
-		return NULL;
-	return json_incref(json_array_get(rows, 0));
-}
-
 static const char *check_user(struct bpg *bpg, const char *action,
 			      const struct csn_config_type *type, const json_t *key,
 			      const json_t *values)
@@ -227,14 +236,13 @@ static const char *check_user(struct bpg *bpg, const char *action,
 		return "not authorised: only a superuser can make superusers";
 	if (strcmp(action, "create") == 0)
 		return in_reach(bpg, type, values) ? NULL : "not authorised: another universe";
-	if (json_object_get(values, "universe") && !in_reach(bpg, type, values))
-		return "not authorised: another universe";
-	/* Tokens may be named by their value, which is no row's key. */
-	row = row_of(bpg, type, key);
-	if (!row && !strstr(type->name, "token"))
+	if (csn_catalog_row(bpg->api->store, type, key, &row, NULL) < 0 ||
+	    !in_reach(bpg, type, row))
 		return "no such row";
-	if (row && csn_json_get_int(row, "superuser", 0) && !self)
+	if (csn_json_get_int(row, "superuser", 0) && !self)
 		return "not authorised: only a superuser can change a superuser";
+	if (values && (json_object_update(row, (json_t *)values) < 0 || !in_reach(bpg, type, row)))
+		return "not authorised: another universe";
 	return NULL;
 }
 
@@ -296,8 +304,26 @@ static json_t *run_action(struct bpg *bpg, const json_t *request)
 
 /* ---- requests ---- */
 
-/* Which of the three it is; false after replying. Everybody else learns the schema at most. */
-static bool find_mode(struct bpg *bpg, const json_t *body, bool only_reads)
+/* Reads rows, and does nothing else. */
+static bool only_reads(const json_t *actions)
+{
+	json_t *action;
+	size_t i;
+	bool gets = false;
+
+	json_array_foreach((json_t *)actions, i, action)
+	{
+		const char *name = csn_json_get_string(action, "action", "");
+
+		if (strcmp(name, "get") != 0 && strcmp(name, "schema") != 0)
+			return false;
+		gets = gets || strcmp(name, "get") == 0;
+	}
+	return gets;
+}
+
+/* Which of the three it is; false when the caller may nothing. */
+static bool find_mode(struct bpg *bpg, const json_t *body, const json_t *actions)
 {
 	csn_api_identify(bpg->api, bpg->exchange, body, &bpg->caller);
 	if (bpg->caller.kind == CSN_CALLER_USER) {
@@ -308,26 +334,12 @@ static bool find_mode(struct bpg *bpg, const json_t *body, bool only_reads)
 		bpg->mode = MODE_SETUP;
 		return true;
 	}
-	if (only_reads && csn_api_take_grace(bpg->api, bpg->exchange)) {
+	if (bpg->caller.kind == CSN_CALLER_NONE && only_reads(actions) &&
+	    csn_api_take_grace(bpg->api, bpg->exchange)) {
 		bpg->mode = MODE_GRACE;
 		return true;
 	}
 	return false;
-}
-
-static bool only_reads(const json_t *actions)
-{
-	json_t *action;
-	size_t i;
-
-	json_array_foreach((json_t *)actions, i, action)
-	{
-		const char *name = csn_json_get_string(action, "action", "");
-
-		if (strcmp(name, "get") != 0 && strcmp(name, "schema") != 0)
-			return false;
-	}
-	return true;
 }
 
 /* Clients index results even when the whole request failed. */
@@ -364,7 +376,7 @@ void csn_api_post_bpg(struct csn_api *api, struct csn_http_exchange *exchange)
 				     CSN_MAX_BPG_ACTIONS);
 		return;
 	}
-	if (!find_mode(&bpg, body, only_reads(actions))) {
+	if (!find_mode(&bpg, body, actions)) {
 		refuse(&bpg, actions);
 		return;
 	}

@@ -77,12 +77,6 @@ void csn_api_admit_submission(struct csn_api *api, struct csn_http_exchange *exc
 	}
 	universe = csn_http_query(exchange, "universe");
 	project = csn_http_query(exchange, "project");
-	if (admission->caller.kind == CSN_CALLER_TOKEN && universe && *universe &&
-	    strcmp(universe, admission->caller.token.project.universe_name) != 0) {
-		csn_http_reply_error(exchange, 403, CSN_API_DENIED,
-				     "the token is for another universe");
-		return;
-	}
 	if (csn_api_project(api, exchange, &admission->caller, universe, project, 404,
 			    &admission->project))
 		exchange->handler_more = admission;

@@ -51,13 +51,17 @@ void csn_http_pairs_add(struct csn_arena *arena, struct csn_http_pairs *pairs, c
 {
 	struct csn_http_pair pair, *items;
 
-	if (pairs->count >= CSN_MAX_HTTP_PARAMETERS)
+	if (pairs->count >= CSN_MAX_HTTP_PARAMETERS) {
+		pairs->dropped = true;
 		return;
+	}
 	items = csn_arena_grow(arena, pairs->items, pairs->count, &pairs->capacity, sizeof(*items));
 	pair.name = csn_arena_strdup(arena, name);
 	pair.value = csn_arena_strdup(arena, value ? value : "");
-	if (!items || !pair.name || !pair.value)
+	if (!items || !pair.name || !pair.value) {
+		pairs->dropped = true;
 		return;
+	}
 	items[pairs->count++] = pair;
 	pairs->items = items;
 }

@@ -18,6 +18,7 @@ struct csn_http_pair {
 struct csn_http_pairs {
 	struct csn_http_pair *items;
 	size_t count, capacity;
+	bool dropped; /* there were more */
 };
 
 struct csn_http_request {
@@ -67,7 +68,7 @@ void csn_http_exchange_free(struct csn_http_exchange *exchange);
 void csn_http_defer(struct csn_http_exchange *exchange);
 void csn_http_finish(struct csn_http_exchange *exchange);
 
-/* Copies both; more than CSN_MAX_HTTP_PARAMETERS are dropped. */
+/* Copies both; more than CSN_MAX_HTTP_PARAMETERS are dropped, which pairs->dropped tells. */
 void csn_http_pairs_add(struct csn_arena *arena, struct csn_http_pairs *pairs, const char *name,
 			const char *value);
 /* First value of that name, NULL when absent. fold: without regard to case (headers). */

@@ -228,7 +228,14 @@ static enum MHD_Result refuse(struct call *call)
 static enum MHD_Result start_call(struct call *call)
 {
 	const struct csn_http_handler *handler = call->server->options.handler;
+	const struct csn_http_request *request = &call->exchange->request;
 
+	/* Handlers decide by headers that are not there (those of proxies): all must be seen. */
+	if (request->headers.dropped || request->query.dropped) {
+		csn_http_reply_error(call->exchange, 431, 431, "more than %u headers or parameters",
+				     CSN_MAX_HTTP_PARAMETERS);
+		return refuse(call);
+	}
 	call->max_body = handler->admit(handler->context, call->exchange);
 	if (call->exchange->reply.status)
 		return refuse(call);

@@ -39,16 +39,19 @@ static int attribute_rows(struct csn_store *store, const json_t *where, json_t *
 		cleanup_(csn_reader_closep) struct csn_reader *reader = NULL;
 		int64_t pid = csn_json_get_int(project, "pid", 0);
 		const struct csn_attribute *attributes;
+		const char *name;
 		size_t n;
 
 		if (csn_json_get_int(where, "project", pid) != pid)
 			continue;
+		name = csn_json_get_string(where, "name", NULL);
 		r = csn_reader_open(store, pid, &reader, err);
 		if (r < 0)
 			return r;
 		attributes = csn_reader_attributes(reader, &n);
 		for (size_t k = 0; k < n; k++)
-			if (attributes[k].origin == CSN_ATTRIBUTE_DECLARED)
+			if (attributes[k].origin == CSN_ATTRIBUTE_DECLARED &&
+			    (!name || strcmp(name, attributes[k].name) == 0))
 				json_array_append_new(
 					rows, json_pack("{s:I,s:s,s:s,s:s,s:s}", "project",
 							(json_int_t)pid, "name", attributes[k].name,
@@ -108,8 +111,18 @@ static bool is_name(const char *name)
 	       name[0] != '-';
 }
 
+static bool is_same_row(const struct csn_config_type *type, const json_t *a, const json_t *b)
+{
+	for (const struct csn_field *field = type->fields; field->name; field++)
+		if (field->key &&
+		    !json_equal(json_object_get(a, field->name), json_object_get(b, field->name)))
+			return false;
+	return true;
+}
+
+/* object: the row as it is to be; before: as it was, NULL when it is new. */
 static int check_unique(struct csn_store *store, const struct csn_config_type *type,
-			const json_t *object, struct csn_error *err)
+			const json_t *object, const json_t *before, struct csn_error *err)
 {
 	for (size_t i = 0; i < csn_countof(unique_rules); i++) {
 		cleanup_json json_t *where = json_object(), *rows = NULL;
@@ -129,7 +142,8 @@ static int check_unique(struct csn_store *store, const struct csn_config_type *t
 		r = csn_catalog_rows(store, type, where, &rows, err);
 		if (r < 0)
 			return r;
-		if (json_array_size(rows))
+		if (json_array_size(rows) &&
+		    !(before && is_same_row(type, json_array_get(rows, 0), before)))
 			return csn_fail(err, CSN_E_USAGE, "there is a %s called %s already",
 					type->name, name);
 	}
@@ -158,11 +172,34 @@ static int hash_password(json_t *object, struct csn_error *err)
 	return r;
 }
 
+static int check_universe(struct csn_store *store, const json_t *object, struct csn_error *err)
+{
+	cleanup_json json_t *where = json_object(), *rows = NULL;
+	json_t *universe = json_object_get(object, "universe");
+	int r;
+
+	json_object_set(where, "id", universe);
+	r = csn_catalog_rows(store, csn_config_type_find("universe"), where, &rows, err);
+	if (r == 0 && (!json_is_integer(universe) || !json_array_size(rows)))
+		return csn_fail(err, CSN_E_USAGE, "that universe does not exist");
+	return r;
+}
+
+/* Rules of a user's row as it is to be. */
+static int check_user(struct csn_store *store, const json_t *object, struct csn_error *err)
+{
+	const char *role = csn_json_get_string(object, "role", "");
+
+	if (strcmp(role, "admin") != 0 && strcmp(role, "member") != 0 && strcmp(role, "guest") != 0)
+		return csn_fail(err, CSN_E_USAGE, "role must be admin, member or guest");
+	return check_universe(store, object, err);
+}
+
 static int before_user(struct csn_store *store, json_t *object, struct csn_error *err)
 {
 	const char *role = csn_json_get_string(object, "role", NULL);
+	int r;
 
-	(void)store;
 	if (!csn_json_get_string(object, "email", NULL))
 		json_object_set_new(object, "email", json_string(""));
 	if (!csn_json_get_string(object, "method", NULL))
@@ -172,23 +209,14 @@ static int before_user(struct csn_store *store, json_t *object, struct csn_error
 				    json_string(csn_json_get_int(object, "superuser", 0)
 							? "admin"
 							: "member"));
-	else if (strcmp(role, "admin") != 0 && strcmp(role, "member") != 0 &&
-		 strcmp(role, "guest") != 0)
-		return csn_fail(err, CSN_E_USAGE, "role must be admin, member or guest");
-	return hash_password(object, err);
+	r = check_user(store, object, err);
+	return r < 0 ? r : hash_password(object, err);
 }
 
 static int before_project(struct csn_store *store, json_t *object, struct csn_error *err)
 {
-	cleanup_json json_t *where = json_object(), *rows = NULL;
-	int r;
-
-	json_object_set(where, "id", json_object_get(object, "universe"));
-	r = csn_catalog_rows(store, csn_config_type_find("universe"), where, &rows, err);
-	if (r == 0 && !json_array_size(rows))
-		return csn_fail(err, CSN_E_USAGE, "the project's universe does not exist");
 	json_object_set_new(object, "deleted", json_integer(0));
-	return r;
+	return check_universe(store, object, err);
 }
 
 static int before_token(struct csn_store *store, json_t *object, struct csn_error *err)
@@ -269,7 +297,7 @@ static int create_locked(struct csn_store *store, const struct csn_config_type *
 			 json_t *object, json_t **ret_row, struct csn_error *err)
 {
 	cleanup_json json_t *row = NULL;
-	int r = check_unique(store, type, object, err);
+	int r = check_unique(store, type, object, NULL, err);
 
 	for (size_t i = 0; r == 0 && i < csn_countof(create_rules); i++)
 		if (strcmp(create_rules[i].type, type->name) == 0 && create_rules[i].before)
@@ -328,25 +356,110 @@ int csn_catalog_create(struct csn_store *store, const struct csn_config_type *ty
 
 /* ---- modify, delete ---- */
 
-/* Lists show a token's key; who has just made one may also name it by its value. */
-static json_t *canonical_key(const struct csn_config_type *type, const json_t *key)
+/* Just the fields of the key; USAGE unless all are there. */
+static int whole_key(const struct csn_config_type *type, const json_t *key, json_t **ret_where,
+		     struct csn_error *err)
 {
-	json_t *copy = json_object();
-	char token_key[CSN_TOKEN_TEXT];
-	const char *id = csn_json_get_string(key, "id", NULL);
+	cleanup_json json_t *where = json_object();
 
-	for (const struct csn_field *field = type->fields; copy && field->name; field++)
-		if (json_object_get(key, field->name))
-			json_object_set(copy, field->name, json_object_get(key, field->name));
-	if (copy && id && strstr(type->name, "token") && csn_token_key(id, token_key))
-		json_object_set_new(copy, "__key", json_string(token_key));
-	return copy;
+	for (const struct csn_field *field = type->fields; field->name; field++) {
+		json_t *value = json_object_get(key, field->name);
+
+		if (!field->key)
+			continue;
+		if (!value || json_is_null(value))
+			return csn_fail(err, CSN_E_USAGE, "the key of a %s needs %s", type->name,
+					field->name);
+		if (json_object_set(where, field->name, value) < 0)
+			return csn_fail_nomem(err);
+	}
+	*ret_where = csn_take(where);
+	return 0;
+}
+
+int csn_catalog_row(struct csn_store *store, const struct csn_config_type *type, const json_t *key,
+		    json_t **ret_row, struct csn_error *err)
+{
+	cleanup_json json_t *where = NULL, *rows = NULL, *hidden = NULL;
+	char token_key[CSN_TOKEN_TEXT];
+	int r = whole_key(type, key, &where, err);
+
+	if (r == 0)
+		r = csn_catalog_rows(store, type, where, &rows, err);
+	if (r < 0)
+		return r;
+	/* Lists show a token's key; who has just made one may also name it by its value. */
+	if (!json_array_size(rows) && strstr(type->name, "token") &&
+	    csn_token_key(csn_json_get_string(where, "id", ""), token_key)) {
+		json_object_set_new(where, "id", json_string(token_key));
+		hidden = csn_take(rows);
+		r = csn_catalog_rows(store, type, where, &rows, err);
+	}
+	if (r == 0 && json_array_size(rows) != 1)
+		return csn_fail(err, CSN_E_NOT_FOUND, "no such %s", type->name);
+	if (r == 0)
+		*ret_row = json_incref(json_array_get(rows, 0));
+	return r;
+}
+
+/* With none left, the server would count as not set up, and open to whoever comes first. */
+static int check_superusers(struct csn_store *store, bool before, struct csn_error *err)
+{
+	bool after = true;
+	int r = before ? csn_accounts_configured(store, &after, err) : 0;
+
+	return r < 0 || after ? r
+			      : csn_fail(err, CSN_E_USAGE,
+					 "this is the last superuser; make another one first");
+}
+
+static int check_change(struct csn_store *store, const struct csn_config_type *type,
+			const json_t *row, const json_t *fields, struct csn_error *err)
+{
+	cleanup_json json_t *merged = json_copy((json_t *)row);
+	int r;
+
+	if (!merged || json_object_update(merged, (json_t *)fields) < 0)
+		return csn_fail_nomem(err);
+	r = check_unique(store, type, merged, row, err);
+	if (r == 0 && strcmp(type->name, "users") == 0)
+		r = check_user(store, merged, err);
+	if (r == 0 && strcmp(type->name, "project") == 0)
+		r = check_universe(store, merged, err);
+	return r;
+}
+
+static int modify_locked(struct csn_store *store, const struct csn_config_type *type,
+			 const json_t *key, const json_t *fields, struct csn_error *err)
+{
+	bool users = strcmp(type->name, "users") == 0, superuser;
+	cleanup_json json_t *row = NULL, *where = NULL, *uid = NULL;
+	int r = csn_accounts_configured(store, &superuser, err);
+
+	if (r == 0)
+		r = csn_catalog_row(store, type, key, &row, err);
+	if (r == 0)
+		r = whole_key(type, row, &where, err);
+	if (r == 0)
+		r = check_change(store, type, row, fields, err);
+	if (r == 0)
+		r = store->catalog.ops->update(store->catalog.state, type, where, fields, err);
+	if (r < 0 || !users)
+		return r;
+	/* Whoever knew the old password is out. */
+	if (json_object_get(fields, "password")) {
+		uid = json_pack("{s:O}", "uid", json_object_get(where, "uid"));
+		r = store->catalog.ops->remove(store->catalog.state,
+					       csn_config_type_find("session"), uid, err);
+		r = r == -CSN_E_NOT_FOUND ? 0 : r;
+	}
+	return r < 0 ? r : check_superusers(store, superuser, err);
 }
 
 int csn_catalog_modify(struct csn_store *store, const struct csn_config_type *type,
 		       const json_t *key, const json_t *fields, struct csn_error *err)
 {
-	cleanup_json json_t *copy = NULL, *where = NULL, *merged = NULL, *made = NULL;
+	cleanup_json json_t *copy = NULL, *merged = NULL, *made = NULL;
 	int r = 0;
 
 	if (!json_is_object(fields))
@@ -357,9 +470,7 @@ int csn_catalog_modify(struct csn_store *store, const struct csn_config_type *ty
 		return declare_attribute(store, merged, &made, err);
 	}
 	copy = json_copy((json_t *)fields);
-	where = canonical_key(type, key);
-	json_object_del(where, "__key");
-	if (!copy || !where)
+	if (!copy)
 		return csn_fail_nomem(err);
 	for (const struct csn_field *field = type->fields; field->name; field++)
 		if (field->key || field->serial)
@@ -368,18 +479,7 @@ int csn_catalog_modify(struct csn_store *store, const struct csn_config_type *ty
 		r = hash_password(copy, err);
 	if (r == 0)
 		r = store->catalog.ops->begin(store->catalog.state, err);
-	if (r < 0)
-		return r;
-	r = store->catalog.ops->update(store->catalog.state, type, where, copy, err);
-	/* Whoever knew the old password is out. */
-	if (r == 0 && strcmp(type->name, "users") == 0 && json_object_get(copy, "password")) {
-		cleanup_json json_t *uid = json_pack("{s:O}", "uid", json_object_get(where, "uid"));
-
-		r = store->catalog.ops->remove(store->catalog.state,
-					       csn_config_type_find("session"), uid, err);
-		r = r == -CSN_E_NOT_FOUND ? 0 : r;
-	}
-	return end(store, r, err);
+	return r < 0 ? r : end(store, modify_locked(store, type, key, copy, err), err);
 }
 
 /* What goes with a deleted row; owns: refused unless cascade. */
@@ -432,50 +532,37 @@ static int delete_dependants(struct csn_store *store, const struct csn_config_ty
 static int delete_locked(struct csn_store *store, const struct csn_config_type *type,
 			 const json_t *key, bool cascade, struct csn_error *err)
 {
-	cleanup_json json_t *rows = NULL, *fields = NULL;
-	int r = select_rows(store, type, key, &rows, err);
+	cleanup_json json_t *row = NULL, *where = NULL, *fields = NULL;
+	bool superuser;
+	int r = csn_accounts_configured(store, &superuser, err);
 
-	if (r < 0)
-		return r;
-	if (json_object_size(key) == 0 || json_array_size(rows) != 1)
-		return csn_fail(err, CSN_E_NOT_FOUND, "no such %s", type->name);
-	r = delete_dependants(store, type, key, cascade, err);
+	if (r == 0)
+		r = csn_catalog_row(store, type, key, &row, err);
+	if (r == 0)
+		r = whole_key(type, row, &where, err);
+	if (r == 0)
+		r = delete_dependants(store, type, where, cascade, err);
 	if (r < 0)
 		return r;
 	/* A project's number is in every object's key: it is hidden, never used again. */
 	if (strcmp(type->name, "project") == 0) {
 		fields = json_pack("{s:i}", "deleted", 1);
-		return store->catalog.ops->update(store->catalog.state, type, key, fields, err);
+		return store->catalog.ops->update(store->catalog.state, type, where, fields, err);
 	}
-	return store->catalog.ops->remove(store->catalog.state, type, key, err);
+	r = store->catalog.ops->remove(store->catalog.state, type, where, err);
+	return r < 0 ? r : check_superusers(store, superuser, err);
 }
 
 int csn_catalog_delete(struct csn_store *store, const struct csn_config_type *type,
 		       const json_t *key, bool cascade, struct csn_error *err)
 {
-	cleanup_json json_t *where = canonical_key(type, key);
 	int r;
 
-	if (!where)
-		return csn_fail_nomem(err);
 	if (strcmp(type->name, "attribute") == 0)
 		return csn_objects_undeclare(store, csn_json_get_int(key, "project", 0),
 					     csn_json_get_string(key, "name", ""), err);
 	r = store->catalog.ops->begin(store->catalog.state, err);
-	if (r < 0)
-		return r;
-	if (json_object_get(where, "__key")) {
-		cleanup_json json_t *by_value =
-			json_pack("{s:O}", "id", json_object_get(where, "__key"));
-
-		json_object_del(where, "__key");
-		r = delete_locked(store, type, by_value, cascade, err);
-		if (r == -CSN_E_NOT_FOUND)
-			r = delete_locked(store, type, where, cascade, err);
-	} else {
-		r = delete_locked(store, type, where, cascade, err);
-	}
-	return end(store, r, err);
+	return r < 0 ? r : end(store, delete_locked(store, type, key, cascade, err), err);
 }
 
 /* ---- names ---- */

@@ -99,6 +99,10 @@ struct csn_user {
 /* Rows without secrets, an array. where as in select; NULL for all. */
 int csn_catalog_rows(struct csn_store *store, const struct csn_config_type *type,
 		     const json_t *where, json_t **ret_rows, struct csn_error *err) csn_must_check;
+/* The one row that a key names: USAGE unless every field of the key is there, NOT_FOUND. A token
+ * may be named by its value. */
+int csn_catalog_row(struct csn_store *store, const struct csn_config_type *type, const json_t *key,
+		    json_t **ret_row, struct csn_error *err) csn_must_check;
 /* USAGE with a sentence for the user when a rule is broken. The row returned holds a new token's
  * full value: the only time that it is shown. */
 int csn_catalog_create(struct csn_store *store, const struct csn_config_type *type,

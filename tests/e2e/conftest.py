@@ -10,6 +10,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from support import kernel  # noqa: E402
+from support.server import Server  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -51,3 +52,17 @@ def program(stage):
         raise FileNotFoundError(name)
 
     return find
+
+
+@pytest.fixture
+def fresh(program, tmp_path):
+    """A coronerd that nobody has set up yet."""
+    server = Server(program, tmp_path / "data").start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def server(fresh):
+    """A coronerd with organisation acme, administrator root (logged in) and project demo."""
+    return fresh.set_up()
