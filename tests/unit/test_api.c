@@ -347,7 +347,7 @@ static void tokens_are_asked_for_what_they_may(void **state)
 		{ "/api/query", "{}", 401, 403, 403 },
 		{ "/api/post", "{", 401, 403, 400 },
 		{ "/api/delete", "{\"project\":\"demo\"}", 401, 403, 403 },
-		{ "/api/bpg", "{\"actions\":[]}", 200, 403, 403 },
+		{ "/api/bpg", "{\"actions\":[]}", 403, 403, 403 },
 	};
 	struct lab *lab = *state;
 	cleanup_answer struct answer made = { 0 };
