@@ -18,6 +18,7 @@
 #include "host/control_internal.h"
 #include "host/service_internal.h"
 
+#define MAX_REOPENS 100
 #define QUOTA_CHECK_NS (30 * CSN_NS_PER_SECOND)
 
 int service_watch(struct csn_service *service, int fd, struct watch *watch, struct csn_error *err)
@@ -53,29 +54,40 @@ static int open_signals(struct csn_service *service, struct csn_error *err)
 }
 
 /* A folder is watched by its descriptor: what was opened is what is watched. */
-static int watch_folder(struct csn_service *service, int folder_fd, int *ret_wd,
+static int watch_folder(struct csn_service *service, int folder_fd, uint32_t mask, int *ret_wd,
 			struct csn_error *err)
 {
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", folder_fd);
-	*ret_wd =
-		inotify_add_watch(service->inotify_fd, path, IN_CREATE | IN_MOVED_TO | IN_ONLYDIR);
+	*ret_wd = inotify_add_watch(service->inotify_fd, path, mask | IN_ONLYDIR);
 	return *ret_wd < 0 ? csn_fail_os(err, errno, "inotify") : 0;
+}
+
+/* What comes into the stages, and stages that go: whoever empties a disk takes folders too. */
+static int watch_spool(struct csn_service *service, struct csn_error *err)
+{
+	const struct csn_spool *spool = &service->host->spool;
+	int r = watch_folder(service, spool->dir_fd, IN_DELETE | IN_MOVED_FROM | IN_MOVE_SELF,
+			     &service->archive_wd, err);
+
+	if (r == 0)
+		r = watch_folder(service, spool->stage_fd[CSN_STAGE_PENDING],
+				 IN_CREATE | IN_MOVED_TO, &service->pending_wd, err);
+	if (r == 0)
+		r = watch_folder(service, spool->stage_fd[CSN_STAGE_SENDING],
+				 IN_CREATE | IN_MOVED_TO, &service->sending_wd, err);
+	return r;
 }
 
 static int open_inotify(struct csn_service *service, struct csn_error *err)
 {
-	const struct csn_spool *spool = &service->host->spool;
 	int r;
 
 	service->inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	if (service->inotify_fd < 0)
 		return csn_fail_os(err, errno, "inotify");
-	r = watch_folder(service, spool->stage_fd[CSN_STAGE_PENDING], &service->pending_wd, err);
-	if (r == 0)
-		r = watch_folder(service, spool->stage_fd[CSN_STAGE_SENDING], &service->sending_wd,
-				 err);
+	r = watch_spool(service, err);
 	service->spool_watch.kind = WATCH_SPOOL;
 	return r < 0 ? r : service_watch(service, service->inotify_fd, &service->spool_watch, err);
 }
@@ -189,6 +201,11 @@ static void read_inotify(struct csn_service *service)
 		at += (ssize_t)sizeof(*event) + event->len;
 		if (event->mask & IN_Q_OVERFLOW)
 			add_all(service);
+		if (event->wd == service->archive_wd) {
+			if (event->mask & (IN_ISDIR | IN_MOVE_SELF))
+				service->spool_gone = true;
+			continue;
+		}
 		if (!event->len || !csn_uuid_parse(event->name, NULL))
 			continue;
 		add_or_say(service,
@@ -254,6 +271,35 @@ static void reload(struct csn_service *service)
 		     host->conf.file ? host->conf.file : "built-in values");
 	service->purge_due_ns = 0;
 	make_due(service, NULL);
+}
+
+/* Folders of the spool were taken away under us: made again where we may, so that the next crash
+ * has a place; what was in them is forgotten job by job, as each is not found. */
+static int reopen_spool(struct csn_service *service, struct csn_error *err)
+{
+	struct csn_host *host = service->host;
+	int r = -1, tries;
+
+	service->spool_gone = false;
+	/* Whoever removes may not be done yet: what we make can go again before we open it. */
+	for (tries = 0; r < 0 && tries < MAX_REOPENS; tries++) {
+		r = csn_host_make_spool(host, err);
+		if (r == 0)
+			r = csn_host_open_spool(host, err);
+	}
+	if (r < 0)
+		return csn_wrap(err,
+				"the spool was removed; run 'coresnap enable' and start again");
+	(void)inotify_rm_watch(service->inotify_fd, service->archive_wd);
+	(void)inotify_rm_watch(service->inotify_fd, service->pending_wd);
+	(void)inotify_rm_watch(service->inotify_fd, service->sending_wd);
+	r = watch_spool(service, err);
+	if (r < 0)
+		return r;
+	csn_host_say(host, LOG_WARNING, "folders of %s were removed; they are made again",
+		     host->spool.path);
+	add_all(service);
+	return 0;
 }
 
 static void child_ended(struct csn_service *service, struct job *job)
@@ -411,6 +457,8 @@ int csn_service_run(struct csn_service *service, struct csn_error *err)
 			handle(service, event.data.ptr);
 		if (service->reload)
 			reload(service);
+		if (service->spool_gone && reopen_spool(service, err) < 0)
+			return -(int)err->code;
 		if (!service->stopping)
 			start_work(service);
 	}

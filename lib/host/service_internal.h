@@ -48,8 +48,9 @@ struct job {
 struct csn_service {
 	struct csn_host *host; /* borrowed */
 	bool once, stopping, reload;
+	bool spool_gone; /* a folder of the spool was removed */
 	int epoll_fd, inotify_fd, signal_fd, timer_fd, control_fd;
-	int pending_wd, sending_wd;
+	int archive_wd, pending_wd, sending_wd;
 	struct watch spool_watch, signal_watch, control_watch, timer_watch;
 	struct job **jobs; /* owned; oldest crash first */
 	size_t n_jobs, jobs_capacity;

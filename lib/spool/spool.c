@@ -128,10 +128,12 @@ static int open_folder(struct csn_spool *spool, int at_fd, const char *name, int
 		spool->gid = status.st_gid;
 	}
 	if (status.st_uid != spool->uid)
-		return csn_fail(err, CSN_E_DENIED, "%s: belongs to user %u, the spool to user %u",
-				name, (unsigned)status.st_uid, (unsigned)spool->uid);
+		return csn_fail(err, CSN_E_DENIED,
+				"%s: belongs to user %u, the spool to user %u; chown it", name,
+				(unsigned)status.st_uid, (unsigned)spool->uid);
 	if (status.st_mode & 022)
-		return csn_fail(err, CSN_E_DENIED, "%s: writable by others than its owner", name);
+		return csn_fail(err, CSN_E_DENIED,
+				"%s: writable by others than its owner; chmod 700 it", name);
 	*ret_fd = csn_take_fd(fd);
 	return 0;
 }

@@ -1,10 +1,19 @@
 #include "archive.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/limits.h"
 #include "capture/privilege.h"
+
+static int add_next_step(struct csn_error *err)
+{
+	size_t length = strlen(err->text);
+
+	snprintf(err->text + length, sizeof(err->text) - length, "; run 'coresnap enable'");
+	return -(int)err->code;
+}
 
 int archive_open(struct archive *archive, const char *root, struct csn_error *err)
 {
@@ -20,7 +29,7 @@ int archive_open(struct archive *archive, const char *root, struct csn_error *er
 	if (csn_policy_find(self, &archive->policy, &archive->policy_error) == 0)
 		archive->policy_error.code = CSN_OK;
 	if (csn_spool_open(archive->policy.archive, &archive->spool, err) < 0)
-		return csn_wrap(err, "%s: run 'coresnap enable'", archive->policy.archive);
+		return add_next_step(err);
 	return 0;
 }
 

@@ -59,7 +59,6 @@ int coresnap_enable(int argc, char **argv, void *context)
 	const struct coresnap_syntax syntax = {
 		.usage = "coresnap enable",
 		.summary = "Makes the kernel send crashes here; run it as root.",
-
 		.examples = { "coresnap enable", "cat /proc/sys/kernel/core_pattern" },
 	};
 	int first, status = coresnap_parse(&syntax, argc, argv, &first);
@@ -91,7 +90,6 @@ int coresnap_disable(int argc, char **argv, void *context)
 	const struct coresnap_syntax syntax = {
 		.usage = "coresnap disable",
 		.summary = "Puts core_pattern and core_pipe_limit back.",
-
 		.examples = { "coresnap disable" },
 	};
 	int first, status = coresnap_parse(&syntax, argc, argv, &first);

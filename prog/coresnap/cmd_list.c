@@ -125,7 +125,6 @@ int coresnap_list(int argc, char **argv, void *context)
 		.usage = "coresnap list [--json]",
 		.summary = "Lists the crashes that are not done.",
 		.options = options,
-
 		.examples = { "coresnap list", "coresnap list --json | jq -r .[].uuid" },
 	};
 	int first, status = coresnap_parse(&syntax, argc, argv, &first);

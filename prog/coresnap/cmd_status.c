@@ -250,7 +250,6 @@ int coresnap_show_status(int argc, char **argv, void *context)
 		.usage = "coresnap status [--json]",
 		.summary = "Says what is at work, what fails and what to do.",
 		.options = options,
-
 		.examples = { "coresnap status", "coresnap status --json | jq .failing" },
 	};
 	int first, status = coresnap_parse(&syntax, argc, argv, &first);

@@ -127,6 +127,19 @@ def test_a_core_that_cannot_be_analysed_stays_and_is_named(host):
     assert host.objects() == [("blackhole", uuid)]
 
 
+@pytest.mark.parametrize("how", ["rm -rf {}/*", "mv {0} {0}.old"])
+def test_a_spool_removed_under_the_daemon_is_made_again(host, how):
+    host.start()
+    host.place()
+    host.wait_empty()
+    subprocess.run(["sh", "-c", how.format(host.archive)], check=True)
+    host.wait_line("were removed; they are made again")
+    wait_until(lambda: (host.archive / "sending").is_dir(), "the folders")
+    assert host.coresnap("list").stdout == EMPTY
+    uuid = host.place()
+    wait_until(lambda: ("blackhole", uuid) in host.objects(), "the crash after it")
+
+
 @pytest.mark.parametrize("keep, partial, kept", [("failed", "", False), ("failed", "1", True),
                                                  ("none", "1", False), ("all", "", True)])
 def test_cores_are_kept_as_told(make_host, keep, partial, kept):
