@@ -13,7 +13,7 @@ void csn_buf_done(struct csn_buf *buf)
 void csn_buf_clear(struct csn_buf *buf)
 {
 	buf->size = 0;
-	buf->failed = false;
+	buf->failed = buf->no_memory = false;
 	if (buf->data)
 		buf->data[0] = '\0';
 }
@@ -38,7 +38,7 @@ static bool make_room(struct csn_buf *buf, size_t extra)
 		capacity = wanted;
 	data = realloc(buf->data, capacity);
 	if (!data) {
-		buf->failed = true;
+		buf->failed = buf->no_memory = true;
 		return false;
 	}
 	buf->data = data;
@@ -124,6 +124,7 @@ int csn_buf_check(const struct csn_buf *buf, const char *what, struct csn_error 
 {
 	if (!buf->failed)
 		return 0;
-	return csn_fail(err, CSN_E_LIMIT, "%s: larger than %zu bytes or out of memory", what,
-			buf->max);
+	if (buf->no_memory)
+		return csn_fail(err, CSN_E_NOMEM, "%s: out of memory", what);
+	return csn_fail(err, CSN_E_LIMIT, "%s: larger than %zu bytes", what, buf->max);
 }

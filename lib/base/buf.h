@@ -13,7 +13,7 @@
 struct csn_buf {
 	char *data; /* owned; NULL while empty */
 	size_t size, capacity, max;
-	bool failed;
+	bool failed, no_memory; /* no_memory: why it failed; else past max */
 };
 
 #define CSN_BUF_INIT(max_bytes) \

@@ -1,5 +1,8 @@
 #include "base/json_load.h"
 
+#include <string.h>
+
+#include "base/json_read.h"
 #include "base/limits.h"
 #include "base/text.h"
 
@@ -37,6 +40,24 @@ static int measure(const char *text, size_t length, struct csn_error *err)
 	return 0;
 }
 
+/* jansson without memory mostly blames the text; a text that another reader accepts is fine. What
+ * only jansson refuses (duplicates, NUL, halves of surrogate pairs) it calls by other names. */
+static bool is_out_of_memory(const char *text, size_t length, const json_error_t *error)
+{
+	struct csn_json_reader reader;
+	int r;
+
+	if (!error->text[0] || json_error_code(error) == json_error_out_of_memory)
+		return true;
+	if (json_error_code(error) != json_error_invalid_syntax || strstr(error->text, "Unicode"))
+		return false;
+	csn_json_reader_init(&reader, text, length);
+	csn_json_skip(&reader);
+	r = csn_json_reader_check(&reader, true, NULL);
+	csn_json_reader_done(&reader);
+	return r == 0 || r == -CSN_E_NOMEM;
+}
+
 int csn_json_load(const char *text, size_t length, json_t **ret_json, struct csn_error *err)
 {
 	json_error_t error;
@@ -46,6 +67,8 @@ int csn_json_load(const char *text, size_t length, json_t **ret_json, struct csn
 	if (r < 0)
 		return r;
 	json = json_loadb(text, length, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &error);
+	if (!json && is_out_of_memory(text, length, &error))
+		return csn_fail_nomem(err);
 	if (!json)
 		return csn_fail(err, CSN_E_FORMAT, "not JSON: line %d, column %d: %s", error.line,
 				error.column, error.text);

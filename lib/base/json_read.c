@@ -29,6 +29,10 @@ static void fail(struct csn_json_reader *reader, enum csn_code code, const char 
 	if (reader->failed)
 		return;
 	reader->failed = true;
+	if (code == CSN_E_NOMEM) {
+		csn_fail_nomem(&reader->error);
+		return;
+	}
 	for (i = 0; i < reader->at && i < reader->length; i++) {
 		if (reader->text[i] == '\n') {
 			line++;
@@ -252,6 +256,14 @@ static size_t plain_length(const char *text, size_t left)
 	return n;
 }
 
+static void fail_buffer(struct csn_json_reader *reader, const struct csn_buf *out)
+{
+	if (out->no_memory)
+		fail(reader, CSN_E_NOMEM, "out of memory");
+	else
+		fail(reader, CSN_E_LIMIT, "a string is too long");
+}
+
 bool csn_json_read_text(struct csn_json_reader *reader, struct csn_buf *out)
 {
 	size_t n;
@@ -269,7 +281,7 @@ bool csn_json_read_text(struct csn_json_reader *reader, struct csn_buf *out)
 		if (reader->text[reader->at] == '"') {
 			reader->at++;
 			if (!csn_buf_ok(out))
-				fail(reader, CSN_E_LIMIT, "a string is too long");
+				fail_buffer(reader, out);
 			return csn_buf_ok(out);
 		}
 		if (reader->text[reader->at] != '\\' || !read_escape(reader, out)) {

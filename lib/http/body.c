@@ -26,6 +26,8 @@ static int inflate_as(int window_bits, const void *data, size_t size, struct csn
 			out->failed = true;
 	} while (r == Z_OK && csn_buf_ok(out) && (stream.avail_in || !stream.avail_out));
 	inflateEnd(&stream);
+	if (out->no_memory || r == Z_MEM_ERROR)
+		return csn_fail_nomem(err);
 	if (!csn_buf_ok(out))
 		return csn_fail(err, CSN_E_LIMIT, "the body is too large once decompressed");
 	if (r != Z_STREAM_END)

@@ -271,9 +271,13 @@ static void take_body(struct call *call, const char *data, size_t size)
 	}
 	csn_buf_append(body, data, size);
 	if (!csn_buf_ok(body)) {
-		csn_http_reply_error(call->exchange, 413, 413,
-				     "the body is too large (at most %llu)",
-				     (unsigned long long)call->max_body);
+		/* 413 is for good, and the sender would drop what it has. */
+		if (body->no_memory)
+			refuse_busy(call);
+		else
+			csn_http_reply_error(call->exchange, 413, 413,
+					     "the body is too large (at most %llu)",
+					     (unsigned long long)call->max_body);
 		call->state = CALL_DRAIN;
 		csn_buf_done(body);
 	}
@@ -297,6 +301,10 @@ static bool unpack_body(struct call *call)
 		return false;
 	}
 	r = csn_http_inflate(encoding, request->body.data, request->body.size, &out, &err);
+	if (r == -CSN_E_NOMEM) {
+		refuse_busy(call);
+		return false;
+	}
 	if (r < 0) {
 		csn_http_reply_error(call->exchange,
 				     err.code == CSN_E_LIMIT         ? 413

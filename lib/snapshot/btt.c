@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include "base/cleanup.h"
 #include "base/hash.h"
@@ -107,6 +108,8 @@ static int unpack_frames(struct csn_span *span, char *to, uint64_t length, struc
 		size_t before = in.pos;
 
 		n = ZSTD_decompressStream(context, &out, &in);
+		if (ZSTD_getErrorCode(n) == ZSTD_error_memory_allocation)
+			return csn_fail_nomem(err);
 		if (ZSTD_isError(n))
 			return csn_fail(err, CSN_E_FORMAT, "damaged: %s", ZSTD_getErrorName(n));
 		if (out.pos == out.size && in.pos == before && n != 0)

@@ -194,7 +194,9 @@ int csn_spool_lock(const struct csn_spool *spool, enum csn_stage stage, const ch
 		return csn_fail_os(err, errno, "%s/%s", csn_stage_name(stage), uuid);
 	}
 	/* Whoever had the lock before may have removed the file. */
-	if (fstat(fd, &status) < 0 || status.st_nlink == 0)
+	if (fstat(fd, &status) < 0)
+		return csn_fail_os(err, errno, "%s/%s", csn_stage_name(stage), uuid);
+	if (status.st_nlink == 0)
 		return csn_fail(err, CSN_E_NOT_FOUND, "%s/%s is gone", csn_stage_name(stage), uuid);
 	*ret_fd = csn_take_fd(fd);
 	return 0;
