@@ -1,5 +1,6 @@
 #include "api/api.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,11 +56,20 @@ static bool is_token_path(const char *path)
 	return slashes == 3;
 }
 
+/* "GET, HEAD, POST", as the header Allow has it (RFC 9110 10.2.1). */
+static void allow(char *list, size_t size, const char *method)
+{
+	size_t used = strlen(list);
+
+	snprintf(list + used, size - used, "%s%s", used ? ", " : "",
+		 strcmp(method, "GET") == 0 ? "GET, HEAD" : method);
+}
+
 static const struct route *find_route(struct csn_http_exchange *exchange)
 {
 	const struct csn_http_request *request = &exchange->request;
 	const char *method = strcmp(request->method, "HEAD") == 0 ? "GET" : request->method;
-	bool path_known = false;
+	char allowed[64] = "";
 
 	for (size_t i = 0; i < csn_countof(routes); i++) {
 		const struct route *route = &routes[i];
@@ -69,16 +79,18 @@ static const struct route *find_route(struct csn_http_exchange *exchange)
 			continue;
 		if (!(route->roles & request->role))
 			continue;
-		path_known = true;
 		if (strcmp(route->method, method) == 0)
 			return route;
+		allow(allowed, sizeof(allowed), route->method);
 	}
-	if (path_known)
-		csn_http_reply_error(exchange, 405, CSN_API_BAD_REQUEST, "%s is not for %s",
-				     request->path, request->method);
-	else
+	if (!*allowed) {
 		csn_http_reply_error(exchange, 404, CSN_API_NOT_FOUND, "there is no %s here",
 				     request->path);
+		return NULL;
+	}
+	csn_http_reply_error(exchange, 405, CSN_API_BAD_REQUEST, "%s is not for %s; use %s",
+			     request->path, request->method, allowed);
+	csn_http_pairs_add(exchange->arena, &exchange->reply.headers, "Allow", allowed);
 	return NULL;
 }
 

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -225,11 +226,30 @@ static enum MHD_Result refuse(struct call *call)
 	return MHD_YES;
 }
 
+/* Where the body ends must be certain (RFC 9112 6.1, 6.3): of both fields, or of an encoding that
+ * we do not know, a proxy before us may have made something else. */
+static bool check_framing(struct call *call)
+{
+	const char *coding = csn_http_header(call->exchange, "Transfer-Encoding");
+
+	if (!coding || (strcasecmp(coding, "chunked") == 0 &&
+			!csn_http_header(call->exchange, "Content-Length")))
+		return true;
+	csn_http_reply_error(call->exchange, strcasecmp(coding, "chunked") == 0 ? 400 : 501, 400,
+			     "send the body chunked or with Content-Length, not otherwise or both");
+	csn_http_pairs_add(call->exchange->arena, &call->exchange->reply.headers, "Connection",
+			   "close");
+	call->state = CALL_DRAIN;
+	return false;
+}
+
 static enum MHD_Result start_call(struct call *call)
 {
 	const struct csn_http_handler *handler = call->server->options.handler;
 	const struct csn_http_request *request = &call->exchange->request;
 
+	if (!check_framing(call))
+		return answer(call);
 	/* Handlers decide by headers that are not there (those of proxies): all must be seen. */
 	if (request->headers.dropped || request->query.dropped) {
 		csn_http_reply_error(call->exchange, 431, 431, "more than %u headers or parameters",

@@ -135,8 +135,10 @@ static int find_uuid(void *state, int64_t project, const uint8_t uuid[16],
 	struct csn_index_sqlite *index = state;
 	cleanup_reset sqlite3_stmt *select = csn_sql_get(
 		&index->writer,
-		"SELECT o.key, o.rxid, d.text FROM object o JOIN dict d ON d.project=o.project"
-		" AND d.attr=1 AND d.code=o.fingerprint WHERE o.project=? AND o.uuid=?",
+		"SELECT o.key, o.rxid, d.text, i.first_id FROM object o JOIN dict d"
+		" ON d.project=o.project AND d.attr=1 AND d.code=o.fingerprint LEFT JOIN issue i"
+		" ON i.project=o.project AND i.fingerprint=o.original"
+		" WHERE o.project=? AND o.uuid=?",
 		err);
 	struct csn_receipt receipt = { .duplicate = true };
 	int r;
@@ -151,6 +153,7 @@ static int find_uuid(void *state, int64_t project, const uint8_t uuid[16],
 	if (r == 0)
 		return -CSN_E_NOT_FOUND;
 	receipt.id = (uint64_t)sqlite3_column_int64(select, 0) & CSN_ID_MAX;
+	receipt.unique = (uint64_t)sqlite3_column_int64(select, 3) == receipt.id;
 	if (sqlite3_column_bytes(select, 1) == 16)
 		csn_uuid_format(sqlite3_column_blob(select, 1), receipt.rxid);
 	snprintf(receipt.fingerprint, sizeof(receipt.fingerprint), "%s", csn_sql_text(select, 2));

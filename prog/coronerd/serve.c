@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,6 +22,8 @@
 #include "http/server.h"
 #include "store/accounts.h"
 #include "store/store.h"
+
+#define FILES_WANTED 16384u
 
 struct server {
 	struct coronerd_config config;
@@ -265,6 +268,17 @@ static void wait_for_end(const sigset_t *signals)
 		; /* nothing to read again */
 }
 
+/* Each connection is a descriptor, and most systems start us with 1,024 at most. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= FILES_WANTED)
+		return;
+	limit.rlim_cur = limit.rlim_max < FILES_WANTED ? limit.rlim_max : FILES_WANTED;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int run(const struct coronerd_options *options, struct server *server)
 {
 	struct csn_error err = CSN_ERROR_INIT;
@@ -273,6 +287,7 @@ static int run(const struct coronerd_options *options, struct server *server)
 	int r;
 
 	umask(0077);
+	raise_file_limit();
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
