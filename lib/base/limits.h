@@ -59,6 +59,19 @@
 #define CSN_MAX_EXPR_STEPS 10000u
 #define CSN_MAX_EXPR_STACK 256
 
+/* Debug information. */
+#define CSN_MAX_DWARF_MEMORY (512 * CSN_MIB) /* units, abbreviations, names of one object */
+#define CSN_MAX_DWARF_UNITS 4000000u
+#define CSN_MAX_DWARF_DEPTH 1024u /* entries within entries */
+#define CSN_MAX_DWARF_ORIGINS 16u /* abstract origins and specifications in a row */
+#define CSN_MAX_DWARF_SCOPES 32u  /* namespaces and classes around a function */
+#define CSN_MAX_DWARF_SCANS 64u   /* of one unit, for scopes */
+#define CSN_MAX_DWARF_RANGES 1000000u
+#define CSN_MAX_INLINE_DEPTH 256u
+#define CSN_MAX_LINE_FILES 1000000u
+#define CSN_MAX_LINE_ROWS 50000000u
+#define CSN_MAX_LINE_FORMATS 64u
+
 /* Snapshots. */
 #define CSN_MAX_SNAPSHOT_FILE (256 * CSN_MIB)
 #define CSN_MAX_SNAPSHOT_JSON (1024 * CSN_MIB)

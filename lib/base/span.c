@@ -56,6 +56,10 @@ uint64_t csn_span_uint(struct csn_span *span, unsigned width)
 	bytes = csn_span_bytes(span, width);
 	if (!bytes)
 		return 0;
+	if (!span->big_endian && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) {
+		memcpy(&value, bytes, width);
+		return value;
+	}
 	for (i = 0; i < width; i++)
 		value |= (uint64_t)bytes[i] << 8 * (span->big_endian ? width - 1 - i : i);
 	return value;
@@ -67,11 +71,6 @@ int64_t csn_span_int(struct csn_span *span, unsigned width)
 	unsigned shift = width < 8 ? 64 - 8 * width : 0;
 
 	return (int64_t)(value << shift) >> shift;
-}
-
-uint8_t csn_span_u8(struct csn_span *span)
-{
-	return (uint8_t)csn_span_uint(span, 1);
 }
 
 uint16_t csn_span_u16(struct csn_span *span)
@@ -89,7 +88,7 @@ uint64_t csn_span_u64(struct csn_span *span)
 	return csn_span_uint(span, 8);
 }
 
-uint64_t csn_span_uleb(struct csn_span *span)
+uint64_t csn_span_uleb_long(struct csn_span *span)
 {
 	uint64_t value = 0;
 	unsigned shift = 0;
@@ -149,14 +148,6 @@ const char *csn_span_cstr(struct csn_span *span)
 	}
 	span->at += (size_t)(end - start) + 1;
 	return (const char *)start;
-}
-
-void csn_span_skip(struct csn_span *span, uint64_t size_bytes)
-{
-	if (span->failed || size_bytes > span->size - span->at)
-		span->failed = true;
-	else
-		span->at += size_bytes;
 }
 
 void csn_span_seek(struct csn_span *span, uint64_t offset)

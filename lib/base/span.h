@@ -29,8 +29,17 @@ static inline size_t csn_span_left(const struct csn_span *span)
 	return span->failed ? 0 : span->size - span->at;
 }
 
+/* Inline where parsers spend their time: debug information is hundreds of megabytes of these. */
+static inline uint8_t csn_span_u8(struct csn_span *span)
+{
+	if (span->failed || span->at >= span->size) {
+		span->failed = true;
+		return 0;
+	}
+	return span->data[span->at++];
+}
+
 /* The next integer, in the span's byte order; 0 and failed past the end. */
-uint8_t csn_span_u8(struct csn_span *span);
 uint16_t csn_span_u16(struct csn_span *span);
 uint32_t csn_span_u32(struct csn_span *span);
 uint64_t csn_span_u64(struct csn_span *span);
@@ -38,8 +47,16 @@ uint64_t csn_span_u64(struct csn_span *span);
 uint64_t csn_span_uint(struct csn_span *span, unsigned width);
 /* Sign-extended from width bytes. */
 int64_t csn_span_int(struct csn_span *span, unsigned width);
+/* What csn_span_uleb does with more than one byte. */
+uint64_t csn_span_uleb_long(struct csn_span *span);
 /* DWARF 5 section 7.6; more than 64 significant bits fail the span. */
-uint64_t csn_span_uleb(struct csn_span *span);
+static inline uint64_t csn_span_uleb(struct csn_span *span)
+{
+	if (!span->failed && span->at < span->size && span->data[span->at] < 0x80)
+		return span->data[span->at++];
+	return csn_span_uleb_long(span);
+}
+
 int64_t csn_span_sleb(struct csn_span *span);
 /* A NUL-terminated string inside the span; NULL and failed when unterminated. */
 const char *csn_span_cstr(struct csn_span *span);
@@ -47,7 +64,14 @@ const char *csn_span_cstr(struct csn_span *span);
 const void *csn_span_bytes(struct csn_span *span, uint64_t size_bytes);
 /* Consumes size_bytes and returns them as a span of their own. */
 struct csn_span csn_span_take(struct csn_span *span, uint64_t size_bytes);
-void csn_span_skip(struct csn_span *span, uint64_t size_bytes);
+static inline void csn_span_skip(struct csn_span *span, uint64_t size_bytes)
+{
+	if (span->failed || size_bytes > span->size - span->at)
+		span->failed = true;
+	else
+		span->at += size_bytes;
+}
+
 void csn_span_seek(struct csn_span *span, uint64_t offset);
 /* Advances to the next multiple of alignment (a power of two) counted from the span's start. */
 void csn_span_align(struct csn_span *span, size_t alignment);

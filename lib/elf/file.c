@@ -142,13 +142,7 @@ void csn_elf_file_free(struct csn_elf_file *file)
 {
 	if (!file)
 		return;
-	while (file->inflated) {
-		struct csn_elf_inflated *next = file->inflated->next;
-
-		free(file->inflated->data);
-		free(file->inflated);
-		file->inflated = next;
-	}
+	csn_elf_inflated_free(file->inflated);
 	csn_elf_file_free(file->debug_data);
 	if (file->mapped)
 		munmap(file->mapped, file->bytes.size);

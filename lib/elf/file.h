@@ -86,6 +86,12 @@ bool csn_elf_file_section_find(const struct csn_elf_file *file, const char *name
  * .zdebug). LIMIT above CSN_MAX_SECTION_INFLATED or 1032 times its stored size. */
 int csn_elf_file_section_read(struct csn_elf_file *file, const struct csn_elf_section *section,
 			      struct csn_span *ret_bytes, struct csn_error *err) csn_must_check;
+/* The same, but no more than needed is unpacked: at least the first size_bytes of the content, all
+ * of it where it is smaller. Bytes given once stay where they are; asking again for more unpacks
+ * on. */
+int csn_elf_file_section_prefix(struct csn_elf_file *file, const struct csn_elf_section *section,
+				uint64_t size_bytes, struct csn_span *ret_bytes,
+				struct csn_error *err) csn_must_check;
 
 /* .gnu_debuglink: file name (borrowed, never with a slash) and CRC-32. False when absent or bad. */
 bool csn_elf_file_debug_link(const struct csn_elf_file *file, const char **ret_name,

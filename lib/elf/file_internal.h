@@ -4,13 +4,9 @@
 
 #include "elf/file.h"
 
-/* A section that was compressed. */
-struct csn_elf_inflated {
-	struct csn_elf_inflated *next;
-	uint32_t index;
-	uint8_t *data; /* owned */
-	size_t size;
-};
+/* A section that was compressed, unpacked so far. */
+struct csn_elf_inflated;
+void csn_elf_inflated_free(struct csn_elf_inflated *inflated);
 
 struct csn_elf_file {
 	struct csn_span bytes;

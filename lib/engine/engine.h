@@ -1,9 +1,9 @@
 /* The engine: a target in, a snapshot out.
  *
- * It makes the module table, walks every thread, names all frames in one batch, decodes the fault
- * and gathers attributes. What could not be had is said in the snapshot (truncated, warnings,
- * unwind_end) and makes it partial; an error means that there is no snapshot at all. Source lines,
- * inlined frames and variables will be filled in between naming and analysis. */
+ * It makes the module table, walks every thread, names all frames in one batch (functions, inlined
+ * functions, source positions), decodes the fault and gathers attributes. What could not be had is
+ * said in the snapshot (truncated, warnings, unwind_end) and makes it partial; an error means that
+ * there is no snapshot at all. */
 #ifndef CSN_ENGINE_ENGINE_H
 #define CSN_ENGINE_ENGINE_H
 

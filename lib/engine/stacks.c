@@ -1,9 +1,10 @@
-/* Threads into frames, frames into names.
+/* Threads into frames, frames into names and source positions.
  *
  * All threads are walked first; then every distinct counter is named in one batch, because naming
- * costs one pass over the symbols of each module, however many counters there are. A stack deeper
- * than the limit keeps its inner three quarters and its outer quarter: where it broke and where it
- * came from. */
+ * costs one pass over the symbols of each module, however many counters there are. Functions that
+ * were inlined at a counter become frames of their own, before the frame that is really there. A
+ * stack deeper than the limit keeps its inner three quarters and its outer quarter: where it broke
+ * and where it came from. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 #include "base/limits.h"
 #include "engine/engine_internal.h"
 #include "symbols/lookup.h"
+#include "symbols/sources.h"
 
 #define CSN_KEPT_REGISTERS 16
 
@@ -42,6 +44,7 @@ struct csn_stacks {
 	size_t n_slots;
 	bool over_budget;               /* and told so */
 	struct csn_named_module *named; /* malloc; by index of the lookup */
+	struct csn_located *located;    /* malloc; the same */
 };
 
 static void csn_stacks_done(struct csn_stacks *stacks)
@@ -50,6 +53,7 @@ static void csn_stacks_done(struct csn_stacks *stacks)
 	free(stacks->lookups);
 	free(stacks->slots);
 	free(stacks->named);
+	free(stacks->located);
 }
 
 static void csn_stacks_choose_registers(struct csn_stacks *stacks)
@@ -244,10 +248,36 @@ static int csn_store_all(struct csn_stacks *stacks, const struct csn_registers *
 	return 0;
 }
 
+/* What debug information says of the function that holds the code; NULL nothing. */
+static const struct csn_located_frame *csn_physical(const struct csn_located *located)
+{
+	return located->n_frames ? &located->frames[located->n_frames - 1] : NULL;
+}
+
+/* The linker's name is the better one, as it has scopes and parameters; but where the compiler
+ * split a function, only the debug information knows what the parts are of ("f.part.0"). */
+static const char *csn_function_of(const struct csn_symbol *symbol,
+				   const struct csn_located_frame *located)
+{
+	if (located && located->function &&
+	    (located->has_parameters || !symbol || strchr(symbol->raw, '.')))
+		return located->function;
+	return symbol ? symbol->name : NULL;
+}
+
+static void csn_store_position(const struct csn_located_frame *located,
+			       struct csn_snapshot_frame *frame)
+{
+	frame->source_path = located->path;
+	frame->line = located->line;
+	frame->column = located->column;
+}
+
 static void csn_store_frame(const struct csn_stacks *stacks, const struct csn_raw_frame *raw,
 			    struct csn_snapshot_frame *frame)
 {
 	const struct csn_lookup *lookup = &stacks->lookups[raw->lookup];
+	const struct csn_located_frame *located = csn_physical(&stacks->located[raw->lookup]);
 
 	frame->has_address = true;
 	frame->address = raw->pc;
@@ -255,32 +285,73 @@ static void csn_store_frame(const struct csn_stacks *stacks, const struct csn_ra
 	frame->signal_frame = raw->signal_frame;
 	frame->library = stacks->named[raw->lookup].path;
 	frame->build_id = stacks->named[raw->lookup].build_id;
+	frame->function = csn_function_of(lookup->symbol, located);
+	if (located)
+		csn_store_position(located, frame);
 	if (lookup->symbol) {
-		frame->function = lookup->symbol->name;
 		frame->has_offset = true;
 		frame->offset = raw->pc - lookup->symbol->start;
 	}
 }
 
+/* Functions inlined at the frame's counter, innermost first; returns how many. */
+static size_t csn_store_inlined(const struct csn_stacks *stacks, const struct csn_raw_frame *raw,
+				struct csn_snapshot_frame *frames)
+{
+	const struct csn_located *located = &stacks->located[raw->lookup];
+	size_t i;
+
+	for (i = 0; i + 1 < located->n_frames; i++) {
+		frames[i] = (struct csn_snapshot_frame){
+			.has_address = true,
+			.address = raw->pc,
+			.function = located->frames[i].function,
+			.library = stacks->named[raw->lookup].path,
+			.build_id = stacks->named[raw->lookup].build_id,
+			.kind = CSN_FRAME_INLINE,
+			.inlined = true,
+		};
+		csn_store_position(&located->frames[i], &frames[i]);
+	}
+	return i;
+}
+
+static size_t csn_count_logical(const struct csn_stacks *stacks, const struct csn_raw_frame *raw,
+				size_t n_raw)
+{
+	size_t count = n_raw;
+
+	for (size_t i = 0; i < n_raw; i++)
+		if (stacks->located[raw[i].lookup].n_frames > 1)
+			count += stacks->located[raw[i].lookup].n_frames - 1;
+	return count;
+}
+
+/* stored->n_frames counts the raw frames before and all frames after. */
 static int csn_store_thread(struct csn_stacks *stacks, struct csn_snapshot_thread *stored,
 			    const struct csn_raw_frame *raw, const struct csn_thread *thread,
 			    struct csn_error *err)
 {
 	bool registers = stored->fault || !stacks->engine->options->faulted;
+	size_t n_raw = raw ? stored->n_frames : 0, n = 0;
 	int result = 0;
 
-	stored->frames = csn_arena_array(stacks->engine->snapshot->arena, stored->n_frames + 1,
-					 sizeof(*stored->frames));
+	stored->frames =
+		csn_arena_array(stacks->engine->snapshot->arena,
+				csn_count_logical(stacks, raw, n_raw) + 1, sizeof(*stored->frames));
 	if (!stored->frames)
 		return csn_fail_nomem(err);
-	for (size_t i = 0; raw && i < stored->n_frames && result == 0; i++) {
-		csn_store_frame(stacks, &raw[i], &stored->frames[i]);
+	for (size_t i = 0; i < n_raw && result == 0; i++) {
+		n += csn_store_inlined(stacks, &raw[i], &stored->frames[n]);
+		csn_store_frame(stacks, &raw[i], &stored->frames[n]);
 		if (i == 0)
-			result = csn_store_all(stacks, &thread->registers, &stored->frames[0], err);
+			result = csn_store_all(stacks, &thread->registers, &stored->frames[n], err);
 		else if (registers)
-			result = csn_store_kept(stacks, &raw[i], &stored->frames[i], err);
+			result = csn_store_kept(stacks, &raw[i], &stored->frames[n], err);
+		n++;
 	}
-	if (stored->fault && stored->n_frames)
+	stored->n_frames = n;
+	if (stored->fault && n)
 		stored->frames[0].faulted = true;
 	return result;
 }
@@ -479,6 +550,12 @@ static int csn_name_and_store(struct csn_stacks *stacks, const struct csn_thread
 	int result = csn_lookup_symbols(snapshot->arena, stacks->engine->modules, stacks->lookups,
 					stacks->n_lookups, err);
 
+	stacks->located = calloc(stacks->n_lookups + 1, sizeof(*stacks->located));
+	if (!stacks->located)
+		return csn_fail_nomem(err);
+	if (result == 0)
+		result = csn_lookup_sources(snapshot->arena, stacks->lookups, stacks->n_lookups,
+					    stacks->located, err);
 	stacks->engine->stats.names_ns = (uint64_t)(csn_monotonic_ns() - begin);
 	stacks->engine->stats.n_frames = stacks->n_frames;
 	stacks->engine->stats.n_addresses = stacks->n_lookups;
@@ -487,8 +564,10 @@ static int csn_name_and_store(struct csn_stacks *stacks, const struct csn_thread
 	for (size_t i = 0; i < snapshot->n_threads && result == 0; i++) {
 		struct csn_snapshot_thread *stored = &snapshot->threads[i];
 
+		size_t n_raw = stored->n_frames;
+
 		result = csn_store_thread(stacks, stored, raw, order[i], err);
-		raw += stored->n_frames;
+		raw += raw ? n_raw : 0;
 	}
 	return result;
 }

@@ -107,6 +107,32 @@ static void csn_render_registers(struct csn_renderer *renderer,
 			       i % 6 == 5 || i + 1 == frame->n_registers ? "\n" : "");
 }
 
+/* Demangled names bring their own parentheses; those of "operator()", "(anonymous namespace)" and
+ * template arguments are part of a name. */
+static bool csn_has_parameters(const char *name)
+{
+	static const char *const parts[] = { "operator()", "operator<<=", "operator<<",
+					     "operator<=", "operator<",   "operator>>",
+					     "operator->", "operator>",   "(anonymous namespace)" };
+	unsigned depth = 0;
+
+	while (*name) {
+		size_t skipped = 1;
+
+		for (size_t i = 0; i < csn_countof(parts) && skipped == 1; i++)
+			if (strncmp(name, parts[i], strlen(parts[i])) == 0)
+				skipped = strlen(parts[i]);
+		if (skipped == 1) {
+			if (*name == '(' && !depth)
+				return true;
+			depth += *name == '<';
+			depth -= *name == '>' && depth;
+		}
+		name += skipped;
+	}
+	return false;
+}
+
 static void csn_render_frame(struct csn_renderer *renderer, size_t level,
 			     const struct csn_snapshot_frame *frame)
 {
@@ -126,8 +152,7 @@ static void csn_render_frame(struct csn_renderer *renderer, size_t level,
 	csn_style(renderer, CSN_STYLE_FUNCTION);
 	csn_foreign(renderer, frame->function ? frame->function : "??");
 	csn_style_end(renderer);
-	/* Demangled names bring their own parentheses. */
-	if (!frame->function || !strchr(frame->function, '('))
+	if (!frame->function || !csn_has_parameters(frame->function))
 		csn_buf_puts(out, " ()");
 	csn_render_source(renderer, frame);
 	if (frame->signal_frame)

@@ -194,11 +194,14 @@ static void write_sources(struct writer *writer)
 static void write_arch(struct csn_json *json, const struct csn_snapshot *snapshot)
 {
 	const struct csn_snapshot_thread *thread = csn_snapshot_get_main_thread(snapshot);
-	const struct csn_snapshot_frame *frame = thread && thread->n_frames ? thread->frames : NULL;
+	const struct csn_snapshot_frame *frame = NULL;
 	size_t i;
 
 	if (!snapshot->arch)
 		return;
+	/* Inlined frames have none of their own. */
+	for (i = 0; thread && i < thread->n_frames && !frame; i++)
+		frame = thread->frames[i].inlined ? NULL : &thread->frames[i];
 	csn_json_key(json, "arch");
 	csn_json_begin_object(json);
 	csn_json_member_string(json, "name", snapshot->arch);

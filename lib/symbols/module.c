@@ -350,6 +350,7 @@ void csn_modules_free(struct csn_modules *modules)
 
 		csn_cfi_free(impl->cfi);
 		csn_cfi_free(impl->debug_cfi);
+		csn_dwarf_free(impl->dwarf);
 		csn_elf_file_free(impl->elf);
 		csn_elf_file_free(impl->debug_elf);
 	}
@@ -422,6 +423,22 @@ struct csn_elf_file *csn_module_debug_elf(struct csn_module *module)
 const char *csn_module_debug_path(struct csn_module *module)
 {
 	return csn_module_debug_elf(module) ? module->impl->debug_path : NULL;
+}
+
+struct csn_dwarf *csn_module_dwarf(struct csn_module *module)
+{
+	struct csn_module_impl *impl = module->impl;
+	struct csn_elf_file *elf = csn_module_elf(module), *debug;
+
+	if (impl->dwarf_tried)
+		return impl->dwarf;
+	impl->dwarf_tried = true;
+	if (elf && csn_dwarf_open(elf, &impl->dwarf, NULL) == 0)
+		return impl->dwarf;
+	debug = csn_module_debug_elf(module);
+	if (!debug || csn_dwarf_open(debug, &impl->dwarf, NULL) < 0)
+		impl->dwarf = NULL;
+	return impl->dwarf;
 }
 
 static struct csn_cfi *open_cfi(struct csn_elf_file *elf)

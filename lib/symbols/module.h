@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "dwarf/cfi.h"
+#include "dwarf/source.h"
 #include "elf/file.h"
 
 /* One file mapping, as the target tells it; a " (deleted)" may or may not still be on the path. */
@@ -96,6 +97,9 @@ struct csn_elf_file *csn_module_elf(struct csn_module *module);
 struct csn_elf_file *csn_module_debug_elf(struct csn_module *module);
 /* Path of the debug file in use; NULL none. */
 const char *csn_module_debug_path(struct csn_module *module);
+
+/* The debug information of the module's file, or else of its debug file; NULL none. */
+struct csn_dwarf *csn_module_dwarf(struct csn_module *module);
 
 /* The CFI row for a target address inside the module, from its .eh_frame or .debug_frame, or from
  * the debug file's .debug_frame. Addresses in the row are link-time: add module->bias. */

@@ -37,6 +37,8 @@ struct csn_module_impl {
 	const char *debug_path;
 	struct csn_cfi *cfi, *debug_cfi; /* owned */
 	bool cfi_tried, debug_cfi_tried;
+	struct csn_dwarf *dwarf; /* owned */
+	bool dwarf_tried;
 };
 
 /* Reads the target's memory; returns the bytes that could be read, from the first on. */

@@ -31,8 +31,9 @@ def our_snapshot(bt, *arguments):
 
 
 def our_frames(snapshot):
+    """Physical frames only, as gdb_frames has them."""
     return {int(tid): [(int(frame["address"], 16), frame.get("funcName", "??"))
-                       for frame in thread["stack"]]
+                       for frame in thread["stack"] if not frame.get("inlined")]
             for tid, thread in snapshot["threads"].items()}
 
 

@@ -1,0 +1,229 @@
+/* Names of functions, along their abstract origins and specifications, which may be in other
+ * units. A name without a mangled form (static functions of C++, mostly) gets the scopes around
+ * its declaration in front; these are found by one walk from the unit's beginning. */
+#include <stdio.h>
+#include <string.h>
+
+#include "dwarf/source_internal.h"
+
+/* What an entry says of itself. */
+struct named {
+	struct csn_unit *unit;
+	uint64_t offset;
+	uint16_t tag;
+	const char *name, *linkage_name;
+	bool has_origin;
+	uint64_t origin;
+};
+
+static void keep_attribute(struct named *named, uint16_t name, const struct csn_attr *attr)
+{
+	switch (name) {
+	case DW_AT_name:
+		named->name = csn_attr_text(named->unit, attr);
+		return;
+	case DW_AT_linkage_name:
+	case DW_AT_MIPS_linkage_name:
+		named->linkage_name = csn_attr_text(named->unit, attr);
+		return;
+	case DW_AT_abstract_origin:
+	case DW_AT_specification:
+		named->has_origin = csn_attr_reference(named->unit, attr, &named->origin);
+		return;
+	default:
+		return;
+	}
+}
+
+/* near: a unit that probably holds the offset. */
+static bool read_named(struct csn_unit *near, uint64_t offset, struct named *named)
+{
+	const struct csn_abbrev *abbrev;
+	struct csn_span at;
+	uint32_t i;
+
+	if (offset < near->first_entry || offset >= near->end)
+		near = csn_unit_around(near->dwarf, offset);
+	if (!near || !csn_unit_open(near))
+		return false;
+	*named = (struct named){ .unit = near, .offset = offset };
+	at = csn_dwarf_bytes(near->dwarf, CSN_DEBUG_INFO, near->end);
+	at.size = csn_min_u64(at.size, near->end);
+	csn_span_seek(&at, offset);
+	abbrev = csn_abbrev_find(near->abbrevs, csn_span_uleb(&at));
+	if (!abbrev)
+		return false;
+	named->tag = abbrev->tag;
+	for (i = 0; i < abbrev->n_specs && csn_span_ok(&at); i++) {
+		struct csn_attr attr;
+
+		csn_attr_read(&at, near, &abbrev->specs[i], &attr);
+		keep_attribute(named, abbrev->specs[i].name, &attr);
+	}
+	return csn_span_ok(&at);
+}
+
+/* Follows origins to the declaration; texts come from wherever they stand first. */
+static bool read_declaration(struct csn_unit *unit, uint64_t offset, struct named *ret_named)
+{
+	const char *name = NULL, *linkage_name = NULL;
+	struct named named;
+	unsigned hops;
+
+	for (hops = 0; hops < CSN_MAX_DWARF_ORIGINS; hops++) {
+		if (!read_named(unit, offset, &named))
+			return false;
+		name = name ? name : named.name;
+		linkage_name = linkage_name ? linkage_name : named.linkage_name;
+		if (!named.has_origin)
+			break;
+		unit = named.unit;
+		offset = named.origin;
+	}
+	named.name = name;
+	named.linkage_name = linkage_name;
+	*ret_named = named;
+	return true;
+}
+
+static bool is_c(const struct csn_unit *unit)
+{
+	switch (unit->language) {
+	case DW_LANG_C89:
+	case DW_LANG_C:
+	case DW_LANG_C99:
+	case DW_LANG_C11:
+	case DW_LANG_C17:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The entries around one entry, outermost first. */
+struct scopes {
+	uint64_t offsets[CSN_MAX_DWARF_SCOPES];
+	unsigned n;
+};
+
+/* Goes along the entries to target. ancestors is what is open: offset by depth. */
+static bool find_scopes(struct csn_unit *unit, uint64_t target, struct scopes *ret_scopes)
+{
+	struct csn_span at = csn_dwarf_bytes(unit->dwarf, CSN_DEBUG_INFO, unit->end);
+	struct scopes open = { .n = 0 };
+
+	at.size = csn_min_u64(at.size, unit->end);
+	csn_span_seek(&at, unit->first_entry);
+	while (csn_span_left(&at) && at.at < target) {
+		uint64_t offset = at.at, code = csn_span_uleb(&at), sibling = 0;
+		const struct csn_abbrev *abbrev;
+		uint32_t i;
+
+		if (!code) {
+			if (!open.n)
+				return false;
+			open.n--;
+			continue;
+		}
+		abbrev = csn_abbrev_find(unit->abbrevs, code);
+		if (!abbrev)
+			return false;
+		if (!abbrev->has_sibling)
+			csn_attrs_skip(&at, unit, abbrev);
+		for (i = 0; abbrev->has_sibling && i < abbrev->n_specs; i++) {
+			struct csn_attr attr;
+
+			csn_attr_read(&at, unit, &abbrev->specs[i], &attr);
+			if (abbrev->specs[i].name == DW_AT_sibling &&
+			    !csn_attr_reference(unit, &attr, &sibling))
+				sibling = 0;
+		}
+		if (!abbrev->children)
+			continue;
+		if (sibling > at.at && sibling <= target) {
+			csn_span_seek(&at, sibling);
+			continue;
+		}
+		if (open.n == CSN_MAX_DWARF_SCOPES)
+			return false;
+		open.offsets[open.n++] = offset;
+	}
+	*ret_scopes = open;
+	return at.at == target && csn_span_ok(&at);
+}
+
+/* "ns::class" for an entry that is such a scope; empties the text at a function, whose inside has
+ * names of its own. */
+static void append_scope(struct csn_unit *unit, uint64_t offset, char *text, size_t size_bytes)
+{
+	size_t used = strlen(text);
+	const char *name;
+	struct named named;
+
+	if (!read_declaration(unit, offset, &named))
+		return;
+	name = named.name;
+	switch (named.tag) {
+	case DW_TAG_subprogram:
+		text[0] = '\0';
+		return;
+	case DW_TAG_namespace:
+		name = name ? name : "(anonymous namespace)";
+		break;
+	case DW_TAG_class_type:
+	case DW_TAG_structure_type:
+	case DW_TAG_union_type:
+	case DW_TAG_interface_type:
+	case DW_TAG_enumeration_type:
+	case DW_TAG_module:
+		break;
+	default:
+		return;
+	}
+	if (name)
+		snprintf(text + used, size_bytes - used, "%s::", name);
+}
+
+static const char *qualify(const struct named *named)
+{
+	struct csn_unit *unit = named->unit;
+	struct scopes scopes;
+	char prefix[1024] = "";
+	unsigned i;
+
+	if (is_c(unit) || unit->n_scans >= CSN_MAX_DWARF_SCANS)
+		return named->name;
+	unit->n_scans++;
+	if (!find_scopes(unit, named->offset, &scopes))
+		return named->name;
+	/* The first one is the unit itself. */
+	for (i = 1; i < scopes.n; i++)
+		append_scope(unit, scopes.offsets[i], prefix, sizeof(prefix));
+	if (!*prefix)
+		return named->name;
+	return csn_arena_sprintf(unit->dwarf->arena, "%s%s", prefix, named->name);
+}
+
+const struct csn_function_name *csn_function_name_get(struct csn_unit *unit, uint64_t offset)
+{
+	struct csn_dwarf *dwarf = unit->dwarf;
+	struct csn_function_name *
+		*bucket = &dwarf->names[(offset * 0x9e3779b97f4a7c15ull >> 32) % CSN_DWARF_BUCKETS],
+	       *name;
+	struct named named;
+
+	for (name = *bucket; name; name = name->next)
+		if (name->offset == offset)
+			return name;
+	name = csn_arena_alloc(dwarf->arena, sizeof(*name));
+	if (!name)
+		return NULL;
+	name->offset = offset;
+	if (read_declaration(unit, offset, &named)) {
+		name->linkage_name = named.linkage_name;
+		name->name = named.name && !named.linkage_name ? qualify(&named) : named.name;
+	}
+	name->next = *bucket;
+	*bucket = name;
+	return name;
+}

@@ -1,0 +1,175 @@
+#include "symbols/sources.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "symbols/demangle.h"
+#include "symbols/module_internal.h"
+
+#define SHARED_TEXTS 1024u
+
+/* Texts of the debug information die with the modules; a stack repeats few of them. */
+struct shared {
+	const char *from, *text;
+	bool demangled;
+};
+
+struct sources {
+	struct csn_arena *arena;
+	struct shared shared[SHARED_TEXTS];
+};
+
+static struct shared *shared_at(struct sources *sources, const char *from)
+{
+	return &sources->shared[((uintptr_t)from * 0x9e3779b97f4a7c15ull >> 40) % SHARED_TEXTS];
+}
+
+/* from: a text of a csn_dwarf, or NULL. */
+static bool keep(struct sources *sources, const char *from, const char **ret_text)
+{
+	struct shared *slot = shared_at(sources, from);
+
+	*ret_text = NULL;
+	if (!from)
+		return true;
+	if (slot->from != from || slot->demangled) {
+		const char *text = csn_arena_strdup(sources->arena, from);
+
+		if (!text)
+			return false;
+		*slot = (struct shared){ .from = from, .text = text };
+	}
+	*ret_text = slot->text;
+	return true;
+}
+
+/* NULL when the name is not mangled. */
+static const char *demangle(struct sources *sources, const char *linkage_name)
+{
+	struct shared *slot = shared_at(sources, linkage_name);
+
+	if (slot->from != linkage_name || !slot->demangled)
+		*slot = (struct shared){ .from = linkage_name,
+					 .text = csn_demangle(sources->arena, linkage_name),
+					 .demangled = true };
+	return slot->text;
+}
+
+static bool keep_frame(struct sources *sources, const struct csn_source_frame *from,
+		       struct csn_located_frame *frame)
+{
+	if (from->linkage_name)
+		frame->function = demangle(sources, from->linkage_name);
+	frame->has_parameters = frame->function != NULL;
+	frame->line = from->line;
+	frame->column = from->column;
+	if (!frame->function &&
+	    !keep(sources, from->name ? from->name : from->linkage_name, &frame->function))
+		return false;
+	return keep(sources, from->path, &frame->path);
+}
+
+static bool keep_source(struct sources *sources, const struct csn_source *source,
+			struct csn_located *located)
+{
+	struct csn_located_frame *frames =
+		csn_arena_array(sources->arena, source->n_frames + 1, sizeof(*frames));
+	size_t i;
+
+	if (!frames)
+		return false;
+	for (i = 0; i < source->n_frames; i++)
+		if (!keep_frame(sources, &source->frames[i], &frames[i]))
+			return false;
+	located->frames = frames;
+	located->n_frames = source->n_frames;
+	return true;
+}
+
+/* One address to look up, and whose it is. */
+struct order {
+	struct csn_module *module;
+	uint64_t address;
+	size_t index; /* of the lookup */
+};
+
+static int compare_orders(const void *a, const void *b)
+{
+	const struct order *x = a, *y = b;
+
+	if (x->module != y->module)
+		return x->module->start < y->module->start ? -1 : 1;
+	if (x->address != y->address)
+		return x->address < y->address ? -1 : 1;
+	return x->index < y->index ? -1 : x->index > y->index;
+}
+
+static size_t order_lookups(const struct csn_lookup *lookups, size_t n_lookups,
+			    struct order *orders)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < n_lookups; i++) {
+		struct csn_module *module = lookups[i].module;
+
+		if (!module || !module->bias_known)
+			continue;
+		orders[n++] =
+			(struct order){ module, lookups[i].pc - lookups[i].is_return - module->bias,
+					i };
+	}
+	if (n)
+		qsort(orders, n, sizeof(*orders), compare_orders);
+	return n;
+}
+
+/* orders[0..n) are of one module; batch has room for n. */
+static int locate_module(struct sources *sources, const struct order *orders, size_t n,
+			 struct csn_source *batch, struct csn_located *located,
+			 struct csn_error *err)
+{
+	struct csn_dwarf *dwarf = csn_module_dwarf(orders[0].module);
+	size_t i, n_batch = 0;
+	int rc;
+
+	if (!dwarf)
+		return 0;
+	for (i = 0; i < n; i++)
+		if (!n_batch || batch[n_batch - 1].address != orders[i].address)
+			batch[n_batch++] = (struct csn_source){ .address = orders[i].address };
+	rc = csn_dwarf_locate(sources->arena, dwarf, batch, n_batch, err);
+	for (i = 0, n_batch = 0; i < n && rc == 0; i++) {
+		struct csn_located *one = &located[orders[i].index];
+
+		if (i && orders[i].address == orders[i - 1].address) {
+			*one = located[orders[i - 1].index];
+			continue;
+		}
+		if (!keep_source(sources, &batch[n_batch++], one))
+			rc = csn_fail_nomem(err);
+	}
+	return rc;
+}
+
+int csn_lookup_sources(struct csn_arena *arena, const struct csn_lookup *lookups, size_t n_lookups,
+		       struct csn_located *located, struct csn_error *err)
+{
+	cleanup_free struct sources *sources = calloc(1, sizeof(*sources));
+	cleanup_free struct order *orders = calloc(n_lookups + 1, sizeof(*orders));
+	cleanup_free struct csn_source *batch = calloc(n_lookups + 1, sizeof(*batch));
+	size_t n, start, end;
+	int rc = 0;
+
+	if (!sources || !orders || !batch)
+		return csn_fail_nomem(err);
+	sources->arena = arena;
+	memset(located, 0, n_lookups * sizeof(*located));
+	n = order_lookups(lookups, n_lookups, orders);
+	for (start = 0; start < n && rc == 0; start = end) {
+		for (end = start + 1; end < n && orders[end].module == orders[start].module; end++)
+			;
+		rc = locate_module(sources, orders + start, end - start, batch, located, err);
+	}
+	return rc;
+}
