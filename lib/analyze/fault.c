@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "analyze/abort_message.h"
+
 /* Addresses below this are NULL plus the offset of a member: nothing is ever mapped there. */
 #define CSN_NULL_PAGE 65536u
 /* How far below the stack pointer an access of the stack may fall, probes and red zone included. */
@@ -17,6 +19,7 @@
 struct csn_look {
 	struct csn_snapshot *snapshot;
 	struct csn_target *target;
+	struct csn_modules *modules;
 	const struct csn_thread *thread;
 	const struct csn_snapshot_thread *stack;
 	const struct csn_signal *signal;
@@ -24,7 +27,7 @@ struct csn_look {
 	bool address_known;
 	csn_addr address; /* from siginfo, or from the instruction when siginfo has none */
 	bool null, exec, bad_jump, noncanonical, read, write, stack_overflow;
-	const char *machinery; /* row of csn_tellers that matched: what went wrong, in words */
+	const char *machinery; /* what the run time found wrong, in words; NULL nothing */
 	struct csn_error *err;
 	int result;
 };
@@ -150,12 +153,15 @@ static bool csn_is_carrier(const char *name)
 	return false;
 }
 
-/* Code of the language's run time that has no symbol. */
-static bool csn_is_nameless_carrier(const struct csn_snapshot_frame *frame)
+/* Code of the language's run time: without a symbol, or any of it once it gave the failure its
+ * name, because debug files of the distribution name inner functions that no list can know. */
+static bool csn_is_carrier_object(const struct csn_look *look,
+				  const struct csn_snapshot_frame *frame)
 {
+	bool any = !frame->function || look->machinery;
 	const char *slash = frame->library ? strrchr(frame->library, '/') : NULL;
 
-	for (size_t i = 0; !frame->function && slash && i < csn_countof(csn_carrier_objects); i++)
+	for (size_t i = 0; any && slash && i < csn_countof(csn_carrier_objects); i++)
 		if (strncmp(slash + 1, csn_carrier_objects[i], strlen(csn_carrier_objects[i])) == 0)
 			return true;
 	return false;
@@ -168,7 +174,7 @@ static const struct csn_snapshot_frame *csn_frame_to_blame(const struct csn_look
 	for (size_t i = look->exec ? 1 : 0; i < look->stack->n_frames; i++) {
 		const struct csn_snapshot_frame *frame = &look->stack->frames[i];
 
-		if (csn_is_nameless_carrier(frame) || frame->signal_frame ||
+		if (csn_is_carrier_object(look, frame) || frame->signal_frame ||
 		    (frame->function && csn_is_carrier(frame->function)))
 			continue;
 		if (frame->function || frame->library)
@@ -264,6 +270,12 @@ static void csn_look_at_memory_fault(struct csn_look *look)
 	look->stack_overflow = !look->exec && !look->null && csn_is_stack_overflow(look);
 }
 
+/* Senders are numbered as the process itself sees them: by its own pid namespace. */
+static bool csn_is_own_pid(const struct csn_look *look, int64_t pid)
+{
+	return pid == look->target->process.pid || pid == look->target->process.own_pid;
+}
+
 static void csn_look_at_names(struct csn_look *look)
 {
 	size_t n = csn_min_u64(look->stack->n_frames, CSN_TELLING_FRAMES);
@@ -282,6 +294,22 @@ static void csn_look_at_names(struct csn_look *look)
 			return;
 		}
 	}
+}
+
+/* What the C library said before it gave up, where no name on the stack tells it: its inner
+ * functions have names only in its debug file. */
+static void csn_look_at_last_words(struct csn_look *look)
+{
+	const struct csn_abort_kind *kind;
+
+	if (look->machinery || look->signal->number != SIGABRT || !look->signal->has_sender ||
+	    !csn_is_own_pid(look, look->signal->sender_pid))
+		return;
+	kind = csn_abort_kind_read(look->target, look->modules);
+	if (!kind)
+		return;
+	look->machinery = kind->words;
+	csn_look_note(look, kind->classifier);
 }
 
 static void csn_look_classify(struct csn_look *look)
@@ -310,6 +338,7 @@ static void csn_look_classify(struct csn_look *look)
 	if (look->signal->number == SIGABRT || look->signal->number == SIGILL ||
 	    look->signal->number == SIGTRAP)
 		csn_look_at_names(look);
+	csn_look_at_last_words(look);
 	csn_look_note(look, "stop");
 }
 
@@ -341,12 +370,6 @@ static void csn_describe_address(const struct csn_look *look, char *out, size_t 
 			 look->noncanonical     ? ", no possible address"
 			 : look->stack_overflow ? ""
 						: why);
-}
-
-/* Senders are numbered as the process itself sees them: by its own pid namespace. */
-static bool csn_is_own_pid(const struct csn_look *look, int64_t pid)
-{
-	return pid == look->target->process.pid || pid == look->target->process.own_pid;
 }
 
 static void csn_describe_what(const struct csn_look *look, char *out, size_t size)
@@ -458,11 +481,12 @@ static int csn_set_fault(const struct csn_look *look)
 }
 
 int csn_fault_analyze(struct csn_snapshot *snapshot, struct csn_target *target,
-		      const struct csn_thread *thread, const struct csn_snapshot_thread *stack,
-		      struct csn_error *err)
+		      struct csn_modules *modules, const struct csn_thread *thread,
+		      const struct csn_snapshot_thread *stack, struct csn_error *err)
 {
 	struct csn_look look = { .snapshot = snapshot,
 				 .target = target,
+				 .modules = modules,
 				 .thread = thread,
 				 .stack = stack,
 				 .signal = &target->signal,

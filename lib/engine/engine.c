@@ -95,8 +95,8 @@ static int csn_engine_analyze(struct csn_engine *engine, struct csn_error *err)
 	int result = 0;
 
 	if (engine->fault_thread && snapshot->n_threads && snapshot->threads[0].fault)
-		result = csn_fault_analyze(snapshot, engine->target, engine->fault_thread,
-					   &snapshot->threads[0], err);
+		result = csn_fault_analyze(snapshot, engine->target, engine->modules,
+					   engine->fault_thread, &snapshot->threads[0], err);
 	for (size_t i = 0; i < options->n_classifiers && result == 0; i++)
 		result = csn_snapshot_add_classifier(snapshot, options->classifiers[i], err);
 	return result;

@@ -91,6 +91,21 @@ def test_a_fault_is_called_what_it_is(dead, run, name, arguments, classifiers, v
     assert verdict in snapshot["attributes"]["verdict"]
 
 
+@pytest.mark.parametrize("way", ["assert", "smash", "fortify", "heap"])
+def test_a_fault_is_told_without_the_debug_files_of_the_c_library(dead, program, tmp_path, way):
+    if os.geteuid() != 0:
+        pytest.skip("hides /usr/lib/debug behind a mount: needs root")
+    core, _ = dead.core("ways", way)
+    subprocess.run(["unshare", "-m", "sh", "-c", "mkdir -p /usr/lib/debug && "
+                    'mount -t tmpfs none /usr/lib/debug && exec "$@"', "sh", program("ptrace"),
+                    "--format=json", "-o", tmp_path / "s.json", "--core", core],
+                   check=True, timeout=60, stdout=subprocess.DEVNULL)
+    snapshot = json.loads((tmp_path / "s.json").read_text())
+    classifiers, verdict = next(fault[2:] for fault in FAULTS if fault[1] == [way])
+    assert set(snapshot["classifiers"]) == classifiers
+    assert verdict in snapshot["attributes"]["verdict"]
+
+
 def test_frames_say_how_they_were_found(dead, run):
     core, _ = dead.core("nocfi-fp")
     snapshot = snapshot_of(run, "--core", core)

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "analyze/abort_message.h"
 #include "analyze/attributes.h"
 #include "analyze/facts.h"
 #include "analyze/fault.h"
@@ -173,7 +174,7 @@ static bool has(const struct fake *fake, const char *classifier)
 
 static void analyze(struct fake *fake)
 {
-	assert_int_equal(csn_fault_analyze(fake->snapshot, fake->target, &fake->thread,
+	assert_int_equal(csn_fault_analyze(fake->snapshot, fake->target, NULL, &fake->thread,
 					   &fake->stack, NULL),
 			 0);
 }
@@ -265,9 +266,34 @@ static void codes_are_named_by_their_signal(void **state)
 	assert_null(csn_signal_code_name(SIGTERM, 1));
 }
 
+static void last_words_of_the_c_library_tell_their_kind(void **state)
+{
+	static const char *const rows[][2] = {
+		{ "app: a.c:2: main: Assertion `free(): 1' failed.\n", "assert" },
+		{ "app: a.c:2: main: Unexpected error: No such file.\n", "assert" },
+		{ "*** stack smashing detected ***: terminated\n", "stack-smash" },
+		{ "*** buffer overflow detected ***: terminated\n", "fortify" },
+		{ "free(): double free detected in tcache 2\n", "heap-corruption" },
+		{ "corrupted size vs. prev_size\n", "heap-corruption" },
+		{ "Fatal glibc error: malloc assertion failure in sysmalloc: x\n",
+		  "heap-corruption" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < csn_countof(rows); i++) {
+		const struct csn_abort_kind *kind = csn_abort_kind_find(rows[i][0]);
+
+		assert_non_null(kind);
+		assert_string_equal(kind->classifier, rows[i][1]);
+	}
+	assert_null(csn_abort_kind_find(""));
+	assert_null(csn_abort_kind_find("Fatal glibc error: CPU lacks 256-bit vectors\n"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(last_words_of_the_c_library_tell_their_kind),
 		cmocka_unit_test(pairs_are_split_at_commas_before_a_key),
 		cmocka_unit_test(defaults_cannot_set_what_is_measured_or_reserved),
 		cmocka_unit_test(defaults_end_at_64_pairs),
