@@ -14,27 +14,26 @@
 #include "base/limits.h"
 #include "base/text.h"
 
-static int connect_syslog(void)
+static bool connect_syslog(int fd)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = "/dev/log" };
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-		close(fd);
-		fd = -1;
-	}
-	return fd;
+	return fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
 }
 
 void csn_log_open(struct csn_log *log, const char *identifier, int facility, bool foreground)
 {
 	*log = (struct csn_log){
 		.identifier = identifier,
-		.socket_fd = foreground ? -1 : connect_syslog(),
+		.socket_fd = -1,
 		.facility = facility,
 		.max_level = LOG_INFO,
 		.copy_fd = -1,
 	};
+	if (foreground)
+		return;
+	log->socket_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	log->to_syslog = connect_syslog(log->socket_fd);
 }
 
 void csn_log_close(struct csn_log *log)
@@ -44,6 +43,15 @@ void csn_log_close(struct csn_log *log)
 	if (log->copy_fd >= 0)
 		close(log->copy_fd);
 	log->socket_fd = log->copy_fd = -1;
+}
+
+/* A system log that was restarted, or that comes up after us, has another socket of that name.
+ * Connecting the same descriptor again needs no lock. */
+static bool send_syslog(int fd, const struct csn_buf *line)
+{
+	if (send(fd, line->data, line->size, MSG_NOSIGNAL) >= 0)
+		return true;
+	return connect_syslog(fd) && send(fd, line->data, line->size, MSG_NOSIGNAL) >= 0;
 }
 
 static void put_line(const struct csn_log *log, int level, const char *text)
@@ -59,8 +67,7 @@ static void put_line(const struct csn_log *log, int level, const char *text)
 	if (log->socket_fd >= 0) {
 		csn_buf_printf(&line, "<%d>%s %s[%d]: %s", log->facility | level, stamp,
 			       log->identifier, (int)getpid(), text);
-		if (csn_buf_ok(&line) &&
-		    send(log->socket_fd, line.data, line.size, MSG_NOSIGNAL) >= 0)
+		if (csn_buf_ok(&line) && send_syslog(log->socket_fd, &line))
 			return;
 		csn_buf_clear(&line);
 	}

@@ -1,8 +1,8 @@
 /* The programs' logger: one line per event to syslog (/dev/log) or stderr.
  *
  * Only programs log; lib/ reports through return values and sinks. Where /dev/log is missing the
- * lines go to stderr. Text is escaped, so one call is always one line. Not thread-safe to open;
- * safe to write from several threads (one write(2) per line). */
+ * lines go to stderr, until it is there (again). Text is escaped, so one call is always one line.
+ * Not thread-safe to open; safe to write from several threads (one write(2) per line). */
 #ifndef CSN_BASE_LOG_H
 #define CSN_BASE_LOG_H
 
@@ -13,6 +13,7 @@
 struct csn_log {
 	const char *identifier; /* borrowed: "coresnap" */
 	int socket_fd;          /* -1: stderr */
+	bool to_syslog;         /* /dev/log answered at opening */
 	int facility;
 	int max_level; /* LOG_INFO by default; LOG_DEBUG shows all */
 	int copy_fd;   /* also append the plain line here; -1 none */

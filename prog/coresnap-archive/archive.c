@@ -11,7 +11,8 @@ static int add_next_step(struct csn_error *err)
 {
 	size_t length = strlen(err->text);
 
-	snprintf(err->text + length, sizeof(err->text) - length, "; run 'coresnap enable'");
+	if (err->code == CSN_E_NOT_FOUND)
+		snprintf(err->text + length, sizeof(err->text) - length, "; run 'coresnap enable'");
 	return -(int)err->code;
 }
 

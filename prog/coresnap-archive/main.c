@@ -73,7 +73,7 @@ int main(int argc, char **argv)
 	}
 	if (archive_open(&archive, root, &err) < 0) {
 		csn_log(&archive.log, LOG_ERR, "%s", err.text);
-		if (archive.log.socket_fd >= 0)
+		if (archive.log.to_syslog)
 			fprintf(stderr, "coresnap-archive: %s\n", err.text);
 		return CSN_EXIT_CONFIG;
 	}

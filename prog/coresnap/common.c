@@ -42,8 +42,9 @@ int coresnap_open(const struct coresnap *coresnap, bool spool, struct csn_host *
 		return coresnap_complain(CSN_EXIT_CONFIG, &err,
 					 "'coresnap enable' or starting coresnapd makes the spool");
 	return coresnap_complain(status, &err,
-				 status == CSN_EXIT_DENIED ? "run it as root or as the spool's user"
-							   : NULL);
+				 status == CSN_EXIT_DENIED && err.code != CSN_E_DENIED
+					 ? "run it as root or as the spool's user"
+					 : NULL);
 }
 
 int coresnap_parse(const struct coresnap_syntax *syntax, int argc, char **argv, int *ret_first)

@@ -29,12 +29,26 @@ static int complain(int status, const struct csn_error *err, const char *next_st
 	return status;
 }
 
+struct daemon_log {
+	struct csn_log log;
+	const struct csn_host *host;
+	bool keep; /* in the spool's own log too: there is no other */
+};
+
+/* The log is opened for each line: the helper rotates it. */
 static void log_line(void *context, int level, bool raw, const char *text)
 {
+	struct daemon_log *out = context;
+	int *copy_fd = &out->log.copy_fd;
+
+	if (!out->keep || csn_spool_open_log(&out->host->spool, copy_fd, NULL) < 0)
+		*copy_fd = -1;
 	if (raw)
-		csn_log_raw(context, level, text);
+		csn_log_raw(&out->log, level, text);
 	else
-		csn_log(context, level, "%s", text);
+		csn_log(&out->log, level, "%s", text);
+	csn_closep(copy_fd);
+	*copy_fd = -1;
 }
 
 /* Leaves with the daemon's first word: 0 once it is ready, else its exit status. */
@@ -89,23 +103,24 @@ static void say_ready(int *ready_fd)
 	*ready_fd = -1;
 }
 
-static void greet(struct csn_host *host, struct csn_log *log)
+static void greet(struct csn_host *host)
 {
 	struct csn_core_pattern pattern;
 	struct csn_error err = CSN_ERROR_INIT;
 
-	csn_log(log, LOG_INFO, "coresnapd %s started; spool %s, configuration %s", CSN_VERSION,
-		host->spool.path, host->conf.file ? host->conf.file : "built in");
+	csn_host_say(host, LOG_INFO, "coresnapd %s started; spool %s, configuration %s",
+		     CSN_VERSION, host->spool.path, host->conf.file ? host->conf.file : "built in");
 	if (csn_host_write_policy(host, &err) < 0)
-		csn_log(log, LOG_WARNING, "policy for the helper: %s", err.text);
+		csn_host_say(host, LOG_WARNING, "policy for the helper: %s", err.text);
 	if (host->conf.core_pattern_manage && csn_core_pattern_get(&pattern, &err) == 0 &&
 	    !csn_core_pattern_is_helper(pattern.text))
-		csn_log(log, LOG_WARNING,
+		csn_host_say(
+			host, LOG_WARNING,
 			"core_pattern is '%s': crashes do not come here; run 'coresnap enable'",
 			pattern.text);
 }
 
-static int serve(struct csn_host *host, struct csn_log *log, int *ready_fd)
+static int serve(struct csn_host *host, int *ready_fd)
 {
 	struct csn_service *service = NULL;
 	struct csn_error err = CSN_ERROR_INIT;
@@ -118,13 +133,13 @@ static int serve(struct csn_host *host, struct csn_log *log, int *ready_fd)
 	r = csn_service_new(host, false, &service, &err);
 	if (r < 0)
 		return complain(CSN_EXIT_OS, &err, NULL);
-	greet(host, log);
+	greet(host);
 	say_ready(ready_fd);
 	r = csn_service_run(service, &err);
 	if (r < 0)
-		csn_log(log, LOG_ERR, "%s", err.text);
+		csn_host_say(host, LOG_ERR, "%s", err.text);
 	else
-		csn_log(log, LOG_INFO, "coresnapd stopped");
+		csn_host_say(host, LOG_INFO, "coresnapd stopped");
 	csn_service_free(service);
 	return r < 0 ? CSN_EXIT_OS : 0;
 }
@@ -140,7 +155,9 @@ static int open_spool(struct csn_host *host)
 		r = csn_host_become_owner(host, &err);
 	if (r == 0)
 		return -1;
-	if (r == -CSN_E_DENIED || err.os_errno == EACCES || err.os_errno == EPERM)
+	if (r == -CSN_E_DENIED) /* says what to do itself */
+		return complain(CSN_EXIT_DENIED, &err, NULL);
+	if (err.os_errno == EACCES || err.os_errno == EPERM)
 		return complain(CSN_EXIT_DENIED, &err, "start it as root or as the spool's user");
 	return complain(CSN_EXIT_OS, &err, "see archive.path in coresnap.conf");
 }
@@ -150,7 +167,7 @@ int daemon_run(const struct daemon_options *options)
 	cleanup_(csn_host_done) struct csn_host host = CSN_HOST_INIT;
 	struct csn_error err = CSN_ERROR_INIT;
 	cleanup_close int ready_fd = -1;
-	struct csn_log log;
+	struct daemon_log log = { .host = &host };
 	int status;
 
 	if (csn_host_init(&host, options->root, options->config, &err) < 0)
@@ -163,10 +180,11 @@ int daemon_run(const struct daemon_options *options)
 	signal(SIGPIPE, SIG_IGN);
 	umask(077);
 	(void)!chdir("/");
-	csn_log_open(&log, "coresnap", LOG_DAEMON, options->foreground);
+	csn_log_open(&log.log, "coresnap", LOG_DAEMON, options->foreground);
+	log.keep = !options->foreground && !log.log.to_syslog;
 	host.log = log_line;
 	host.log_context = &log;
-	status = serve(&host, &log, &ready_fd);
-	csn_log_close(&log);
+	status = serve(&host, &ready_fd);
+	csn_log_close(&log.log);
 	return status;
 }

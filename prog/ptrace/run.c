@@ -35,6 +35,17 @@ static int ptrace_fail(const char *subject, const struct csn_error *err)
 	return err->code == CSN_E_USAGE ? CSN_EXIT_USAGE : 2;
 }
 
+/* The file is named once, with what went wrong and what to do. */
+static int ptrace_fail_writing(const char *path, const struct csn_error *err)
+{
+	struct csn_error told = *err;
+
+	if (err->code == CSN_E_OS)
+		csn_fail(&told, CSN_E_OS, "%s; make room, or name another place with -o",
+			 strerror(err->os_errno));
+	return ptrace_fail(path, &told);
+}
+
 static int ptrace_usage(const char *what, const char *value, const char *next)
 {
 	char shown[128];
@@ -148,7 +159,7 @@ static int ptrace_write(const struct ptrace_run *run, const struct csn_target *t
 	    (!run->json && csn_btt_pack(json.data, json.size, &packed, &err) < 0))
 		return ptrace_fail(run->subject, &err);
 	if (csn_write_file(AT_FDCWD, csn_buf_text(&name), out->data, out->size, 0600, &err) < 0)
-		return ptrace_fail(csn_buf_text(&name), &err);
+		return ptrace_fail_writing(csn_buf_text(&name), &err);
 	printf("%s\n", csn_buf_text(&name));
 	return fflush(stdout) == 0 ? 0 : 2;
 }
