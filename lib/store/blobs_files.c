@@ -106,7 +106,8 @@ static int pack_open(struct files *files, uint32_t pack, struct csn_error *err)
 
 static int pack_roll(struct files *files, struct csn_error *err)
 {
-	if (fdatasync(files->pack_fd) < 0)
+	/* A put that failed may have left bytes behind the end. */
+	if (ftruncate(files->pack_fd, (off_t)files->now.end) < 0 || fdatasync(files->pack_fd) < 0)
 		return fail_disk(err, errno, "pack");
 	files->now.pack++;
 	files->now.end = 0;
@@ -150,21 +151,23 @@ static int put_large(struct files *files, const void *data, size_t size,
 {
 	char name[64], folder[64];
 	uint64_t number = files->now.file + 1;
+	struct csn_error cause = CSN_ERROR_INIT;
 	int r;
 
 	file_name(number, name);
 	memcpy(folder, name, sizeof(folder));
 	*strchr(folder, '/') = '\0';
-	if (mkdirat(files->files_fd, folder, 0700) == 0)
-		fsync(files->files_fd);
-	else if (errno != EEXIST)
+	if (mkdirat(files->files_fd, folder, 0700) == 0 ? fsync(files->files_fd) < 0
+							: errno != EEXIST)
 		return fail_disk(err, errno, "blob folder");
 	files->now.file = number;
-	r = csn_write_file(files->files_fd, name, data, size, 0600, err);
+	r = csn_write_file(files->files_fd, name, data, size, 0600, &cause);
+	if (r == -CSN_E_OS)
+		return fail_disk(err, cause.os_errno, name);
 	if (r < 0) {
-		if (err && (err->os_errno == ENOSPC || err->os_errno == EDQUOT))
-			err->code = CSN_E_LIMIT;
-		return err ? -(int)err->code : r;
+		if (err)
+			*err = cause;
+		return r;
 	}
 	snprintf(ret_ref->text, sizeof(ret_ref->text), "f:%" PRIu64 ":%zu:%" PRIu32, number, size,
 		 csn_crc32(data, size));
@@ -236,30 +239,38 @@ static void files_position(void *state, struct csn_blob_ref *ret_position)
 		 files->now.pack, files->now.end, files->now.file);
 }
 
+static DIR *open_folder(int parent_fd, const char *name)
+{
+	int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+
+	if (!dir)
+		csn_closep(&fd);
+	return dir;
+}
+
 /* Large files behind the position: their numbers may have gaps, so the folders are read. */
 static void remove_strays(struct files *files, uint64_t last)
 {
-	cleanup_closedir DIR *dir = fdopendir(dup(files->files_fd));
+	cleanup_closedir DIR *dir = open_folder(files->files_fd, ".");
 	struct dirent *entry;
 
 	while (dir && (entry = readdir(dir))) {
 		cleanup_closedir DIR *sub = NULL;
 		struct dirent *file;
-		int fd;
 
 		if (entry->d_name[0] == '.' || strtoull(entry->d_name, NULL, 16) < last >> 8)
 			continue;
-		fd = openat(files->files_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		sub = fd >= 0 ? fdopendir(fd) : NULL;
+		sub = open_folder(files->files_fd, entry->d_name);
 		while (sub && (file = readdir(sub)))
 			if (file->d_name[0] != '.' && strtoull(file->d_name, NULL, 16) > last)
-				unlinkat(fd, file->d_name, 0);
+				unlinkat(dirfd(sub), file->d_name, 0);
 	}
 }
 
 static void remove_packs_behind(struct files *files, uint32_t last)
 {
-	cleanup_closedir DIR *dir = fdopendir(dup(files->packs_fd));
+	cleanup_closedir DIR *dir = open_folder(files->packs_fd, ".");
 	struct dirent *entry;
 
 	while (dir && (entry = readdir(dir)))
@@ -284,7 +295,8 @@ static int files_restore(void *state, const char *position, struct csn_error *er
 	r = pack_open(files, place.pack, err);
 	if (r < 0)
 		return r;
-	if (fstat(files->pack_fd, &st) < 0)
+	/* A kill may have come between the making of a folder and its sync. */
+	if (fstat(files->pack_fd, &st) < 0 || fsync(files->files_fd) < 0)
 		return csn_fail_os(err, errno, "pack");
 	if ((uint64_t)st.st_size < place.end)
 		return csn_fail(err, CSN_E_FORMAT,
@@ -308,6 +320,17 @@ static int parse_small(const char *text, uint64_t numbers[3], struct csn_error *
 	return 0;
 }
 
+/* 1 when the live record of that length is at offset, 0 when it is not, or -errno. */
+static int read_record(int fd, uint64_t offset, uint64_t length, struct record *ret_record)
+{
+	ssize_t n = csn_pread_full(fd, ret_record, sizeof(*ret_record), (off_t)offset);
+
+	if (n < 0)
+		return (int)n;
+	return n == sizeof(*ret_record) && ret_record->magic == RECORD_LIVE &&
+	       ret_record->length == length;
+}
+
 static int get_small(struct files *files, const char *text, struct csn_buf *out,
 		     struct csn_error *err)
 {
@@ -315,6 +338,7 @@ static int get_small(struct files *files, const char *text, struct csn_buf *out,
 	struct record record;
 	uint64_t at[3] = { 0 }, offset, length;
 	char name[32], *bytes;
+	ssize_t n;
 	int r = parse_small(text, at, err);
 
 	if (r < 0)
@@ -325,15 +349,18 @@ static int get_small(struct files *files, const char *text, struct csn_buf *out,
 	fd = openat(files->packs_fd, name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return csn_fail_os(err, errno, "%s", name);
-	if (csn_pread_full(fd, &record, sizeof(record), (off_t)offset) != sizeof(record) ||
-	    record.magic != RECORD_LIVE || record.length != length)
+	r = read_record(fd, offset, length, &record);
+	if (r < 0)
+		return csn_fail_os(err, -r, "%s", name);
+	if (r == 0)
 		return csn_fail(err, CSN_E_FORMAT, "%s: no record at %" PRIu64, name, offset);
 	bytes = csn_buf_extend(out, length);
 	if (!bytes)
 		return csn_buf_check(out, "object", err);
-	if (csn_pread_full(fd, bytes, length, (off_t)(offset + sizeof(record))) !=
-		    (ssize_t)length ||
-	    csn_crc32(bytes, length) != record.crc)
+	n = csn_pread_full(fd, bytes, length, (off_t)(offset + sizeof(record)));
+	if (n < 0)
+		return csn_fail_os(err, (int)-n, "%s", name);
+	if (n != (ssize_t)length || csn_crc32(bytes, length) != record.crc)
 		return csn_fail(err, CSN_E_FORMAT, "%s: damaged record at %" PRIu64, name, offset);
 	return 0;
 }
@@ -365,15 +392,21 @@ static int files_get(void *state, const struct csn_blob_ref *ref, struct csn_buf
 	return get_small(state, ref->text, out, err);
 }
 
-/* Live records of a pack that is no longer written, by walking its headers. */
+/* Live records of a pack that is no longer written, by walking its headers. Where the walk does not
+ * reach the pack's end (damage, a disk that does not read), nobody knows: more than can be lost. */
 static uint32_t count_live(int fd)
 {
 	struct record record;
+	struct stat st;
 	uint64_t at = 0;
 	uint32_t live = 0;
 
-	while (csn_pread_full(fd, &record, sizeof(record), (off_t)at) == sizeof(record) &&
-	       (record.magic == RECORD_LIVE || record.magic == RECORD_DEAD)) {
+	if (fstat(fd, &st) < 0)
+		return UINT32_MAX;
+	while (at < (uint64_t)st.st_size) {
+		if (csn_pread_full(fd, &record, sizeof(record), (off_t)at) != sizeof(record) ||
+		    (record.magic != RECORD_LIVE && record.magic != RECORD_DEAD))
+			return UINT32_MAX;
 		live += record.magic == RECORD_LIVE;
 		at = (at + sizeof(record) + record.length + 7) & ~7ull;
 	}
@@ -417,8 +450,10 @@ static int drop_small(struct files *files, const char *text, struct csn_error *e
 	fd = openat(files->packs_fd, name, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : csn_fail_os(err, errno, "%s", name);
-	if (csn_pread_full(fd, &record, sizeof(record), (off_t)offset) != sizeof(record) ||
-	    record.magic != RECORD_LIVE || record.length != length)
+	r = read_record(fd, offset, length, &record);
+	if (r < 0)
+		return csn_fail_os(err, -r, "%s", name);
+	if (r == 0)
 		return 0;
 	r = csn_pwrite_full(fd, &dead, sizeof(dead), (off_t)offset);
 	if (r < 0)

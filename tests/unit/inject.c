@@ -1,11 +1,18 @@
+/* See inject.h. */
 #define ZSTD_STATIC_LINKING_ONLY
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
 #include "inject.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +21,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zstd.h>
+
+#include "base/cleanup.h"
+
+#define MAX_CALLS 5000
 
 /* The linker's names for the wrapper and the wrapped; reserved by the language for such as it. The
  * build's 64-bit file offsets make open() a call of open64(), and so on. */
@@ -56,7 +67,7 @@ static _Atomic int armed = -1;
 static atomic_bool fired, lasting;
 static atomic_uint countdown;
 
-const char *inject_name(enum inject_kind kind)
+static const char *name_of(enum inject_kind kind)
 {
 	static const char *const names[] = { "allocation", "write", "short write", "sync",
 					     "name",       "open",  "read" };
@@ -292,4 +303,63 @@ ssize_t __wrap_pread64(int fd, void *data, size_t size, off_t offset)
 int __wrap_fstat64(int fd, struct stat *status)
 {
 	return fails(INJECT_READ, EIO) ? -1 : __real_fstat64(fd, status);
+}
+
+/* ---- acts ---- */
+
+static unsigned count_open(void)
+{
+	cleanup_closedir DIR *dir = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	while (dir && readdir(dir))
+		n++;
+	return n;
+}
+
+/* A code that says what it was: memory is memory, the system is the system. */
+static bool is_told(enum inject_kind kind, int rc, const struct csn_error *err)
+{
+	if (rc != -(int)err->code || !err->text[0])
+		return false;
+	if (err->code == CSN_E_LIMIT)
+		return strstr(err->text, "disk is full");
+	return err->code == CSN_E_NOMEM || (kind != INJECT_MEMORY && err->code == CSN_E_OS);
+}
+
+/* True when the failure was met. */
+static bool run_once(struct lab *lab, const struct inject_act *act, enum inject_kind kind,
+		     unsigned nth, bool on)
+{
+	struct csn_error err = CSN_ERROR_INIT;
+	unsigned n_open;
+	bool met;
+	int rc;
+
+	if (act->before)
+		act->before(lab);
+	n_open = count_open();
+	inject_arm(kind, nth, on);
+	rc = act->run(lab, &err);
+	met = inject_disarm();
+	if (rc < 0 && (!met || !is_told(kind, rc, &err)))
+		fail_msg("%s %u%s: %d %s", name_of(kind), nth, on ? "..." : "", rc, err.text);
+	assert_int_equal(count_open(), n_open);
+	act->after(lab, rc == 0);
+	return met;
+}
+
+void inject_everything(struct lab *lab, const struct inject_act *act)
+{
+	for (unsigned kind = 0; kind < INJECT_N_KINDS; kind++) {
+		for (int on = 0; on < 2; on++) {
+			unsigned nth = 1;
+
+			while (nth < MAX_CALLS && run_once(lab, act, kind, nth, on))
+				nth++;
+			assert_true(nth < MAX_CALLS);
+			if (act->kinds & (1u << kind))
+				assert_true(nth > 1);
+		}
+	}
 }

@@ -8,7 +8,6 @@
 
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +27,6 @@
 #include "target/core.h"
 
 #define UUID "3d22c19c-09c0-4000-8000-000000000001"
-#define MAX_CALLS 5000
 
 struct lab {
 	char folder[64], path[128], archive[128];
@@ -36,16 +34,6 @@ struct lab {
 	struct csn_buf text; /* what an act reads or makes */
 	struct csn_snapshot *snapshot;
 };
-
-struct act {
-	void (*before)(struct lab *lab); /* the old state; may be NULL */
-	int (*run)(struct lab *lab, struct csn_error *err);
-	/* Checks that the state is the old one or the new one; done: that it is the new one. */
-	void (*after)(struct lab *lab, bool done);
-	unsigned kinds; /* bits of inject_kind that it must meet */
-};
-
-#define MEETS(kind) (1u << INJECT_##kind)
 
 static int lab_open(void **state)
 {
@@ -77,61 +65,6 @@ static int lab_close(void **state)
 	waitpid(pid, NULL, 0);
 	free(lab);
 	return 0;
-}
-
-static unsigned count_open(void)
-{
-	cleanup_closedir DIR *dir = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	while (readdir(dir))
-		n++;
-	return n;
-}
-
-/* A code that says what it was: memory is memory, the system is the system. */
-static bool is_told(enum inject_kind kind, int rc, const struct csn_error *err)
-{
-	if (rc != -(int)err->code || !err->text[0])
-		return false;
-	return err->code == CSN_E_NOMEM || (kind != INJECT_MEMORY && err->code == CSN_E_OS);
-}
-
-/* True when the failure was met. */
-static bool run_once(struct lab *lab, const struct act *act, enum inject_kind kind, unsigned nth,
-		     bool on)
-{
-	struct csn_error err = CSN_ERROR_INIT;
-	unsigned n_open;
-	bool met;
-	int rc;
-
-	if (act->before)
-		act->before(lab);
-	n_open = count_open();
-	inject_arm(kind, nth, on);
-	rc = act->run(lab, &err);
-	met = inject_disarm();
-	if (rc < 0 && (!met || !is_told(kind, rc, &err)))
-		fail_msg("%s %u%s: %d %s", inject_name(kind), nth, on ? "..." : "", rc, err.text);
-	assert_int_equal(count_open(), n_open);
-	act->after(lab, rc == 0);
-	return met;
-}
-
-static void fail_everything(struct lab *lab, const struct act *act)
-{
-	for (unsigned kind = 0; kind < INJECT_N_KINDS; kind++) {
-		for (int on = 0; on < 2; on++) {
-			unsigned nth = 1;
-
-			while (nth < MAX_CALLS && run_once(lab, act, kind, nth, on))
-				nth++;
-			assert_true(nth < MAX_CALLS);
-			if (act->kinds & (1u << kind))
-				assert_true(nth > 1);
-		}
-	}
 }
 
 /* ---- files ---- */
@@ -170,13 +103,14 @@ static void old_or_new(struct lab *lab, bool done)
 
 static void a_written_file_is_the_old_one_or_the_new_one(void **state)
 {
-	const struct act act = { put_old, write_new, old_or_new,
-				 MEETS(MEMORY) | MEETS(WRITE) | MEETS(SHORT) | MEETS(SYNC) |
-					 MEETS(NAME) | MEETS(OPEN) };
+	const struct inject_act act = { put_old, write_new, old_or_new,
+					INJECT_MEETS(MEMORY) | INJECT_MEETS(WRITE) |
+						INJECT_MEETS(SHORT) | INJECT_MEETS(SYNC) |
+						INJECT_MEETS(NAME) | INJECT_MEETS(OPEN) };
 
-	fail_everything(*state, &act);
+	inject_everything(*state, &act);
 	inject_no_tmpfile = true;
-	fail_everything(*state, &act);
+	inject_everything(*state, &act);
 	inject_no_tmpfile = false;
 }
 
@@ -194,8 +128,9 @@ static void is_whole(struct lab *lab, bool done)
 
 static void a_read_file_is_whole_or_an_error(void **state)
 {
-	fail_everything(*state, &(struct act){ put_old, read_back, is_whole,
-					       MEETS(MEMORY) | MEETS(OPEN) | MEETS(READ) });
+	inject_everything(*state, &(struct inject_act){ put_old, read_back, is_whole,
+							INJECT_MEETS(MEMORY) | INJECT_MEETS(OPEN) |
+								INJECT_MEETS(READ) });
 }
 
 static int load_json(struct lab *lab, struct csn_error *err)
@@ -215,7 +150,8 @@ static void is_nothing(struct lab *lab, bool done)
 
 static void json_without_memory_is_not_called_broken(void **state)
 {
-	fail_everything(*state, &(struct act){ NULL, load_json, is_nothing, MEETS(MEMORY) });
+	inject_everything(*state, &(struct inject_act){ NULL, load_json, is_nothing,
+							INJECT_MEETS(MEMORY) });
 }
 
 static void json_that_is_broken_is_called_so(void **state)
@@ -285,12 +221,14 @@ static int lock_core(struct lab *lab, struct csn_error *err)
 
 static void a_spool_is_opened_listed_and_locked_or_said_why_not(void **state)
 {
-	fail_everything(*state, &(struct act){ put_core, open_spool, core_is_there,
-					       MEETS(OPEN) | MEETS(READ) | MEETS(NAME) });
-	fail_everything(*state, &(struct act){ put_core, list_spool, core_is_there,
-					       MEETS(MEMORY) | MEETS(OPEN) });
-	fail_everything(*state, &(struct act){ put_core, lock_core, core_is_there,
-					       MEETS(OPEN) | MEETS(READ) });
+	inject_everything(*state, &(struct inject_act){ put_core, open_spool, core_is_there,
+							INJECT_MEETS(OPEN) | INJECT_MEETS(READ) |
+								INJECT_MEETS(NAME) });
+	inject_everything(*state,
+			  &(struct inject_act){ put_core, list_spool, core_is_there,
+						INJECT_MEETS(MEMORY) | INJECT_MEETS(OPEN) });
+	inject_everything(*state, &(struct inject_act){ put_core, lock_core, core_is_there,
+							INJECT_MEETS(OPEN) | INJECT_MEETS(READ) });
 }
 
 static int keep_core(struct lab *lab, struct csn_error *err)
@@ -319,10 +257,11 @@ static void core_is_gone(struct lab *lab, bool done)
 
 static void a_core_is_never_in_two_stages_or_none(void **state)
 {
-	const unsigned kinds = MEETS(NAME) | MEETS(SYNC);
+	const unsigned kinds = INJECT_MEETS(NAME) | INJECT_MEETS(SYNC);
 
-	fail_everything(*state, &(struct act){ put_core, keep_core, core_is_kept, kinds });
-	fail_everything(*state, &(struct act){ put_core, remove_core, core_is_gone, kinds });
+	inject_everything(*state, &(struct inject_act){ put_core, keep_core, core_is_kept, kinds });
+	inject_everything(*state,
+			  &(struct inject_act){ put_core, remove_core, core_is_gone, kinds });
 }
 
 static void put_assets(struct lab *lab)
@@ -347,8 +286,8 @@ static void assets_are_gone(struct lab *lab, bool done)
 
 static void assets_are_removed_or_said_why_not(void **state)
 {
-	fail_everything(*state, &(struct act){ put_assets, remove_assets, assets_are_gone,
-					       MEETS(NAME) | MEETS(OPEN) });
+	inject_everything(*state, &(struct inject_act){ put_assets, remove_assets, assets_are_gone,
+							INJECT_MEETS(NAME) | INJECT_MEETS(OPEN) });
 }
 
 static void put_policy(struct lab *lab)
@@ -390,10 +329,11 @@ static int read_policy(struct lab *lab, struct csn_error *err)
 
 static void a_policy_is_always_whole(void **state)
 {
-	fail_everything(*state, &(struct act){ put_policy, change_policy, policy_is_whole,
-					       MEETS(WRITE) | MEETS(SHORT) | MEETS(SYNC) });
-	fail_everything(*state, &(struct act){ put_policy, read_policy, is_nothing,
-					       MEETS(OPEN) | MEETS(READ) });
+	inject_everything(*state, &(struct inject_act){ put_policy, change_policy, policy_is_whole,
+							INJECT_MEETS(WRITE) | INJECT_MEETS(SHORT) |
+								INJECT_MEETS(SYNC) });
+	inject_everything(*state, &(struct inject_act){ put_policy, read_policy, is_nothing,
+							INJECT_MEETS(OPEN) | INJECT_MEETS(READ) });
 }
 
 /* ---- snapshots ---- */
@@ -446,8 +386,9 @@ static void btt_is_whole(struct lab *lab, bool done)
 
 static void a_snapshot_is_written_whole_or_not_at_all(void **state)
 {
-	fail_everything(*state, &(struct act){ make_snapshot, write_btt, btt_is_whole,
-					       MEETS(MEMORY) | MEETS(WRITE) | MEETS(SYNC) });
+	inject_everything(*state, &(struct inject_act){ make_snapshot, write_btt, btt_is_whole,
+							INJECT_MEETS(MEMORY) | INJECT_MEETS(WRITE) |
+								INJECT_MEETS(SYNC) });
 }
 
 static void put_btt(struct lab *lab)
@@ -471,8 +412,9 @@ static int read_btt(struct lab *lab, struct csn_error *err)
 
 static void a_snapshot_is_read_whole_or_not_at_all(void **state)
 {
-	fail_everything(*state, &(struct act){ put_btt, read_btt, is_nothing,
-					       MEETS(MEMORY) | MEETS(OPEN) | MEETS(READ) });
+	inject_everything(*state, &(struct inject_act){ put_btt, read_btt, is_nothing,
+							INJECT_MEETS(MEMORY) | INJECT_MEETS(OPEN) |
+								INJECT_MEETS(READ) });
 }
 
 /* ---- cores and objects ---- */
@@ -512,10 +454,10 @@ static int open_elf(struct lab *lab, struct csn_error *err)
 
 static void cores_and_objects_open_whole_or_not_at_all(void **state)
 {
-	const unsigned kinds = MEETS(MEMORY) | MEETS(OPEN) | MEETS(READ);
+	const unsigned kinds = INJECT_MEETS(MEMORY) | INJECT_MEETS(OPEN) | INJECT_MEETS(READ);
 
-	fail_everything(*state, &(struct act){ NULL, open_core, is_nothing, kinds });
-	fail_everything(*state, &(struct act){ NULL, open_elf, is_nothing, kinds });
+	inject_everything(*state, &(struct inject_act){ NULL, open_core, is_nothing, kinds });
+	inject_everything(*state, &(struct inject_act){ NULL, open_elf, is_nothing, kinds });
 }
 
 int main(void)

@@ -626,6 +626,75 @@ static void damaged_documents_are_not_handed_out(void **state)
 	assert_non_null(strstr(err.text, "damaged"));
 }
 
+/* 64 MiB and one record, so that the first pack is full and a second one is written. */
+#define N_BLOBS 258
+
+static void put_two_packs(struct csn_blobs *blobs, struct csn_blob_ref refs[N_BLOBS])
+{
+	static char data[256 * 1024];
+	struct csn_error err;
+
+	assert_int_equal(blobs->ops->restore(blobs->state, "", &err), 0);
+	for (unsigned i = 0; i < N_BLOBS; i++) {
+		uint8_t uuid[16] = { (uint8_t)i };
+
+		memset(data, (int)i, sizeof(data));
+		assert_int_equal(blobs->ops->put(blobs->state, uuid, data, sizeof(data), &refs[i],
+						 &err),
+				 0);
+	}
+	blobs->ops->keep(blobs->state);
+	assert_memory_equal(refs[0].text, "p:1:", 4);
+	assert_memory_equal(refs[N_BLOBS - 1].text, "p:2:", 4);
+}
+
+/* As if the disk had failed under one header: what is alive behind it cannot be counted. */
+static void packs_that_cannot_be_counted_are_kept(void **state)
+{
+	struct lab *lab = *state;
+	cleanup_(csn_buf_done) struct csn_buf out = CSN_BUF_INIT(1 << 20);
+	static struct csn_blob_ref refs[N_BLOBS];
+	struct csn_blobs blobs;
+	char path[128];
+	struct csn_error err;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/blobs", lab->folder);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(csn_blobs_open_files(path, &blobs, &err), 0);
+	put_two_packs(&blobs, refs);
+	snprintf(path, sizeof(path), "%s/blobs/packs/00000001.pack", lab->folder);
+	fd = open(path, O_WRONLY);
+	assert_int_equal(pwrite(fd, "XXXX", 4, strtol(refs[2].text + 4, NULL, 10)), 4);
+	close(fd);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(blobs.ops->drop(blobs.state, &refs[i], &err), 0);
+	assert_int_equal(blobs.ops->get(blobs.state, &refs[2], &out, &err), -CSN_E_FORMAT);
+	assert_int_equal(blobs.ops->get(blobs.state, &refs[3], &out, &err), 0);
+	blobs.ops->close(blobs.state);
+}
+
+static void packs_without_a_live_record_go(void **state)
+{
+	struct lab *lab = *state;
+	static struct csn_blob_ref refs[N_BLOBS];
+	struct csn_blobs blobs;
+	struct stat status;
+	char path[128];
+	struct csn_error err;
+
+	snprintf(path, sizeof(path), "%s/blobs", lab->folder);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(csn_blobs_open_files(path, &blobs, &err), 0);
+	put_two_packs(&blobs, refs);
+	snprintf(path, sizeof(path), "%s/blobs/packs/00000001.pack", lab->folder);
+	for (unsigned i = 0; i < N_BLOBS; i++) {
+		assert_int_equal(stat(path, &status), refs[i].text[2] == '1' ? 0 : -1);
+		assert_int_equal(blobs.ops->drop(blobs.state, &refs[i], &err), 0);
+	}
+	blobs.ops->close(blobs.state);
+}
+
 #define WITH_LAB(test) cmocka_unit_test_setup_teardown(test, lab_open, lab_close)
 
 int main(void)
@@ -646,6 +715,8 @@ int main(void)
 		WITH_LAB(newer_stores_are_refused),
 		WITH_LAB(bytes_behind_the_last_commit_are_taken_back),
 		WITH_LAB(damaged_documents_are_not_handed_out),
+		WITH_LAB(packs_that_cannot_be_counted_are_kept),
+		WITH_LAB(packs_without_a_live_record_go),
 		WITH_LAB(killed_at_any_moment_keeps_what_was_acknowledged_once),
 	};
 
