@@ -54,6 +54,11 @@
 
 /* Unwinding. */
 #define CSN_MAX_FRAMES 2000000u
+#define CSN_MAX_EMULATED 8192u              /* instructions of one function */
+#define CSN_MAX_EMULATED_TOTAL 4000000u     /* of all functions */
+#define CSN_MAX_EMULATED_WAYS 256u          /* branches of it */
+#define CSN_MAX_START_BYTES (256 * CSN_KIB) /* from a function's start to a counter in it */
+#define CSN_MAX_CALLER_WORDS 1024u          /* of the stack, looked through for a caller */
 #define CSN_MAX_CFI_INSTRUCTIONS 65536u
 #define CSN_MAX_CFI_STATES 64
 #define CSN_MAX_EXPR_STEPS 10000u

@@ -206,6 +206,7 @@ static enum csn_frame_kind csn_kind_of(enum csn_unwind_how how)
 		[CSN_HOW_CFI] = CSN_FRAME_CFI,
 		[CSN_HOW_FP] = CSN_FRAME_FP,
 		[CSN_HOW_EMUL] = CSN_FRAME_EMUL,
+		[CSN_HOW_SCAN] = CSN_FRAME_SCAN,
 	};
 
 	return kinds[how];

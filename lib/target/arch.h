@@ -49,6 +49,34 @@ struct csn_access {
 	unsigned size_bytes;
 };
 
+/* What one instruction does to the stack and to where control goes; anything else is OTHER. */
+enum csn_step_kind {
+	CSN_STEP_OTHER,  /* dst, when it is a register, holds something new */
+	CSN_STEP_PUSH,   /* src, CSN_STEP_NO_REGISTER when it is no register */
+	CSN_STEP_POP,    /* dst, likewise */
+	CSN_STEP_ADD,    /* dst = src + value */
+	CSN_STEP_ALIGN,  /* dst &= value, a negative power of two */
+	CSN_STEP_LOAD,   /* dst = word at src + value */
+	CSN_STEP_STORE,  /* word at dst + value = src */
+	CSN_STEP_LEAVE,  /* sp = fp; pop fp */
+	CSN_STEP_RETURN, /* pops the return address, and value bytes more */
+	CSN_STEP_CALL,   /* to target; comes back with the stack as it was */
+	CSN_STEP_JUMP,   /* to target */
+	CSN_STEP_BRANCH, /* to target or on */
+	CSN_STEP_STOP,   /* nothing runs on behind it */
+};
+
+#define CSN_STEP_NO_REGISTER 0xff
+
+struct csn_step {
+	uint8_t kind;     /* enum csn_step_kind */
+	uint8_t length;   /* bytes of the instruction */
+	uint8_t dst, src; /* register numbers */
+	int64_t value;
+	csn_addr target; /* of calls, jumps and branches; 0 unknown */
+	csn_addr slot;   /* the word in memory that holds the target; 0 none */
+};
+
 struct csn_arch {
 	const char *name;            /* "x86_64", as uname(2) says it */
 	uint16_t elf_machine;        /* EM_X86_64 */
@@ -64,10 +92,6 @@ struct csn_arch {
 	const uint8_t *sigreturn;
 	size_t sigreturn_bytes;
 	const int *sigcontext;
-	/* The code that opens a frame: "push fp; mov sp to fp", first byte and both. May be NULL.
-	 */
-	const uint8_t *prologue;
-	size_t prologue_push_bytes, prologue_bytes;
 	/* Target of a direct call that ends right before return_address, given the 8 bytes before
 	 * it; 0 when it is no direct call. */
 	csn_addr (*call_target)(const uint8_t before[8], csn_addr return_address);
@@ -80,6 +104,16 @@ struct csn_arch {
 	/* The length in bytes of a call instruction that ends right before a return address, given
 	 * the size_bytes bytes before it; 0 when none can end there. */
 	unsigned (*call_before)(const uint8_t *before, size_t size_bytes);
+	/* What the ABI has the outermost frame do before it calls: clear the frame pointer. */
+	const uint8_t *fp_clear;
+	size_t fp_clear_bytes;
+	/* Registers that a call may change (bit n), and the longest instruction. */
+	uint64_t clobbered;
+	size_t max_instruction_bytes;
+	/* Decodes the instruction at pc, of which size_bytes are there. False when it is none, or
+	 * not all of it is there. */
+	bool (*decode_step)(const uint8_t *code, size_t size_bytes, csn_addr pc,
+			    struct csn_step *ret_step);
 };
 
 /* NULL when unknown. */

@@ -86,8 +86,8 @@ static bool csn_x86_64_is_canonical(csn_addr address)
  * know it by these bytes. */
 static const uint8_t csn_x86_64_sigreturn[] = { 0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05 };
 
-/* push %rbp; mov %rsp,%rbp */
-static const uint8_t csn_x86_64_prologue[] = { 0x55, 0x48, 0x89, 0xe5 };
+/* xor %ebp,%ebp */
+static const uint8_t csn_x86_64_fp_clear[] = { 0x31, 0xed };
 
 /* struct ucontext lies at sp when the handler has returned; uc_mcontext is 40 bytes into it, and
  * holds r8-r15 rdi rsi rbp rbx rdx rax rcx rsp rip. */
@@ -112,11 +112,13 @@ const struct csn_arch csn_arch_x86_64 = {
 	.sigreturn = csn_x86_64_sigreturn,
 	.sigreturn_bytes = sizeof(csn_x86_64_sigreturn),
 	.sigcontext = csn_x86_64_sigcontext,
-	.prologue = csn_x86_64_prologue,
-	.prologue_push_bytes = 1,
-	.prologue_bytes = sizeof(csn_x86_64_prologue),
 	.call_target = csn_x86_64_call_target,
 	.decode_access = csn_x86_64_decode_access,
 	.is_canonical = csn_x86_64_is_canonical,
 	.call_before = csn_x86_64_call_before,
+	.fp_clear = csn_x86_64_fp_clear,
+	.fp_clear_bytes = sizeof(csn_x86_64_fp_clear),
+	.clobbered = 0xf37, /* rax rdx rcx rsi rdi r8-r11 */
+	.max_instruction_bytes = 15,
+	.decode_step = csn_x86_64_decode_step,
 };

@@ -7,8 +7,9 @@
  *    instruction of its function.
  * 3. A pc outside of all code (a call through NULL or garbage): the call pushed the return
  *    address, so the caller is on top of the stack.
- * 4. Code without call-frame information: what the code at the entry of the function shows has
- *    been done so far, else the frame pointer.
+ * 4. Code without call-frame information: bare.c.
+ * 5. A return address that no call made, at the start of a function, ends the walk: there the
+ *    stack was begun by hand (makecontext).
  *
  * The stack pointer must grow with every step, except out of a signal frame, whose handler may have
  * run on a stack of its own. */
@@ -20,33 +21,7 @@
 
 #include "base/limits.h"
 #include "dwarf/expr.h"
-
-/* Direct-mapped; a stack has few distinct counters, however deep it is. */
-#define CSN_RULE_CACHE 1024u
-
-enum csn_rule_kind {
-	CSN_RULE_EMPTY,
-	CSN_RULE_NO_CODE, /* pc lies in no executable mapping */
-	CSN_RULE_NO_CFI,
-	CSN_RULE_BROKEN_CFI,
-	CSN_RULE_CFI,
-	CSN_RULE_TRAMPOLINE,
-};
-
-struct csn_rule {
-	csn_addr pc;
-	bool exact;
-	enum csn_rule_kind kind;
-	struct csn_module *module;
-	struct csn_cfi_row row;
-};
-
-struct csn_unwinder {
-	struct csn_target *target;
-	struct csn_modules *modules;
-	const struct csn_arch *arch;
-	struct csn_rule rules[CSN_RULE_CACHE];
-};
+#include "unwind/unwind_internal.h"
 
 int csn_unwinder_new(struct csn_target *target, struct csn_modules *modules,
 		     struct csn_unwinder **ret_unwinder, struct csn_error *err)
@@ -64,6 +39,8 @@ int csn_unwinder_new(struct csn_target *target, struct csn_modules *modules,
 
 void csn_unwinder_free(struct csn_unwinder *unwinder)
 {
+	if (unwinder)
+		csn_emulator_free(unwinder->emulator);
 	free(unwinder);
 }
 
@@ -72,7 +49,7 @@ void csn_unwinder_freep(struct csn_unwinder **unwinder)
 	csn_unwinder_free(*unwinder);
 }
 
-static bool csn_is_code(struct csn_target *target, csn_addr pc)
+bool csn_is_code(struct csn_target *target, csn_addr pc)
 {
 	const struct csn_mapping *mapping = csn_target_find_mapping(target, pc);
 
@@ -90,6 +67,37 @@ static bool csn_is_trampoline(struct csn_unwinder *unwinder, csn_addr pc)
 	       memcmp(code, arch->sigreturn, arch->sigreturn_bytes) == 0;
 }
 
+static enum csn_rule_kind csn_rule_from_cfi(struct csn_rule *rule, csn_addr lookup)
+{
+	if (!rule->module)
+		return CSN_RULE_NO_CFI;
+	switch (csn_module_find_row(rule->module, lookup, &rule->row)) {
+	case CSN_CFI_FOUND:
+		return CSN_RULE_CFI;
+	case CSN_CFI_BROKEN:
+		return CSN_RULE_BROKEN_CFI;
+	case CSN_CFI_NONE:
+		break;
+	}
+	return CSN_RULE_NO_CFI;
+}
+
+/* A return address without a call before it that is the first byte of a function was put there by
+ * hand, as makecontext does: there is no caller. */
+static bool csn_rule_is_first(struct csn_unwinder *unwinder, struct csn_rule *rule)
+{
+	struct csn_module *module = csn_modules_find(unwinder->modules, rule->pc);
+	struct csn_cfi_row row;
+	csn_addr unused;
+
+	if (!module || csn_is_return_address(unwinder, rule->pc, &unused) ||
+	    csn_module_find_row(module, rule->pc, &row) != CSN_CFI_FOUND ||
+	    row.function_start + module->bias != rule->pc)
+		return false;
+	rule->module = module;
+	return true;
+}
+
 static void csn_rule_make(struct csn_unwinder *unwinder, struct csn_rule *rule)
 {
 	csn_addr lookup = rule->exact ? rule->pc : rule->pc - 1;
@@ -104,29 +112,18 @@ static void csn_rule_make(struct csn_unwinder *unwinder, struct csn_rule *rule)
 		rule->kind = CSN_RULE_TRAMPOLINE;
 		return;
 	}
-	rule->kind = CSN_RULE_NO_CFI;
-	if (!rule->module)
-		return;
-	switch (csn_module_find_row(rule->module, lookup, &rule->row)) {
-	case CSN_CFI_FOUND:
-		rule->kind = CSN_RULE_CFI;
-		break;
-	case CSN_CFI_BROKEN:
-		rule->kind = CSN_RULE_BROKEN_CFI;
-		break;
-	case CSN_CFI_NONE:
-		break;
-	}
+	rule->kind = csn_rule_from_cfi(rule, lookup);
+	if (!rule->exact && csn_rule_is_first(unwinder, rule))
+		rule->kind = CSN_RULE_FIRST;
 }
 
-static const struct csn_rule *csn_rule_find(struct csn_unwinder *unwinder, csn_addr pc, bool exact)
+static struct csn_rule *csn_rule_find(struct csn_unwinder *unwinder, csn_addr pc, bool exact)
 {
 	uint64_t hash = (pc ^ exact) * 0x9e3779b97f4a7c15ull;
 	struct csn_rule *rule = &unwinder->rules[hash >> 54];
 
 	if (rule->kind == CSN_RULE_EMPTY || rule->pc != pc || rule->exact != exact) {
-		rule->pc = pc;
-		rule->exact = exact;
+		*rule = (struct csn_rule){ .pc = pc, .exact = exact };
 		csn_rule_make(unwinder, rule);
 	}
 	return rule;
@@ -139,6 +136,9 @@ static void csn_cursor_settle(struct csn_unwind_cursor *cursor)
 	cursor->module = rule->module;
 	cursor->signal_frame = rule->kind == CSN_RULE_TRAMPOLINE ||
 			       (rule->kind == CSN_RULE_CFI && rule->row.signal_frame);
+	/* Its counter belongs to the function itself, not to a call before it. */
+	cursor->exact |= rule->kind == CSN_RULE_FIRST;
+	cursor->first = rule->kind == CSN_RULE_FIRST;
 }
 
 void csn_unwind_begin(struct csn_unwind_cursor *cursor, struct csn_unwinder *unwinder,
@@ -154,17 +154,15 @@ void csn_unwind_begin(struct csn_unwind_cursor *cursor, struct csn_unwinder *unw
 	csn_cursor_settle(cursor);
 }
 
-static bool csn_unwind_stop(struct csn_unwind_cursor *cursor, enum csn_unwind_end end,
-			    csn_addr addr)
+bool csn_unwind_stop(struct csn_unwind_cursor *cursor, enum csn_unwind_end end, csn_addr addr)
 {
 	cursor->end = end;
 	cursor->end_addr = addr;
 	return false;
 }
 
-/* Takes the caller's registers, if they make sense. */
-static bool csn_unwind_accept(struct csn_unwind_cursor *cursor, const struct csn_registers *caller,
-			      enum csn_unwind_how how)
+bool csn_unwind_accept(struct csn_unwind_cursor *cursor, const struct csn_registers *caller,
+		       enum csn_unwind_how how)
 {
 	struct csn_unwinder *unwinder = cursor->unwinder;
 	const struct csn_arch *arch = unwinder->arch;
@@ -352,7 +350,7 @@ static bool csn_unwind_by_cfi(struct csn_unwind_cursor *cursor, const struct csn
 	return csn_unwind_accept(cursor, &caller, CSN_HOW_CFI);
 }
 
-/* --- without call-frame information --- */
+/* --- signal frames --- */
 
 static bool csn_unwind_trampoline(struct csn_unwind_cursor *cursor)
 {
@@ -373,133 +371,14 @@ static bool csn_unwind_trampoline(struct csn_unwind_cursor *cursor)
 	return csn_unwind_accept(cursor, &caller, CSN_HOW_CFI);
 }
 
-/* Is this word a return address: code, with a call instruction before it where that is readable?
- * *ret_target: of a direct call, else 0. */
-static bool csn_is_return_address(struct csn_unwinder *unwinder, csn_addr word,
-				  csn_addr *ret_target)
-{
-	uint8_t before[8];
-
-	*ret_target = 0;
-	if (word < sizeof(before) || !csn_is_code(unwinder->target, word - 1))
-		return false;
-	if (csn_target_read_some(unwinder->target, word - sizeof(before), before, sizeof(before)) !=
-	    sizeof(before))
-		return csn_target_memory(unwinder->target, word - 1) == CSN_MEMORY_NOT_IN_DUMP;
-	*ret_target = unwinder->arch->call_target(before, word);
-	return unwinder->arch->call_before(before, sizeof(before)) != 0;
-}
-
-/* The caller when only the return address (at return_slot) and perhaps the frame pointer (at
- * fp_slot, 0 none) have been pushed. */
-static bool csn_unwind_from_stack(struct csn_unwind_cursor *cursor, csn_addr return_slot,
-				  csn_addr fp_slot, enum csn_unwind_how how)
-{
-	const struct csn_arch *arch = cursor->unwinder->arch;
-	struct csn_registers caller = { 0 };
-	uint64_t value;
-
-	for (unsigned i = 0; i < arch->n_dwarf; i++)
-		if (arch->registers[i].callee_saved && csn_register_known(&cursor->registers, i))
-			csn_register_set(&caller, i, cursor->registers.value[i]);
-	if (fp_slot) {
-		csn_register_forget(&caller, arch->fp);
-		if (csn_target_read_word(cursor->unwinder->target, fp_slot, &value))
-			csn_register_set(&caller, arch->fp, value);
-	}
-	if (!csn_target_read_word(cursor->unwinder->target, return_slot, &value))
-		return csn_unwind_stop(cursor, CSN_UNWIND_MEMORY, return_slot);
-	csn_register_set(&caller, arch->pc, value);
-	csn_register_set(&caller, arch->sp, return_slot + arch->word_bytes);
-	return csn_unwind_accept(cursor, &caller, how);
-}
-
-static bool csn_word_returns(struct csn_unwind_cursor *cursor, csn_addr slot, csn_addr *ret_target)
-{
-	uint64_t word;
-
-	return csn_target_read_word(cursor->unwinder->target, slot, &word) &&
-	       csn_is_return_address(cursor->unwinder, word, ret_target);
-}
-
-/* How many bytes of "push fp; mov sp,fp" at the entry of the called function had been executed at
- * pc: 0 none, 1 the push, 2 both; -1 the function has no such prologue. */
-static int csn_prologue_done(struct csn_unwinder *unwinder, csn_addr entry, csn_addr pc)
-{
-	static const uint8_t endbr64[] = { 0xf3, 0x0f, 0x1e, 0xfa };
-	const struct csn_arch *arch = unwinder->arch;
-	uint8_t code[16];
-
-	if (csn_target_read_some(unwinder->target, entry, code, sizeof(code)) != sizeof(code) ||
-	    !arch->prologue)
-		return -1;
-	if (memcmp(code, endbr64, sizeof(endbr64)) == 0) {
-		entry += sizeof(endbr64);
-		memmove(code, code + sizeof(endbr64), sizeof(code) - sizeof(endbr64));
-	}
-	if (memcmp(code, arch->prologue, arch->prologue_bytes) != 0)
-		return -1;
-	if (pc < entry + arch->prologue_push_bytes)
-		return 0;
-	return pc < entry + arch->prologue_bytes ? 1 : 2;
-}
-
-/* An innermost function that has not yet made its frame, or makes none: the return address is on
- * top of the stack, and the call before it leads to where we are. */
-static bool csn_is_frameless(struct csn_unwind_cursor *cursor, csn_addr *ret_slot,
-			     csn_addr *ret_fp_slot)
-{
-	struct csn_unwinder *unwinder = cursor->unwinder;
-	csn_addr sp = cursor->registers.value[unwinder->arch->sp], target;
-	unsigned word = unwinder->arch->word_bytes;
-
-	if (csn_word_returns(cursor, sp, &target) && target && target <= cursor->pc &&
-	    cursor->pc - target < 65536) {
-		int done = csn_prologue_done(unwinder, target, cursor->pc);
-
-		*ret_slot = sp;
-		*ret_fp_slot = 0;
-		return done <= 0;
-	}
-	if (csn_word_returns(cursor, sp + word, &target) && target && target <= cursor->pc &&
-	    csn_prologue_done(unwinder, target, cursor->pc) == 1) {
-		*ret_slot = sp + word;
-		*ret_fp_slot = sp;
-		return true;
-	}
-	return false;
-}
-
-static bool csn_unwind_by_code(struct csn_unwind_cursor *cursor)
-{
-	const struct csn_arch *arch = cursor->unwinder->arch;
-	csn_addr sp = cursor->registers.value[arch->sp], fp = cursor->registers.value[arch->fp];
-	csn_addr slot, fp_slot, target;
-
-	if (cursor->exact && csn_is_frameless(cursor, &slot, &fp_slot))
-		return csn_unwind_from_stack(cursor, slot, fp_slot, CSN_HOW_EMUL);
-	if (csn_register_known(&cursor->registers, arch->fp) && fp >= sp && fp % 8 == 0 &&
-	    csn_word_returns(cursor, fp + arch->word_bytes, &target))
-		return csn_unwind_from_stack(cursor, fp + arch->word_bytes, fp, CSN_HOW_FP);
-	return csn_unwind_stop(cursor, CSN_UNWIND_NO_CFI, cursor->pc);
-}
-
-static bool csn_unwind_by_call(struct csn_unwind_cursor *cursor)
-{
-	csn_addr sp = cursor->registers.value[cursor->unwinder->arch->sp], target;
-
-	/* Only a jump that has just happened leaves its caller on top. */
-	if (cursor->exact && csn_word_returns(cursor, sp, &target))
-		return csn_unwind_from_stack(cursor, sp, 0, CSN_HOW_EMUL);
-	return csn_unwind_stop(cursor, CSN_UNWIND_BAD_RETURN, cursor->pc);
-}
-
 bool csn_unwind_next(struct csn_unwind_cursor *cursor)
 {
-	const struct csn_rule *rule;
+	struct csn_rule *rule;
 
 	if (cursor->end)
 		return false;
+	if (cursor->first)
+		return csn_unwind_stop(cursor, CSN_UNWIND_OUTERMOST, 0);
 	if (cursor->level + 1 >= cursor->max_frames)
 		return csn_unwind_stop(cursor, CSN_UNWIND_LIMIT, 0);
 	rule = csn_rule_find(cursor->unwinder, cursor->pc, cursor->exact);
@@ -508,12 +387,10 @@ bool csn_unwind_next(struct csn_unwind_cursor *cursor)
 		return csn_unwind_trampoline(cursor);
 	case CSN_RULE_CFI:
 		return csn_unwind_by_cfi(cursor, &rule->row);
-	case CSN_RULE_BROKEN_CFI:
-		return csn_unwind_stop(cursor, CSN_UNWIND_BROKEN_CFI, cursor->pc);
 	case CSN_RULE_NO_CODE:
 		return csn_unwind_by_call(cursor);
 	default:
-		return csn_unwind_by_code(cursor);
+		return csn_unwind_by_code(cursor, rule);
 	}
 }
 
@@ -524,6 +401,27 @@ static void csn_describe_place(const struct csn_unwind_cursor *cursor, char *out
 			 (unsigned long long)(cursor->pc - cursor->module->start));
 	else
 		snprintf(out, out_size, "0x%llx", (unsigned long long)cursor->pc);
+}
+
+/* A return address that is text was overwritten by text. */
+static void csn_describe_bad_return(const struct csn_unwind_cursor *cursor, char *out,
+				    size_t out_size)
+{
+	char text[9] = "";
+	unsigned length = 0;
+
+	for (; length < 8; length++) {
+		text[length] = (char)(cursor->end_addr >> (8 * length));
+		if (text[length] < 0x20 || text[length] > 0x7e)
+			break;
+	}
+	/* What is left must be zeros. */
+	if (length >= 4 && (length == 8 || cursor->end_addr >> (8 * length) == 0))
+		snprintf(out, out_size, "return address overwritten with 0x%llx (\"%.*s\")",
+			 (unsigned long long)cursor->end_addr, (int)length, text);
+	else
+		snprintf(out, out_size, "return address 0x%llx is no code",
+			 (unsigned long long)cursor->end_addr);
 }
 
 const char *csn_unwind_describe_end(const struct csn_unwind_cursor *cursor, char *out,
@@ -548,7 +446,7 @@ const char *csn_unwind_describe_end(const struct csn_unwind_cursor *cursor, char
 		return out;
 	}
 	if (cursor->end == CSN_UNWIND_BAD_RETURN) {
-		snprintf(out, out_size, "return address 0x%llx is no code", addr);
+		csn_describe_bad_return(cursor, out, out_size);
 		return out;
 	}
 	if (cursor->end == CSN_UNWIND_NO_CFI || cursor->end == CSN_UNWIND_BROKEN_CFI)

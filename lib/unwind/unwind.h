@@ -1,9 +1,9 @@
 /* The unwinder: from a thread's registers to the frames of its callers.
  *
- * Call-frame information first; where a module has none, the frame pointer and what the code shows
- * (a call pushes its return address, a prologue saves the frame pointer), each candidate checked
- * by the call instruction before the return address. Every frame says how it was found and every
- * walk says why it ended; garbage is cut off, never guessed at.
+ * Call-frame information first; where a module has none, what the code did to the stack since its
+ * function began, then the frame pointer, each candidate checked by the call instruction before
+ * the return address; last a guess from the words on the stack, which says so. Every frame says
+ * how it was found and every walk says why it ended; garbage is cut off.
  *
  *	csn_unwind_begin(&cursor, unwinder, &thread->registers);
  *	do use(&cursor); while (csn_unwind_next(&cursor));
@@ -21,7 +21,8 @@ enum csn_unwind_how {
 	CSN_HOW_REGISTERS, /* innermost frame: the thread's own registers */
 	CSN_HOW_CFI,
 	CSN_HOW_FP,   /* through the frame pointer */
-	CSN_HOW_EMUL, /* by what call and prologue instructions did */
+	CSN_HOW_EMUL, /* by what the instructions before did to the stack */
+	CSN_HOW_SCAN, /* the next word on the stack that a call may have pushed: a guess */
 };
 
 enum csn_unwind_end {
@@ -43,6 +44,7 @@ struct csn_unwind_cursor {
 	csn_addr pc;
 	bool exact;        /* pc is that of the next instruction, not a return address */
 	bool signal_frame; /* this frame is a signal trampoline */
+	bool first;        /* the stack was begun here by hand; there is no caller */
 	enum csn_unwind_how how;
 	struct csn_module *module; /* of pc; NULL none */
 	struct csn_registers registers;

@@ -346,9 +346,78 @@ static void lines_of_proc_maps_are_read_and_odd_ones_skipped(void **state)
 	assert_null(target->mappings[3].path);
 }
 
+static const struct {
+	const char *bytes;
+	uint8_t length, kind, dst, src;
+	int64_t value;
+} steps[] = {
+	{ "\x55", 1, CSN_STEP_PUSH, 255, 6, 0 },
+	{ "\x41\x57", 2, CSN_STEP_PUSH, 255, 15, 0 },
+	{ "\x5b", 1, CSN_STEP_POP, 3, 255, 0 },
+	{ "\x48\x89\xe5", 3, CSN_STEP_ADD, 6, 7, 0 },
+	{ "\x48\x83\xec\x18", 4, CSN_STEP_ADD, 7, 7, -24 },
+	{ "\x48\x81\xc4\x00\x10\x00\x00", 7, CSN_STEP_ADD, 7, 7, 4096 },
+	{ "\x48\x83\xe4\xf0", 4, CSN_STEP_ALIGN, 7, 7, -16 },
+	{ "\x4c\x8d\x54\x24\x08", 5, CSN_STEP_ADD, 10, 7, 8 },
+	{ "\x48\x8d\x65\xe8", 4, CSN_STEP_ADD, 7, 6, -24 },
+	{ "\x48\x89\x5d\xf8", 4, CSN_STEP_STORE, 6, 3, -8 },
+	{ "\x48\x8b\x5c\x24\x10", 5, CSN_STEP_LOAD, 3, 7, 16 },
+	{ "\xc9", 1, CSN_STEP_LEAVE, 255, 255, 0 },
+	{ "\xf2\xc3", 2, CSN_STEP_RETURN, 255, 255, 0 },
+	{ "\xf3\x0f\x1e\xfa", 4, CSN_STEP_OTHER, 255, 255, 0 },
+	{ "\x48\x29\xc4", 3, CSN_STEP_OTHER, 7, 255, 0 },
+	{ "\x49\xbb\1\2\3\4\5\6\7\10", 10, CSN_STEP_OTHER, 11, 255, 0 },
+	{ "\x66\x2e\x0f\x1f\x84\x00\x00\x00\x00\x00", 10, CSN_STEP_OTHER, 255, 255, 0 },
+	{ "\xc5\xf8\x77", 3, CSN_STEP_OTHER, 255, 255, 0 },
+	{ "\xc4\xe3\x7d\x39\xc0\x01", 6, CSN_STEP_OTHER, 255, 255, 0 },
+	{ "\x62\xf1\xfd\x28\x6f\x44\x24\x01", 8, CSN_STEP_OTHER, 255, 255, 0 },
+	{ "\x66\x81\x38\x34\x12", 5, CSN_STEP_OTHER, 255, 255, 0 },
+	{ "\xf6\x45\x08\x01", 4, CSN_STEP_OTHER, 255, 255, 0 },
+	{ "\x0f\x0b", 2, CSN_STEP_STOP, 255, 255, 0 },
+};
+
+static void instructions_have_a_length_and_an_effect_on_the_stack(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < csn_countof(steps); i++) {
+		struct csn_step step;
+
+		assert_true(csn_arch_native()->decode_step((const uint8_t *)steps[i].bytes,
+							   steps[i].length, 0x1000, &step));
+		assert_int_equal(step.length, steps[i].length);
+		assert_int_equal(step.kind, steps[i].kind);
+		assert_int_equal(step.dst, steps[i].dst);
+		assert_int_equal(step.src, steps[i].src);
+		assert_int_equal(step.value, steps[i].value);
+		assert_false(csn_arch_native()->decode_step((const uint8_t *)steps[i].bytes,
+							    steps[i].length - 1u, 0x1000, &step));
+	}
+}
+
+static void jumps_know_where_they_lead(void **state)
+{
+	struct csn_step step;
+
+	(void)state;
+	assert_true(csn_arch_native()->decode_step((const uint8_t *)"\xe8\x10\0\0\0", 5, 0x1000,
+						   &step));
+	assert_int_equal(step.kind, CSN_STEP_CALL);
+	assert_int_equal(step.target, 0x1015);
+	assert_true(csn_arch_native()->decode_step((const uint8_t *)"\x74\xfe", 2, 0x1000, &step));
+	assert_int_equal(step.kind, CSN_STEP_BRANCH);
+	assert_int_equal(step.target, 0x1000);
+	assert_true(csn_arch_native()->decode_step((const uint8_t *)"\xf2\xff\x25\x01\0\0\0", 7,
+						   0x1000, &step));
+	assert_int_equal(step.kind, CSN_STEP_JUMP);
+	assert_int_equal(step.target, 0);
+	assert_int_equal(step.slot, 0x1008);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(instructions_have_a_length_and_an_effect_on_the_stack),
+		cmocka_unit_test(jumps_know_where_they_lead),
 		cmocka_unit_test(calls_before_a_return_address_are_known_by_their_bytes),
 		cmocka_unit_test(memory_operands_are_decoded_or_refused),
 		cmocka_unit_test(a_core_gives_threads_the_signal_and_memory),

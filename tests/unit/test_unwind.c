@@ -290,9 +290,111 @@ static void the_limit_of_frames_holds(void **state)
 	assert_int_equal(cursor.end, CSN_UNWIND_LIMIT);
 }
 
+static void a_frame_is_found_by_what_its_code_did_to_the_stack(void **state)
+{
+	/* push %rbx; sub $16,%rsp; nop; add $16,%rsp; pop %rbx; ret */
+	static const uint8_t body[] = { 0x53, 0x48, 0x83, 0xec, 0x10, 0x90,
+					0x48, 0x83, 0xc4, 0x10, 0x5b, 0xc3 };
+	static const struct {
+		unsigned at, sp_word;
+		bool rbx_saved;
+	} places[] = { { 0, 6, false }, { 1, 5, true },  { 5, 3, true },
+		       { 6, 3, true },  { 10, 5, true }, { 11, 6, false } };
+	cleanup_(fake_done) struct fake fake;
+	csn_addr inner;
+
+	(void)state;
+	fake_init(&fake);
+	inner = put_call(&fake, 0x210, 0x300);
+	memcpy(fake.code + 0x300, body, sizeof(body));
+	fake.stack[4] = CODE + 0x700; /* stale; no call before it */
+	fake.stack[5] = 0x777;
+	fake.stack[6] = inner;
+	for (size_t i = 0; i < csn_countof(places); i++) {
+		struct csn_unwind_cursor cursor;
+
+		set_registers(&fake, CODE + 0x300 + places[i].at, places[i].sp_word, 0);
+		csn_unwind_begin(&cursor, fake.unwinder, &fake.registers);
+		assert_true(csn_unwind_next(&cursor));
+		assert_int_equal(cursor.pc, inner);
+		assert_int_equal(cursor.how, CSN_HOW_EMUL);
+		assert_int_equal(cursor.registers.value[7], slot(7));
+		assert_int_equal(cursor.registers.value[3], places[i].rbx_saved ? 0x777 : 0xbbb);
+	}
+}
+
+static void an_aligned_frame_keeps_its_way_back(void **state)
+{
+	/* lea 8(%rsp),%r10; and $-32,%rsp; push -8(%r10); push %rbp; mov %rsp,%rbp; push %r10 */
+	static const uint8_t body[] = {
+		0x4c, 0x8d, 0x54, 0x24, 0x08, 0x48, 0x83, 0xe4, 0xe0, 0x41,
+		0xff, 0x72, 0xf8, 0x55, 0x48, 0x89, 0xe5, 0x41, 0x52, 0x90
+	};
+	cleanup_(fake_done) struct fake fake;
+	struct csn_unwind_cursor cursor;
+	csn_addr inner;
+
+	(void)state;
+	fake_init(&fake);
+	inner = put_call(&fake, 0x210, 0x300);
+	memcpy(fake.code + 0x300, body, sizeof(body));
+	fake.stack[5] = slot(20); /* r10 */
+	fake.stack[6] = 0x6666;   /* rbp */
+	fake.stack[7] = inner;
+	fake.stack[19] = inner;
+	set_registers(&fake, CODE + 0x300 + 19, 5, slot(6));
+	csn_unwind_begin(&cursor, fake.unwinder, &fake.registers);
+	assert_true(csn_unwind_next(&cursor));
+	assert_int_equal(cursor.pc, inner);
+	assert_int_equal(cursor.registers.value[7], slot(20));
+	assert_int_equal(cursor.registers.value[6], 0x6666);
+}
+
+static void what_nothing_proves_is_called_a_scan(void **state)
+{
+	cleanup_(fake_done) struct fake fake;
+	struct csn_unwind_cursor cursor;
+
+	(void)state;
+	fake_init(&fake);
+	memcpy(fake.code + 0x100, "\xff\xd0", 2); /* call *%rax: leads anywhere */
+	fake.stack[3] = CODE + 0x800;
+	fake.stack[5] = CODE + 0x102;
+	set_registers(&fake, CODE + 0x320, 2, 1);
+	csn_unwind_begin(&cursor, fake.unwinder, &fake.registers);
+	assert_true(csn_unwind_next(&cursor));
+	assert_int_equal(cursor.pc, CODE + 0x102);
+	assert_int_equal(cursor.how, CSN_HOW_SCAN);
+	assert_false(csn_register_known(&cursor.registers, 3));
+}
+
+static void text_in_a_return_address_is_named(void **state)
+{
+	static const uint8_t sigreturn[] = { 0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05 };
+	cleanup_(fake_done) struct fake fake;
+	struct csn_unwind_cursor cursor;
+	char text[256];
+
+	(void)state;
+	fake_init(&fake);
+	memcpy(fake.code + 0x400, sigreturn, sizeof(sigreturn));
+	fake.stack[4 + 5 + 15] = slot(2);
+	fake.stack[4 + 5 + 16] = 0x4141414141414141;
+	set_registers(&fake, CODE + 0x400, 4, 0);
+	csn_unwind_begin(&cursor, fake.unwinder, &fake.registers);
+	assert_true(csn_unwind_next(&cursor)); /* where the signal came is told as it is */
+	assert_false(csn_unwind_next(&cursor));
+	assert_string_equal(csn_unwind_describe_end(&cursor, text, sizeof(text)),
+			    "return address overwritten with 0x4141414141414141 (\"AAAAAAAA\")");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_frame_is_found_by_what_its_code_did_to_the_stack),
+		cmocka_unit_test(an_aligned_frame_keeps_its_way_back),
+		cmocka_unit_test(what_nothing_proves_is_called_a_scan),
+		cmocka_unit_test(text_in_a_return_address_is_named),
 		cmocka_unit_test(frame_pointers_are_followed_to_where_they_end),
 		cmocka_unit_test(a_leaf_without_a_frame_keeps_its_caller),
 		cmocka_unit_test(between_push_and_move_the_frame_pointer_lies_on_top),

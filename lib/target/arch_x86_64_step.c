@@ -1,0 +1,364 @@
+/* What an x86-64 instruction does to the stack pointer and to control, with its length (Intel SDM
+ * volume 2, chapter 2 and appendix A). The length comes from two tables of 256 letters; the meaning
+ * only of the instructions that make and unmake frames. Vector and rare instructions have a length
+ * and no meaning. */
+#include <string.h>
+
+#include "target/arch_internal.h"
+
+/* One letter per opcode:
+ *	. alone		m ModRM			x none in 64-bit mode, or unknown
+ *	b imm8		B ModRM and imm8	z imm32, 16 bits with 66	Z ModRM and z
+ *	w imm16		e imm16 and imm8	v imm32, 64 bits with REX.W	o address
+ *	j rel32		g ModRM, and an immediate when its reg is 0 or 1 */
+static const char csn_map_1[] = "mmmmbzxxmmmmbzx."
+				"mmmmbzxxmmmmbzxx"
+				"mmmmbzxxmmmmbzxx"
+				"mmmmbzxxmmmmbzxx"
+				"xxxxxxxxxxxxxxxx"
+				"................"
+				"xxxmxxxxzZbB...."
+				"bbbbbbbbbbbbbbbb"
+				"BZxBmmmmmmmmmmmm"
+				"..........x....."
+				"oooo....bz......"
+				"bbbbbbbbvvvvvvvv"
+				"BBw.xxBZe.w..bx."
+				"mmmmxxx.mmmmmmmm"
+				"bbbbbbbbjjxb...."
+				"x.xx..gg......mm";
+static const char csn_map_0f[] = "mmmmx.....x.xm.B"
+				 "mmmmmmmmmmmmmmmm"
+				 "mmmmxxxxmmmmmmmm"
+				 "......x.xxxxxxxx"
+				 "mmmmmmmmmmmmmmmm"
+				 "mmmmmmmmmmmmmmmm"
+				 "mmmmmmmmmmmmmmmm"
+				 "BBBBmmm.mmmmmmmm"
+				 "jjjjjjjjjjjjjjjj"
+				 "mmmmmmmmmmmmmmmm"
+				 "...mBmxx...mBmmm"
+				 "mmmmmmmmmmBmmmmm"
+				 "mmBmBBBm........"
+				 "mmmmmmmmmmmmmmmm"
+				 "mmmmmmmmmmmmmmmm"
+				 "mmmmmmmmmmmmmmmm";
+
+enum { MAP_1 = 1, MAP_0F, MAP_0F38, MAP_0F3A };
+
+/* ModRM register numbers to ours (DWARF order). */
+static const uint8_t csn_numbers[16] = { 0, 2, 1, 3, 7, 6, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15 };
+
+enum { CSN_RBP = 6, CSN_RSP = 7 };
+
+struct csn_insn {
+	struct csn_span code;
+	csn_addr pc;
+	uint8_t rex, map, opcode, modrm;
+	bool operand_16, address_32, is_vector;
+	bool is_memory, relative; /* the operand: memory; at base + displacement with base rip */
+	bool plain;               /* memory at base + displacement, no index, no segment */
+	uint8_t reg, rm;          /* our numbers; rm is the base when is_memory */
+	int64_t displacement, immediate;
+};
+
+static bool csn_insn_read_prefixes(struct csn_insn *insn)
+{
+	bool segment = false;
+
+	for (unsigned i = 0; i < 15; i++) {
+		uint8_t byte = csn_span_u8(&insn->code);
+
+		if (byte == 0x66)
+			insn->operand_16 = true;
+		else if (byte == 0x67)
+			insn->address_32 = true;
+		else if (byte == 0x64 || byte == 0x65)
+			segment = true;
+		else if (!memchr("\x2e\x36\x3e\x26\xf0\xf2\xf3", byte, 7)) {
+			insn->opcode = byte;
+			insn->plain = !segment && !insn->address_32;
+			return csn_span_ok(&insn->code);
+		}
+	}
+	return false;
+}
+
+/* VEX (C4, C5) and EVEX (62) carry map and REX bits of their own. */
+static bool csn_insn_read_vector(struct csn_insn *insn)
+{
+	uint8_t first = csn_span_u8(&insn->code);
+
+	insn->is_vector = true;
+	insn->map = MAP_0F;
+	if (insn->opcode == 0xc4) {
+		insn->map = (first & 31) + 1;
+		csn_span_u8(&insn->code);
+	} else if (insn->opcode == 0x62) {
+		insn->map = (first & 7) + 1;
+		csn_span_u8(&insn->code);
+		csn_span_u8(&insn->code);
+	}
+	insn->opcode = csn_span_u8(&insn->code);
+	return insn->map >= MAP_0F && insn->map <= MAP_0F3A;
+}
+
+static bool csn_insn_read_opcode(struct csn_insn *insn)
+{
+	insn->map = MAP_1;
+	if ((insn->opcode & 0xf0) == 0x40) {
+		insn->rex = insn->opcode;
+		insn->opcode = csn_span_u8(&insn->code);
+	}
+	if (insn->opcode == 0xc4 || insn->opcode == 0xc5 || insn->opcode == 0x62)
+		return csn_insn_read_vector(insn);
+	if (insn->opcode != 0x0f)
+		return true;
+	insn->map = MAP_0F;
+	insn->opcode = csn_span_u8(&insn->code);
+	if (insn->opcode != 0x38 && insn->opcode != 0x3a)
+		return true;
+	insn->map = insn->opcode == 0x38 ? MAP_0F38 : MAP_0F3A;
+	insn->opcode = csn_span_u8(&insn->code);
+	return true;
+}
+
+static void csn_insn_read_modrm(struct csn_insn *insn)
+{
+	unsigned mod, rm;
+	bool disp32;
+
+	insn->modrm = csn_span_u8(&insn->code);
+	mod = insn->modrm >> 6;
+	rm = insn->modrm & 7;
+	insn->reg = csn_numbers[(insn->modrm >> 3 & 7) | (insn->rex & 4) << 1];
+	insn->rm = csn_numbers[rm | (insn->rex & 1) << 3];
+	insn->is_memory = mod != 3;
+	if (!insn->is_memory)
+		return;
+	disp32 = mod == 2;
+	if (rm == 4) {
+		uint8_t sib = csn_span_u8(&insn->code);
+
+		insn->rm = csn_numbers[(sib & 7) | (insn->rex & 1) << 3];
+		if ((sib >> 3 & 7) != 4 || (insn->rex & 2))
+			insn->plain = false;
+		if ((sib & 7) == 5 && mod == 0) {
+			disp32 = true;
+			insn->plain = false;
+		}
+	} else if (rm == 5 && mod == 0) {
+		disp32 = insn->relative = true;
+	}
+	if (mod == 1)
+		insn->displacement = csn_span_int(&insn->code, 1);
+	else if (disp32)
+		insn->displacement = csn_span_int(&insn->code, 4);
+}
+
+static bool csn_insn_read_operands(struct csn_insn *insn)
+{
+	unsigned z = insn->operand_16 && !(insn->rex & 8) ? 2 : 4;
+	char letter = insn->map == MAP_1      ? csn_map_1[insn->opcode]
+		      : insn->map == MAP_0F   ? csn_map_0f[insn->opcode]
+		      : insn->map == MAP_0F38 ? 'm'
+					      : 'B';
+
+	/* vzeroupper is the only one without an operand. */
+	if (insn->is_vector && insn->map == MAP_0F && insn->opcode == 0x77)
+		return csn_span_ok(&insn->code);
+	if (strchr("mBZg", letter))
+		csn_insn_read_modrm(insn);
+	if (letter == 'b' || letter == 'B')
+		insn->immediate = csn_span_int(&insn->code, 1);
+	else if (letter == 'z' || letter == 'Z')
+		insn->immediate = csn_span_int(&insn->code, z);
+	else if (letter == 'w')
+		insn->immediate = (int64_t)csn_span_uint(&insn->code, 2);
+	else if (letter == 'e')
+		csn_span_take(&insn->code, 3);
+	else if (letter == 'v')
+		csn_span_take(&insn->code, insn->rex & 8 ? 8 : z);
+	else if (letter == 'o')
+		csn_span_take(&insn->code, insn->address_32 ? 4 : 8);
+	else if (letter == 'j')
+		insn->immediate = csn_span_int(&insn->code, 4);
+	else if (letter == 'g' && (insn->modrm >> 3 & 7) < 2)
+		csn_span_take(&insn->code, insn->opcode & 1 ? z : 1);
+	return letter != 'x' && csn_span_ok(&insn->code);
+}
+
+static csn_addr csn_insn_next(const struct csn_insn *insn)
+{
+	return insn->pc + insn->code.at;
+}
+
+static void csn_step_branch(const struct csn_insn *insn, struct csn_step *step,
+			    enum csn_step_kind kind)
+{
+	step->kind = kind;
+	step->target = csn_insn_next(insn) + (uint64_t)insn->immediate;
+}
+
+/* Group 5 (FF): calls, jumps and pushes through a register or memory. */
+static void csn_step_group_5(const struct csn_insn *insn, struct csn_step *step)
+{
+	unsigned operation = insn->modrm >> 3 & 7;
+
+	if (operation == 6) {
+		step->kind = CSN_STEP_PUSH;
+		step->src = insn->is_memory ? CSN_STEP_NO_REGISTER : insn->rm;
+		return;
+	}
+	if (operation < 2) {
+		step->dst = insn->is_memory ? CSN_STEP_NO_REGISTER : insn->rm;
+		return;
+	}
+	step->kind = operation < 4 ? CSN_STEP_CALL : CSN_STEP_JUMP;
+	if (insn->is_memory && insn->relative && insn->plain)
+		step->slot = csn_insn_next(insn) + (uint64_t)insn->displacement;
+}
+
+/* add, sub and and of a constant (81, 83); the other operations just make a new value. */
+static void csn_step_immediate(const struct csn_insn *insn, struct csn_step *step)
+{
+	unsigned operation = insn->modrm >> 3 & 7;
+
+	if (insn->is_memory || operation == 7)
+		return;
+	step->dst = step->src = insn->rm;
+	if (!(insn->rex & 8))
+		return;
+	if (operation == 0 || operation == 5) {
+		step->kind = CSN_STEP_ADD;
+		step->value = operation == 0 ? insn->immediate : -insn->immediate;
+	} else if (operation == 4 && insn->immediate < 0) {
+		step->kind = CSN_STEP_ALIGN;
+		step->value = insn->immediate;
+	}
+}
+
+/* mov in both directions (89, 8B) and lea. Only whole words carry a pointer. */
+static void csn_step_move(const struct csn_insn *insn, struct csn_step *step)
+{
+	bool store = insn->opcode == 0x89, wide = insn->rex & 8;
+
+	if (!store)
+		step->dst = insn->reg;
+	else if (!insn->is_memory)
+		step->dst = insn->rm;
+	if (!wide || (insn->is_memory && (!insn->plain || insn->relative)))
+		return;
+	step->src = store ? insn->reg : insn->rm;
+	step->value = insn->displacement;
+	if (!insn->is_memory) {
+		step->kind = insn->opcode == 0x8d ? CSN_STEP_OTHER : CSN_STEP_ADD;
+	} else if (store) {
+		step->kind = CSN_STEP_STORE;
+		step->dst = insn->rm;
+	} else {
+		step->kind = insn->opcode == 0x8d ? CSN_STEP_ADD : CSN_STEP_LOAD;
+	}
+}
+
+/* Which general register has a new value after an instruction of no further interest. Byte-wide
+ * ones are left out: nobody keeps a frame in a byte. */
+static uint8_t csn_insn_written(const struct csn_insn *insn)
+{
+	static const uint8_t into_reg_1[] = { 0x63, 0x69, 0x6b };
+	static const uint8_t into_rm_1[] = { 0x87, 0xc1, 0xc7, 0xd1, 0xd3 };
+	static const uint8_t into_reg_0f[] = { 0xaf, 0xb6, 0xb7, 0xb8, 0xbc, 0xbd, 0xbe, 0xbf };
+	uint8_t opcode = insn->opcode, low = csn_numbers[(opcode & 7) | (insn->rex & 1) << 3];
+	uint8_t rm = insn->is_memory ? CSN_STEP_NO_REGISTER : insn->rm;
+
+	if (insn->is_vector)
+		return CSN_STEP_NO_REGISTER;
+	if (insn->map == MAP_0F) {
+		if ((opcode & 0xf0) == 0x40 || memchr(into_reg_0f, opcode, sizeof(into_reg_0f)))
+			return insn->reg;
+		return (opcode & 0xf8) == 0xc8 ? low : CSN_STEP_NO_REGISTER;
+	}
+	if (insn->map != MAP_1)
+		return CSN_STEP_NO_REGISTER;
+	if (opcode < 0x38 && (opcode & 5) == 1)
+		return opcode & 2 ? insn->reg : rm;
+	if ((opcode & 0xf8) == 0xb8 || ((opcode & 0xf8) == 0x90 && opcode != 0x90))
+		return low;
+	if (memchr(into_reg_1, opcode, sizeof(into_reg_1)))
+		return insn->reg;
+	if (memchr(into_rm_1, opcode, sizeof(into_rm_1)) ||
+	    (opcode == 0xf7 && (insn->modrm & 0x30) == 0x10))
+		return rm;
+	return CSN_STEP_NO_REGISTER;
+}
+
+static void csn_step_two_byte(const struct csn_insn *insn, struct csn_step *step)
+{
+	if (insn->opcode == 0x0b)
+		step->kind = CSN_STEP_STOP; /* ud2 */
+	else if ((insn->opcode & 0xf0) == 0x80)
+		csn_step_branch(insn, step, CSN_STEP_BRANCH);
+	else if ((insn->opcode & 0xf7) == 0xa0)
+		step->kind = CSN_STEP_PUSH; /* fs, gs */
+}
+
+static void csn_step_one_byte(const struct csn_insn *insn, struct csn_step *step)
+{
+	uint8_t opcode = insn->opcode, low = csn_numbers[(opcode & 7) | (insn->rex & 1) << 3];
+
+	if ((opcode & 0xf8) == 0x50) {
+		step->kind = CSN_STEP_PUSH;
+		step->src = low;
+	} else if ((opcode & 0xf8) == 0x58) {
+		step->kind = CSN_STEP_POP;
+		step->dst = low;
+	} else if ((opcode & 0xf0) == 0x70 || (opcode & 0xfc) == 0xe0) {
+		csn_step_branch(insn, step, CSN_STEP_BRANCH);
+	} else if (opcode == 0x68 || opcode == 0x6a || opcode == 0x9c) {
+		step->kind = CSN_STEP_PUSH;
+	} else if (opcode == 0x9d) {
+		step->kind = CSN_STEP_POP;
+	} else if (opcode == 0x8f) {
+		step->kind = CSN_STEP_POP;
+		step->dst = insn->is_memory ? CSN_STEP_NO_REGISTER : insn->rm;
+	} else if (opcode == 0x81 || opcode == 0x83) {
+		csn_step_immediate(insn, step);
+	} else if (opcode == 0x89 || opcode == 0x8b || opcode == 0x8d) {
+		csn_step_move(insn, step);
+	} else if (opcode == 0xc9) {
+		step->kind = CSN_STEP_LEAVE;
+	} else if (opcode == 0xc8) {
+		step->dst = CSN_RSP; /* enter: too rare to follow */
+	} else if (opcode == 0xc2 || opcode == 0xc3) {
+		step->kind = CSN_STEP_RETURN;
+		step->value = insn->immediate;
+	} else if (opcode == 0xe8) {
+		csn_step_branch(insn, step, CSN_STEP_CALL);
+	} else if (opcode == 0xe9 || opcode == 0xeb) {
+		csn_step_branch(insn, step, CSN_STEP_JUMP);
+	} else if (opcode == 0xff) {
+		csn_step_group_5(insn, step);
+	} else if (opcode == 0xf4) {
+		step->kind = CSN_STEP_STOP;
+	}
+}
+
+bool csn_x86_64_decode_step(const uint8_t *code, size_t size_bytes, csn_addr pc,
+			    struct csn_step *ret_step)
+{
+	struct csn_insn insn = { .code = csn_span_of(code, size_bytes), .pc = pc };
+	struct csn_step step = { .dst = CSN_STEP_NO_REGISTER, .src = CSN_STEP_NO_REGISTER };
+
+	if (!csn_insn_read_prefixes(&insn) || !csn_insn_read_opcode(&insn) ||
+	    !csn_insn_read_operands(&insn) || insn.code.at > 15)
+		return false;
+	if (!insn.is_vector && insn.map == MAP_1)
+		csn_step_one_byte(&insn, &step);
+	else if (!insn.is_vector && insn.map == MAP_0F)
+		csn_step_two_byte(&insn, &step);
+	if (step.kind == CSN_STEP_OTHER && step.dst == CSN_STEP_NO_REGISTER)
+		step.dst = csn_insn_written(&insn);
+	step.length = (uint8_t)insn.code.at;
+	*ret_step = step;
+	return true;
+}

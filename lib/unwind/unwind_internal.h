@@ -1,0 +1,59 @@
+/* What the files of the unwinder share: unwind.c steps by call-frame information and holds the
+ * rules; bare.c steps where there is none. */
+#ifndef CSN_UNWIND_UNWIND_INTERNAL_H
+#define CSN_UNWIND_UNWIND_INTERNAL_H
+
+#include "unwind/emulate.h"
+#include "unwind/unwind.h"
+
+/* Direct-mapped; a stack has few distinct counters, however deep it is. */
+#define CSN_RULE_CACHE 1024u
+
+enum csn_rule_kind {
+	CSN_RULE_EMPTY,
+	CSN_RULE_NO_CODE, /* pc lies in no executable mapping */
+	CSN_RULE_NO_CFI,
+	CSN_RULE_BROKEN_CFI,
+	CSN_RULE_CFI,
+	CSN_RULE_TRAMPOLINE,
+	CSN_RULE_FIRST, /* nothing called it: its address was put on the stack by hand */
+};
+
+struct csn_rule {
+	csn_addr pc;
+	bool exact;
+	bool has_start, has_state, is_entry; /* bare.c: what was found out so far */
+	uint8_t tries;                       /* of finding it from a stack */
+	enum csn_rule_kind kind;
+	struct csn_module *module;
+	union {
+		struct csn_cfi_row row;      /* CFI */
+		struct csn_emul_state state; /* NO_CFI and BROKEN_CFI, has_state */
+	};
+};
+
+struct csn_unwinder {
+	struct csn_target *target;
+	struct csn_modules *modules;
+	const struct csn_arch *arch;
+	struct csn_emulator *emulator; /* made when first needed */
+	struct csn_rule rules[CSN_RULE_CACHE];
+};
+
+bool csn_is_code(struct csn_target *target, csn_addr pc);
+
+/* Ends the walk; returns false. */
+bool csn_unwind_stop(struct csn_unwind_cursor *cursor, enum csn_unwind_end end, csn_addr addr);
+/* Takes the caller's registers, if they make sense; else ends the walk. */
+bool csn_unwind_accept(struct csn_unwind_cursor *cursor, const struct csn_registers *caller,
+		       enum csn_unwind_how how);
+
+/* Does a call instruction end right before this address? True also when that cannot be read. */
+bool csn_is_return_address(struct csn_unwinder *unwinder, csn_addr word, csn_addr *ret_target);
+
+/* One step in code without call-frame information. */
+bool csn_unwind_by_code(struct csn_unwind_cursor *cursor, struct csn_rule *rule);
+/* One step out of what is no code. */
+bool csn_unwind_by_call(struct csn_unwind_cursor *cursor);
+
+#endif

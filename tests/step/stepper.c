@@ -1,0 +1,303 @@
+/* Single-steps a program and asks the unwinder at random instructions.
+ *
+ * usage: stepper SEED ONE_IN LIMIT PROGRAM [ARGUMENT...]
+ *
+ * The true stack is kept from the calls and returns that were seen. From the program's entry point
+ * on, at about one of ONE_IN instructions, the unwinder has to find exactly that stack, its end
+ * included; LIMIT questions in all. Prints one line of JSON: questions and right answers, overall
+ * and with the counter in the program itself, then up to 20 wrong answers. */
+#include <elf.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/personality.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/limits.h"
+#include "target/proc.h"
+#include "unwind/unwind.h"
+
+#define MAX_DEPTH 4096
+#define MAX_TOLD 20
+
+struct shadow {
+	csn_addr slot, pc;
+};
+
+struct stepper {
+	pid_t pid;
+	struct csn_target *target;
+	struct csn_modules *modules;
+	struct csn_unwinder *unwinder;
+	uint64_t auxv[128];
+	struct user_regs_struct regs;
+	struct shadow shadow[MAX_DEPTH];
+	size_t depth;
+	bool stale; /* a system call may have changed the mappings */
+	unsigned long steps, asked, right, asked_own, right_own, told;
+	unsigned long how[CSN_HOW_SCAN + 1]; /* frames found in which way */
+	char wrong[65536];
+	size_t wrong_used;
+};
+
+static size_t step_read(struct csn_target *target, csn_addr addr, void *data, size_t size)
+{
+	const struct stepper *stepper = target->impl;
+	struct iovec local = { data, size }, remote = { (void *)(uintptr_t)addr, size };
+	ssize_t got = process_vm_readv(stepper->pid, &local, 1, &remote, 1, 0);
+
+	if (got < 0) {
+		/* Up to the end of the page. */
+		local.iov_len = remote.iov_len = csn_min_u64(size, 4096 - addr % 4096);
+		got = process_vm_readv(stepper->pid, &local, 1, &remote, 1, 0);
+	}
+	return got > 0 ? (size_t)got : 0;
+}
+
+static const struct csn_target_ops step_ops = { .read = step_read };
+
+static size_t read_own(void *context, csn_addr addr, void *data, size_t size)
+{
+	return csn_target_read_own(context, addr, data, size);
+}
+
+static void die(const char *what)
+{
+	fprintf(stderr, "stepper: %s: %s\n", what, strerror(errno));
+	exit(2);
+}
+
+/* The target, modules and unwinder of now. */
+static void look_anew(struct stepper *stepper)
+{
+	cleanup_(csn_buf_done) struct csn_buf maps = CSN_BUF_INIT(CSN_MIB);
+	struct csn_modules_input input = { .read = read_own };
+	struct csn_module_mapping *list;
+	size_t count = 0;
+
+	csn_unwinder_free(stepper->unwinder);
+	csn_modules_free(stepper->modules);
+	csn_target_free(stepper->target);
+	stepper->target = csn_target_new(&step_ops);
+	stepper->target->impl = stepper;
+	stepper->target->arch = csn_arch_native();
+	stepper->target->auxv = stepper->auxv;
+	stepper->target->n_auxv = 64;
+	csn_target_find_auxv(stepper->target, AT_SYSINFO_EHDR, &input.vdso);
+	csn_target_find_auxv(stepper->target, AT_ENTRY, &input.entry);
+	if (csn_proc_read(stepper->pid, "maps", &maps, NULL) < 0 ||
+	    csn_proc_parse_maps(stepper->target, csn_buf_text(&maps), NULL) < 0)
+		die("maps");
+	list = calloc(stepper->target->n_mappings + 1, sizeof(*list));
+	for (size_t i = 0; i < stepper->target->n_mappings; i++) {
+		const struct csn_mapping *mapping = &stepper->target->mappings[i];
+
+		if (mapping->is_file)
+			list[count++] = (struct csn_module_mapping){
+				.start = mapping->start,
+				.end = mapping->end,
+				.offset = mapping->offset,
+				.path = mapping->path,
+				.maybe_executable = mapping->executable,
+			};
+	}
+	input.mappings = list;
+	input.n_mappings = count;
+	input.context = stepper->target;
+	if (csn_modules_new(&input, &stepper->modules, NULL) < 0 ||
+	    csn_unwinder_new(stepper->target, stepper->modules, &stepper->unwinder, NULL) < 0)
+		die("modules");
+	free(list);
+	stepper->stale = false;
+}
+
+static void read_auxv(struct stepper *stepper)
+{
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/auxv", (int)stepper->pid);
+	file = fopen(path, "re");
+	if (!file || !fread(stepper->auxv, 16, 60, file))
+		die(path);
+	fclose(file);
+}
+
+static void registers_now(const struct stepper *stepper, struct csn_registers *registers)
+{
+	*registers = (struct csn_registers){ 0 };
+	csn_arch_read_user(csn_arch_native(), csn_span_of(&stepper->regs, sizeof(stepper->regs)),
+			   registers);
+}
+
+static void tell(struct stepper *stepper, const struct csn_unwind_cursor *cursor, size_t level,
+		 csn_addr found, csn_addr wanted)
+{
+	char end[320], place[300] = "?";
+	const struct csn_module *module = csn_modules_find(stepper->modules, stepper->regs.rip);
+
+	if (stepper->told++ >= MAX_TOLD)
+		return;
+	if (module)
+		snprintf(place, sizeof(place), "%s+0x%llx", module->name,
+			 (unsigned long long)(stepper->regs.rip - module->bias));
+	csn_unwind_describe_end(cursor, end, sizeof(end));
+	for (char *quote = end; (quote = strchr(quote, '"'));)
+		*quote = '\'';
+	stepper->wrong_used +=
+		(size_t)snprintf(stepper->wrong + stepper->wrong_used,
+				 sizeof(stepper->wrong) - stepper->wrong_used,
+				 "%s\n  {\"at\": \"%s\", \"level\": %zu, \"of\": %zu, \"how\": %d, "
+				 "\"found\": \"0x%llx\", "
+				 "\"wanted\": \"0x%llx\", \"end\": \"%s\"}",
+				 stepper->told > 1 ? "," : "", place, level, stepper->depth,
+				 (int)cursor->how, (unsigned long long)found,
+				 (unsigned long long)wanted, end);
+}
+
+static void ask(struct stepper *stepper)
+{
+	struct csn_unwind_cursor cursor;
+	struct csn_registers registers;
+	const struct csn_module *module;
+	size_t level = 0;
+	bool right = true, own;
+
+	if (stepper->stale)
+		look_anew(stepper);
+	module = csn_modules_find(stepper->modules, stepper->regs.rip);
+	own = module && module->is_main;
+	registers_now(stepper, &registers);
+	csn_unwind_begin(&cursor, stepper->unwinder, &registers);
+	while (csn_unwind_next(&cursor)) {
+		csn_addr wanted =
+			level < stepper->depth ? stepper->shadow[stepper->depth - 1 - level].pc : 0;
+
+		level++;
+		stepper->how[cursor.how]++;
+		if (cursor.pc != wanted) {
+			tell(stepper, &cursor, level, cursor.pc, wanted);
+			right = false;
+			break;
+		}
+	}
+	if (right && level != stepper->depth) {
+		tell(stepper, &cursor, level + 1, 0,
+		     stepper->shadow[stepper->depth - 1 - level].pc);
+		right = false;
+	}
+	stepper->asked++;
+	stepper->right += right;
+	stepper->asked_own += own;
+	stepper->right_own += own && right;
+}
+
+/* Keeps the true stack over one instruction. False when the process has ended. */
+static bool step(struct stepper *stepper)
+{
+	struct user_regs_struct before = stepper->regs;
+	const struct csn_arch *arch = csn_arch_native();
+	struct csn_step decoded = { 0 };
+	struct iovec local, remote;
+	uint8_t code[16];
+	ssize_t got;
+	int status;
+
+	local = (struct iovec){ code, sizeof(code) };
+	remote = (struct iovec){ (void *)(uintptr_t)before.rip, sizeof(code) };
+	got = process_vm_readv(stepper->pid, &local, 1, &remote, 1, 0);
+	if (got > 0 && !arch->decode_step(code, (size_t)got, before.rip, &decoded))
+		fprintf(stderr, "stepper: cannot decode %02x %02x %02x %02x %02x\n", code[0],
+			code[1], code[2], code[3], code[4]);
+	if (got > 1 && code[0] == 0x0f && code[1] == 0x05)
+		stepper->stale = true;
+	if (ptrace(PTRACE_SINGLESTEP, stepper->pid, 0, 0) < 0 ||
+	    waitpid(stepper->pid, &status, 0) < 0 || !WIFSTOPPED(status) ||
+	    WSTOPSIG(status) != SIGTRAP)
+		return false;
+	if (ptrace(PTRACE_GETREGS, stepper->pid, 0, &stepper->regs) < 0)
+		die("registers");
+	stepper->steps++;
+	if (decoded.kind == CSN_STEP_CALL && stepper->regs.rsp == before.rsp - 8 &&
+	    stepper->depth < MAX_DEPTH)
+		stepper->shadow[stepper->depth++] =
+			(struct shadow){ stepper->regs.rsp, before.rip + decoded.length };
+	while (stepper->depth && stepper->shadow[stepper->depth - 1].slot < stepper->regs.rsp)
+		stepper->depth--;
+	return true;
+}
+
+static void start(struct stepper *stepper, char **argv)
+{
+	int status;
+
+	stepper->pid = fork();
+	if (stepper->pid == 0) {
+		personality(ADDR_NO_RANDOMIZE);
+		if (ptrace(PTRACE_TRACEME, 0, 0, 0) == 0)
+			execv(argv[0], argv);
+		_exit(127);
+	}
+	if (stepper->pid < 0 || waitpid(stepper->pid, &status, 0) < 0 || !WIFSTOPPED(status))
+		die(argv[0]);
+	ptrace(PTRACE_SETOPTIONS, stepper->pid, 0, PTRACE_O_EXITKILL);
+	if (ptrace(PTRACE_GETREGS, stepper->pid, 0, &stepper->regs) < 0)
+		die("registers");
+	read_auxv(stepper);
+	look_anew(stepper);
+}
+
+/* What comes before is the dynamic linker's. */
+static void run_to_entry(struct stepper *stepper)
+{
+	uint64_t entry;
+	long word;
+	int status;
+
+	if (!csn_target_find_auxv(stepper->target, AT_ENTRY, &entry))
+		die("no entry point");
+	word = ptrace(PTRACE_PEEKTEXT, stepper->pid, entry, 0);
+	ptrace(PTRACE_POKETEXT, stepper->pid, entry, (word & ~0xffl) | 0xcc);
+	ptrace(PTRACE_CONT, stepper->pid, 0, 0);
+	if (waitpid(stepper->pid, &status, 0) < 0 || !WIFSTOPPED(status))
+		die("never came to the entry point");
+	ptrace(PTRACE_POKETEXT, stepper->pid, entry, word);
+	if (ptrace(PTRACE_GETREGS, stepper->pid, 0, &stepper->regs) < 0)
+		die("registers");
+	stepper->regs.rip = entry;
+	ptrace(PTRACE_SETREGS, stepper->pid, 0, &stepper->regs);
+	stepper->stale = true;
+}
+
+int main(int argc, char **argv)
+{
+	static struct stepper stepper;
+	unsigned long one_in, limit;
+
+	if (argc < 5)
+		return 64;
+	srandom((unsigned)strtoul(argv[1], NULL, 10));
+	one_in = strtoul(argv[2], NULL, 10);
+	limit = strtoul(argv[3], NULL, 10);
+	start(&stepper, argv + 4);
+	run_to_entry(&stepper);
+	do {
+		if ((unsigned long)random() % one_in == 0)
+			ask(&stepper);
+	} while (stepper.asked < limit && step(&stepper));
+	kill(stepper.pid, SIGKILL);
+	printf("{\"steps\": %lu, \"asked\": %lu, \"right\": %lu, \"asked_own\": %lu, "
+	       "\"right_own\": %lu, \"cfi\": %lu, \"fp\": %lu, \"emul\": %lu, \"scan\": %lu, "
+	       "\"wrong\": [%s]}\n",
+	       stepper.steps, stepper.asked, stepper.right, stepper.asked_own, stepper.right_own,
+	       stepper.how[CSN_HOW_CFI], stepper.how[CSN_HOW_FP], stepper.how[CSN_HOW_EMUL],
+	       stepper.how[CSN_HOW_SCAN], stepper.wrong);
+	return 0;
+}
