@@ -67,7 +67,7 @@ def test_odd_requests_are_refused(server, request_line):
     b"Content-Length: -1", b"Content-Length: 99999999999999999999", b"Content-Length: 5x",
     b"Content-Length: 3\r\nContent-Length: 4", b"Transfer-Encoding: chunked\r\nContent-Length: 3",
     b"Transfer-Encoding: gzip", b"Content-Type: multipart/form-data; boundary=BOUNDARY",
-    b"Content-Encoding: gzip, gzip", b"X-Nul: a\0b", b" folded: x", b"No colon here", b": empty",
+    b"Content-Encoding: gzip, gzip", b"X-Nul: a\0b", b"No colon here", b": empty",
 ])
 def test_odd_headers_are_refused(server, headers):
     headers = headers.replace(b"LONG", b"a" * 300_000).replace(b"BOUNDARY", b"b" * 5000)
