@@ -40,9 +40,9 @@ static int find_attribute(struct csn_plan *plan, const char *name,
 	}
 	return csn_fail(err, CSN_E_USAGE,
 			"attribute '%.64s' %s; declare it: morgue attribute create %.48s %.64s "
-			"--type=dictionary",
+			"--type=%s",
 			name, attribute ? "is not declared" : "does not exist", plan->project_name,
-			name);
+			name, attribute ? csn_type_name(attribute->type) : "dictionary");
 }
 
 static int bind_stored(struct csn_plan *plan, const char *name, struct csn_column *column,

@@ -68,3 +68,18 @@ int morgue_bpg_rows(struct morgue *morgue, const struct morgue_bpg *bpg, const c
 	*ret_rows = json_incref(rows);
 	return 0;
 }
+
+int morgue_project_pid(const json_t *projects, const char *name, int64_t *ret_pid)
+{
+	size_t i;
+
+	for (i = 0; i < json_array_size(projects); i++) {
+		const json_t *row = json_array_get(projects, i);
+
+		if (strcmp(csn_json_get_string(row, "name", ""), name) == 0) {
+			*ret_pid = csn_json_get_int(row, "pid", 0);
+			return 0;
+		}
+	}
+	return morgue_fail("there is no project '%s'; 'morgue projects list' shows them", name);
+}

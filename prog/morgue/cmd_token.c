@@ -34,21 +34,9 @@ static const char *project_name(const struct token *token, int64_t pid)
 static int find_project(const struct token *token, int64_t *ret_pid)
 {
 	struct morgue_project wanted;
-	size_t i;
 	int status = morgue_project_parse(token->morgue, token->project, &wanted);
 
-	if (status)
-		return status;
-	for (i = 0; i < json_array_size(token->projects); i++) {
-		const json_t *row = json_array_get(token->projects, i);
-
-		if (strcmp(csn_json_get_string(row, "name", ""), wanted.name) == 0) {
-			*ret_pid = csn_json_get_int(row, "pid", 0);
-			return 0;
-		}
-	}
-	return morgue_fail("there is no project '%s'; 'morgue projects list' shows them",
-			   wanted.name);
+	return status ? status : morgue_project_pid(token->projects, wanted.name, ret_pid);
 }
 
 static json_t *create_action(const struct token *token, int64_t pid)

@@ -19,6 +19,8 @@ int main(int argc, char **argv)
 		{ "projects", "list", "the same", morgue_project },
 		{ "token", "create | list | delete ID", "submission and query tokens",
 		  morgue_token },
+		{ "attribute", "create | delete PROJECT NAME", "declare what can be asked for",
+		  morgue_attribute },
 		{ "list", "PROJECT", "find crashes, group and count them", morgue_list },
 		{ "describe", "PROJECT [REGEX]", "what can be asked for", morgue_describe },
 		{ "get", "PROJECT ID...", "fetch objects", morgue_get },

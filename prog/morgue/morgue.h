@@ -93,6 +93,8 @@ const char *morgue_bpg_failure(const json_t *result);
 int morgue_bpg_rows(struct morgue *morgue, const struct morgue_bpg *bpg, const char *type,
 		    json_t **ret_rows) csn_must_check;
 struct morgue_bpg morgue_bpg_of_session(const struct morgue *morgue);
+/* The number of the project of that name, among rows of projects. */
+int morgue_project_pid(const json_t *projects, const char *name, int64_t *ret_pid) csn_must_check;
 
 /* --- asking people --- */
 
@@ -105,6 +107,7 @@ int morgue_setup(int argc, char **argv, void *context);
 int morgue_login(int argc, char **argv, void *context);
 int morgue_logout(int argc, char **argv, void *context);
 int morgue_project(int argc, char **argv, void *context);
+int morgue_attribute(int argc, char **argv, void *context);
 int morgue_token(int argc, char **argv, void *context);
 int morgue_list(int argc, char **argv, void *context);
 int morgue_describe(int argc, char **argv, void *context);

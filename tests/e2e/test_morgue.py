@@ -488,3 +488,26 @@ def test_colours_only_where_they_are_wanted(world, demo):
     run = subprocess.run([world.bin / "morgue", "list", "demo"], capture_output=True, text=True,
                          env={**world.env, "FORCE_COLOR": "1"})
     assert "\x1b[" in run.stdout
+
+
+def test_an_attribute_is_declared_asked_for_and_forgotten(demo, world, tmp_path):
+    """As the guide has it: senders make attributes up, somebody declares them, lists show them."""
+    body = report("A", "h1", 1, int(time.time()) - 30)
+    body["attributes"]["floor"] = "third"
+    world.run("morgue", "project", "create", "places")
+    (tmp_path / "r.json").write_text(json.dumps(body))
+    world.run("morgue", "put", "places", tmp_path / "r.json", "--format=json")
+    refused = world.run("morgue", "list", "places", "--select=floor", check=False)
+    assert refused.returncode == 1
+    advice = re.search(r"declare it: morgue (attribute create places floor --type=\w+)", refused.stderr)
+    out = world.run("morgue", *advice[1].split()).stdout
+    assert out == "Attribute create succeeded!\n"
+    assert "  floor: third" in world.run("morgue", "list", "places", "--select=floor").stdout
+    again = world.run("morgue", "attribute", "create", "places", "floor", "--type=nonsense", check=False)
+    assert again.returncode == 1 and "nonsense" in again.stderr
+    out = world.run("morgue", "attribute", "delete", "places", "floor").stdout
+    assert out == "Attribute delete succeeded!\n"
+    assert world.run("morgue", "list", "places", "--select=floor", check=False).returncode == 1
+    assert "no project" in world.run("morgue", "attribute", "create", "nope", "x",
+                                     check=False).stderr
+    assert world.run("morgue", "attribute", "create", "places", check=False).returncode == 64
