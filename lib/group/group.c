@@ -333,7 +333,7 @@ static void put_stackless(const struct csn_snapshot *snapshot, struct csn_buf *k
 	static const char *const names[] = { "application", "error.type" };
 
 	for (size_t i = 0; i < csn_countof(names); i++) {
-		const struct csn_attribute *attribute =
+		const struct csn_snapshot_attribute *attribute =
 			csn_snapshot_find_attribute(snapshot, names[i]);
 
 		put_part(key,

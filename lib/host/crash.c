@@ -143,7 +143,7 @@ static int load_note(const struct csn_spool *spool, enum csn_stage stage, struct
 
 static const char *attribute_text(const struct csn_snapshot *snapshot, const char *name)
 {
-	const struct csn_attribute *found = csn_snapshot_find_attribute(snapshot, name);
+	const struct csn_snapshot_attribute *found = csn_snapshot_find_attribute(snapshot, name);
 
 	return found && found->kind == CSN_VALUE_STRING ? found->string : NULL;
 }

@@ -32,7 +32,7 @@ struct csn_http_request {
 	unsigned role; /* of the listener that it came in by; the program's own bits */
 };
 
-struct csn_http_reply {
+struct csn_http_answer {
 	int status; /* 0 until there is a reply */
 	const char *content_type;
 	struct csn_http_pairs headers; /* further ones */
@@ -42,7 +42,7 @@ struct csn_http_reply {
 struct csn_http_exchange {
 	struct csn_arena *arena;
 	struct csn_http_request request;
-	struct csn_http_reply reply;
+	struct csn_http_answer reply;
 	/* Of whoever carries the exchange (server or test); both may be NULL. */
 	void (*on_defer)(struct csn_http_exchange *exchange);
 	void (*on_finish)(struct csn_http_exchange *exchange);

@@ -191,7 +191,7 @@ static void give_budget(struct call *call, uint64_t bytes)
 
 static enum MHD_Result answer(struct call *call)
 {
-	struct csn_http_reply *reply = &call->exchange->reply;
+	struct csn_http_answer *reply = &call->exchange->reply;
 	struct MHD_Response *response;
 	enum MHD_Result r;
 	char nothing[1] = "";

@@ -1,6 +1,7 @@
 #include "ingest/document.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -12,7 +13,7 @@
 /* Being gathered: one list of values in the arena. */
 struct list {
 	struct csn_arena *arena;
-	struct csn_document_value *values;
+	struct csn_attribute_value *values;
 	size_t count, capacity;
 };
 
@@ -21,7 +22,7 @@ static int full(struct csn_error *err)
 	return csn_fail(err, CSN_E_LIMIT, "the document has too many or too large attributes");
 }
 
-static int add(struct list *list, struct csn_document_value value, struct csn_error *err)
+static int add(struct list *list, struct csn_attribute_value value, struct csn_error *err)
 {
 	if (list->count == list->capacity) {
 		void *values = csn_arena_grow(list->arena, list->values, list->count,
@@ -38,7 +39,7 @@ static int add(struct list *list, struct csn_document_value value, struct csn_er
 /* An empty text is a value; NULL is none. */
 static int add_text(struct list *list, const char *name, const char *text, struct csn_error *err)
 {
-	struct csn_document_value value = { .name = name };
+	struct csn_attribute_value value = { .name = name, .kind = CSN_CELL_TEXT };
 
 	if (!text)
 		return 0;
@@ -48,7 +49,21 @@ static int add_text(struct list *list, const char *name, const char *text, struc
 
 static int add_number(struct list *list, const char *name, uint64_t number, struct csn_error *err)
 {
-	return add(list, (struct csn_document_value){ .name = name, .number = number }, err);
+	struct csn_attribute_value value = { .name = name,
+					     .kind = CSN_CELL_NUMBER,
+					     .number = number };
+
+	return add(list, value, err);
+}
+
+static int add_signed(struct list *list, const char *name, int64_t number, struct csn_error *err)
+{
+	struct csn_attribute_value value = { .name = name,
+					     .kind = CSN_CELL_NUMBER,
+					     .negative = number < 0,
+					     .number = (uint64_t)number };
+
+	return add(list, value, err);
 }
 
 /* ---- the document's own ---- */
@@ -58,19 +73,14 @@ static int add_number(struct list *list, const char *name, uint64_t number, stru
 static int add_double(struct list *list, const char *name, double number, struct csn_error *err)
 {
 	bool whole = isfinite(number) && floor(number) == number;
+	char text[32];
 
 	if (whole && number >= 0 && number < 0x1p64)
 		return add_number(list, name, (uint64_t)number, err);
 	if (whole && number < 0 && number >= -0x1p63)
-		return add(list,
-			   (struct csn_document_value){ .name = name,
-							.negative = true,
-							.number = (uint64_t)(int64_t)number },
-			   err);
-	return add(list,
-		   (struct csn_document_value){
-			   .name = name, .text = csn_arena_sprintf(list->arena, "%.15g", number) },
-		   err);
+		return add_signed(list, name, (int64_t)number, err);
+	snprintf(text, sizeof(text), "%.15g", number);
+	return add_text(list, name, text, err);
 }
 
 /* Names that only the server fills. */
@@ -80,7 +90,7 @@ static bool is_ours(const char *name)
 	       strncmp(name, "callstack.", strlen("callstack.")) == 0;
 }
 
-static int add_attribute(struct list *list, const struct csn_attribute *attribute,
+static int add_attribute(struct list *list, const struct csn_snapshot_attribute *attribute,
 			 struct csn_error *err)
 {
 	const char *name = csn_arena_strdup(list->arena, attribute->name);
@@ -91,11 +101,7 @@ static int add_attribute(struct list *list, const struct csn_attribute *attribut
 	case CSN_VALUE_STRING:
 		return add_text(list, name, attribute->string, err);
 	case CSN_VALUE_INT:
-		return add(list,
-			   (struct csn_document_value){ .name = name,
-							.negative = attribute->int_ < 0,
-							.number = (uint64_t)attribute->int_ },
-			   err);
+		return add_signed(list, name, attribute->int_, err);
 	case CSN_VALUE_UINT:
 		return add_number(list, name, attribute->uint, err);
 	case CSN_VALUE_DOUBLE:

@@ -9,22 +9,16 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/hash.h"
-
-struct csn_document_value {
-	const char *name;
-	const char *text; /* NULL: a number */
-	bool negative;    /* number is an int64_t below zero */
-	uint64_t number;
-};
+#include "store/types.h"
 
 struct csn_document {
 	uint8_t uuid[16];   /* the document's; random when it has none */
 	int64_t timestamp;  /* epoch seconds; 0 when it has none */
 	const char *format; /* "btt", "json" */
 	char fingerprint[CSN_SHA256_TEXT];
-	const struct csn_document_value *given; /* the document's attributes */
+	const struct csn_attribute_value *given; /* the document's attributes */
 	size_t n_given;
-	const struct csn_document_value *derived; /* what follows from the rest of it */
+	const struct csn_attribute_value *derived; /* what follows from the rest of it */
 	size_t n_derived;
 };
 

@@ -73,17 +73,6 @@ static int copy_attachments(struct csn_submission *submission,
 
 /* ---- attributes ---- */
 
-static struct csn_attribute_value value_of(const struct csn_document_value *from)
-{
-	return (struct csn_attribute_value){
-		.name = from->name,
-		.kind = from->text ? CSN_CELL_TEXT : CSN_CELL_NUMBER,
-		.negative = from->negative,
-		.number = from->number,
-		.text = from->text,
-	};
-}
-
 /* What a request may not set: what the server computes. */
 static bool is_refused(const char *name)
 {
@@ -118,7 +107,7 @@ static int gather_attributes(struct csn_submission *submission,
 		return csn_fail(err, CSN_E_LIMIT, "more than %d attributes in the request",
 				CSN_MAX_KV_PAIRS);
 	for (size_t i = 0; i < document->n_given; i++)
-		values[n++] = value_of(&document->given[i]);
+		values[n++] = document->given[i];
 	for (size_t i = 0; i < request->n_pairs; i++) {
 		const struct csn_ingest_pair *pair = &request->pairs[i];
 		struct csn_attribute_value *value = &values[n];
@@ -136,7 +125,7 @@ static int gather_attributes(struct csn_submission *submission,
 		n++;
 	}
 	for (size_t i = 0; i < document->n_derived; i++)
-		values[n++] = value_of(&document->derived[i]);
+		values[n++] = document->derived[i];
 	submission->attributes = values;
 	submission->n_attributes = n;
 	return 0;

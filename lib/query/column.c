@@ -6,13 +6,13 @@
 
 #include "base/limits.h"
 
-void csn_texts_done(struct csn_texts *texts)
+void csn_texts_done(struct csn_column_texts *texts)
 {
 	free(texts->by_code);
-	*texts = (struct csn_texts){ 0 };
+	*texts = (struct csn_column_texts){ 0 };
 }
 
-static bool make_room(struct csn_texts *texts, size_t code)
+static bool make_room(struct csn_column_texts *texts, size_t code)
 {
 	size_t capacity = texts->capacity ? texts->capacity : 64;
 	const char **by_code;
@@ -32,7 +32,7 @@ static bool make_room(struct csn_texts *texts, size_t code)
 	return true;
 }
 
-uint32_t csn_texts_add(struct csn_texts *texts, struct csn_arena *arena,
+uint32_t csn_texts_add(struct csn_column_texts *texts, struct csn_arena *arena,
 		       const struct csn_cell *cell)
 {
 	uint32_t code = cell->code ? cell->code : (uint32_t)texts->count + 1;

@@ -22,15 +22,15 @@ struct csn_value {
 };
 
 /* The texts of one stored column by code, gathered while scanning. */
-struct csn_texts {
+struct csn_column_texts {
 	const char **by_code; /* freed by csn_texts_done; the texts are the reader's */
 	size_t count, capacity;
 };
 
-void csn_texts_done(struct csn_texts *texts);
+void csn_texts_done(struct csn_column_texts *texts);
 /* Notes the cell's text and gives its code; uncoded texts get a new one and are copied into the
  * arena. 0 when memory ran out. */
-uint32_t csn_texts_add(struct csn_texts *texts, struct csn_arena *arena,
+uint32_t csn_texts_add(struct csn_column_texts *texts, struct csn_arena *arena,
 		       const struct csn_cell *cell);
 
 struct csn_column {
@@ -41,7 +41,7 @@ struct csn_column {
 	enum csn_attribute_type type;
 	size_t cell; /* of the scan: the column itself or what it is computed from */
 	const struct csn_query_virtual *virtual_; /* for QUANTIZED and TRUNCATED */
-	struct csn_texts *texts;                  /* of the stored column, for texts */
+	struct csn_column_texts *texts;           /* of the stored column, for texts */
 	bool kept;                                /* values are gathered for the finisher */
 	size_t slot;                              /* where */
 };

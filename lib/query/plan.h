@@ -39,7 +39,7 @@ struct csn_plan {
 	struct csn_column *columns;
 	size_t n_columns;
 	const struct csn_attribute **cells; /* the scan's columns */
-	struct csn_texts *texts;            /* parallel to cells */
+	struct csn_column_texts *texts;     /* parallel to cells */
 	size_t n_cells, cells_capacity;
 	struct csn_match **matches;
 	size_t n_matches;

@@ -40,7 +40,7 @@ static void csn_foreign(struct csn_renderer *renderer, const char *text)
 
 static const char *csn_attribute_text(const struct csn_snapshot *snapshot, const char *name)
 {
-	const struct csn_attribute *found = csn_snapshot_find_attribute(snapshot, name);
+	const struct csn_snapshot_attribute *found = csn_snapshot_find_attribute(snapshot, name);
 
 	return found && found->kind == CSN_VALUE_STRING ? found->string : NULL;
 }
@@ -48,7 +48,8 @@ static const char *csn_attribute_text(const struct csn_snapshot *snapshot, const
 static void csn_render_head(struct csn_renderer *renderer)
 {
 	const struct csn_snapshot *snapshot = renderer->snapshot;
-	const struct csn_attribute *pid = csn_snapshot_find_attribute(snapshot, "process.id");
+	const struct csn_snapshot_attribute *pid =
+		csn_snapshot_find_attribute(snapshot, "process.id");
 	const char *application = csn_attribute_text(snapshot, "application");
 	const char *verdict = csn_attribute_text(snapshot, "verdict");
 

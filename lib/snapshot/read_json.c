@@ -23,7 +23,7 @@ struct source {
 	const char *id, *path;
 };
 
-static void reader_done(struct csn_reader *reader)
+static void reader_done(struct csn_snapshot_reader *reader)
 {
 	struct csn_vec *const vecs[] = { &reader->threads, &reader->frames, &reader->registers,
 					 &reader->modules, &reader->maps,   &reader->limits,
@@ -38,9 +38,10 @@ static void reader_done(struct csn_reader *reader)
 
 /* --- attributes, annotations, words --- */
 
-static int read_attribute(struct csn_reader *reader, const char *name, struct csn_error *err)
+static int read_attribute(struct csn_snapshot_reader *reader, const char *name,
+			  struct csn_error *err)
 {
-	struct csn_attribute attribute = { .name = name, .kind = CSN_VALUE_STRING };
+	struct csn_snapshot_attribute attribute = { .name = name, .kind = CSN_VALUE_STRING };
 	char kind = csn_json_peek(&reader->json);
 	struct csn_json_number number;
 	const char *raw;
@@ -74,7 +75,7 @@ static int read_attribute(struct csn_reader *reader, const char *name, struct cs
 	return csn_snapshot_set(reader->snapshot, &attribute, err);
 }
 
-static int read_attributes(struct csn_reader *reader, void *object, struct csn_error *err)
+static int read_attributes(struct csn_snapshot_reader *reader, void *object, struct csn_error *err)
 {
 	const char *name, *kept;
 	char kind = csn_json_peek(&reader->json);
@@ -110,7 +111,7 @@ static bool all_strings(const char *raw, size_t length)
 }
 
 /* Each string of a list is an annotation of its own; anything else is one, as its JSON text. */
-static int add_annotation(struct csn_reader *reader, const char *name, const char *raw,
+static int add_annotation(struct csn_snapshot_reader *reader, const char *name, const char *raw,
 			  size_t length, struct csn_error *err)
 {
 	cleanup_(csn_json_reader_done) struct csn_json_reader value;
@@ -135,7 +136,7 @@ static int add_annotation(struct csn_reader *reader, const char *name, const cha
 	return csn_snapshot_add_annotation(reader->snapshot, name, csn_buf_text(&text), err);
 }
 
-static int read_annotations(struct csn_reader *reader, void *object, struct csn_error *err)
+static int read_annotations(struct csn_snapshot_reader *reader, void *object, struct csn_error *err)
 {
 	const char *name, *kept, *raw;
 	size_t length;
@@ -153,7 +154,7 @@ static int read_annotations(struct csn_reader *reader, void *object, struct csn_
 	return r;
 }
 
-static int read_words(struct csn_reader *reader,
+static int read_words(struct csn_snapshot_reader *reader,
 		      int (*add)(struct csn_snapshot *snapshot, const char *text,
 				 struct csn_error *err),
 		      struct csn_error *err)
@@ -171,13 +172,13 @@ static int read_words(struct csn_reader *reader,
 	return r;
 }
 
-static int read_classifiers(struct csn_reader *reader, void *object, struct csn_error *err)
+static int read_classifiers(struct csn_snapshot_reader *reader, void *object, struct csn_error *err)
 {
 	(void)object;
 	return read_words(reader, csn_snapshot_add_classifier, err);
 }
 
-static int read_truncated(struct csn_reader *reader, void *object, struct csn_error *err)
+static int read_truncated(struct csn_snapshot_reader *reader, void *object, struct csn_error *err)
 {
 	(void)object;
 	return read_words(reader, csn_snapshot_add_truncated, err);
@@ -198,7 +199,7 @@ static const struct csn_member module_members[] = {
 	{ NULL },
 };
 
-static int read_modules(struct csn_reader *reader, void *object, struct csn_error *err)
+static int read_modules(struct csn_snapshot_reader *reader, void *object, struct csn_error *err)
 {
 	struct csn_snapshot *snapshot = object;
 	struct csn_snapshot_module *module;
@@ -225,7 +226,8 @@ static int read_modules(struct csn_reader *reader, void *object, struct csn_erro
 }
 
 /* [start, size, perms, offset, path] */
-static int read_map(struct csn_reader *reader, struct csn_snapshot_map *map, struct csn_error *err)
+static int read_map(struct csn_snapshot_reader *reader, struct csn_snapshot_map *map,
+		    struct csn_error *err)
 {
 	const char *perms = NULL;
 	uint64_t size = 0;
@@ -251,7 +253,7 @@ static int read_map(struct csn_reader *reader, struct csn_snapshot_map *map, str
 	return 0;
 }
 
-static int read_maps(struct csn_reader *reader, void *object, struct csn_error *err)
+static int read_maps(struct csn_snapshot_reader *reader, void *object, struct csn_error *err)
 {
 	struct csn_snapshot *snapshot = object;
 	struct csn_snapshot_map *map;
@@ -273,7 +275,7 @@ static int read_maps(struct csn_reader *reader, void *object, struct csn_error *
 }
 
 /* "Max open files": [soft, hard, unit] */
-static int read_limits(struct csn_reader *reader, void *object, struct csn_error *err)
+static int read_limits(struct csn_snapshot_reader *reader, void *object, struct csn_error *err)
 {
 	struct csn_snapshot *snapshot = object;
 	struct csn_snapshot_limit *limit;
@@ -310,7 +312,7 @@ static const struct csn_member source_members[] = {
 	{ NULL },
 };
 
-static int read_sources(struct csn_reader *reader, void *object, struct csn_error *err)
+static int read_sources(struct csn_snapshot_reader *reader, void *object, struct csn_error *err)
 {
 	struct source *source;
 	const char *name;
@@ -337,7 +339,8 @@ static int read_sources(struct csn_reader *reader, void *object, struct csn_erro
 
 #define FAULT(member) offsetof(struct csn_snapshot_fault, member)
 
-static int read_fault_address(struct csn_reader *reader, void *object, struct csn_error *err)
+static int read_fault_address(struct csn_snapshot_reader *reader, void *object,
+			      struct csn_error *err)
 {
 	struct csn_snapshot_fault *fault = object;
 
@@ -358,7 +361,7 @@ static const struct csn_member fault_members[] = {
 	{ NULL },
 };
 
-static int read_fault(struct csn_reader *reader, void *object, struct csn_error *err)
+static int read_fault(struct csn_snapshot_reader *reader, void *object, struct csn_error *err)
 {
 	struct csn_snapshot_fault *fault = &((struct csn_snapshot *)object)->fault;
 
@@ -370,7 +373,7 @@ static int read_fault(struct csn_reader *reader, void *object, struct csn_error 
 	return csn_reader_object(reader, fault_members, fault, err);
 }
 
-static int read_arch(struct csn_reader *reader, void *object, struct csn_error *err)
+static int read_arch(struct csn_snapshot_reader *reader, void *object, struct csn_error *err)
 {
 	static const struct csn_member members[] = {
 		{ "name", CSN_MEMBER_TEXT, offsetof(struct csn_snapshot, arch), NULL },
@@ -384,7 +387,7 @@ static int read_arch(struct csn_reader *reader, void *object, struct csn_error *
 }
 
 /* With or without dashes, either case. */
-static int read_uuid(struct csn_reader *reader, void *object, struct csn_error *err)
+static int read_uuid(struct csn_snapshot_reader *reader, void *object, struct csn_error *err)
 {
 	struct csn_snapshot *snapshot = object;
 	const char *text = csn_reader_text(reader);
@@ -396,7 +399,7 @@ static int read_uuid(struct csn_reader *reader, void *object, struct csn_error *
 	return 0;
 }
 
-static int read_timestamp(struct csn_reader *reader, void *object, struct csn_error *err)
+static int read_timestamp(struct csn_snapshot_reader *reader, void *object, struct csn_error *err)
 {
 	struct csn_snapshot *snapshot = object;
 
@@ -432,7 +435,7 @@ static const struct csn_member root_members[] = {
 	{ NULL },
 };
 
-static int read_root(struct csn_reader *reader, struct csn_error *err)
+static int read_root(struct csn_snapshot_reader *reader, struct csn_error *err)
 {
 	const char *name;
 	size_t i;
@@ -459,7 +462,7 @@ static int read_root(struct csn_reader *reader, struct csn_error *err)
 	return r;
 }
 
-static int check_required(const struct csn_reader *reader, struct csn_error *err)
+static int check_required(const struct csn_snapshot_reader *reader, struct csn_error *err)
 {
 	size_t i;
 
@@ -476,7 +479,7 @@ static int compare_sources(const void *a, const void *b)
 }
 
 /* Source ids become paths, frames without a build-id get their module's. */
-static int resolve(struct csn_reader *reader, struct csn_error *err)
+static int resolve(struct csn_snapshot_reader *reader, struct csn_error *err)
 {
 	struct csn_snapshot *snapshot = reader->snapshot;
 	struct csn_module_index modules;
@@ -511,7 +514,7 @@ int csn_snapshot_read_json(const char *text, size_t length, struct csn_snapshot 
 			   struct csn_error *err)
 {
 	cleanup_(csn_snapshot_freep) struct csn_snapshot *snapshot = csn_snapshot_new();
-	cleanup_(reader_done) struct csn_reader reader = { .snapshot = snapshot };
+	cleanup_(reader_done) struct csn_snapshot_reader reader = { .snapshot = snapshot };
 	struct csn_error local = CSN_ERROR_INIT;
 	int r;
 

@@ -4,7 +4,7 @@
 #include "base/text.h"
 #include "snapshot/reader_internal.h"
 
-static int read_address(struct csn_reader *reader, void *object, struct csn_error *err)
+static int read_address(struct csn_snapshot_reader *reader, void *object, struct csn_error *err)
 {
 	struct csn_snapshot_frame *frame = object;
 
@@ -13,7 +13,7 @@ static int read_address(struct csn_reader *reader, void *object, struct csn_erro
 	return 0;
 }
 
-static int read_offset(struct csn_reader *reader, void *object, struct csn_error *err)
+static int read_offset(struct csn_snapshot_reader *reader, void *object, struct csn_error *err)
 {
 	struct csn_snapshot_frame *frame = object;
 
@@ -22,7 +22,7 @@ static int read_offset(struct csn_reader *reader, void *object, struct csn_error
 	return 0;
 }
 
-static int read_kind(struct csn_reader *reader, void *object, struct csn_error *err)
+static int read_kind(struct csn_snapshot_reader *reader, void *object, struct csn_error *err)
 {
 	struct csn_snapshot_frame *frame = object;
 
@@ -31,7 +31,7 @@ static int read_kind(struct csn_reader *reader, void *object, struct csn_error *
 	return 0;
 }
 
-static int read_registers(struct csn_reader *reader, void *object, struct csn_error *err)
+static int read_registers(struct csn_snapshot_reader *reader, void *object, struct csn_error *err)
 {
 	struct csn_snapshot_frame *frame = object;
 	struct csn_register *slot;
@@ -78,7 +78,7 @@ static const struct csn_member frame_members[] = {
 	{ NULL },
 };
 
-static int read_stack(struct csn_reader *reader, void *object, struct csn_error *err)
+static int read_stack(struct csn_snapshot_reader *reader, void *object, struct csn_error *err)
 {
 	struct csn_snapshot_thread *thread = object;
 	struct csn_snapshot_frame *frame;
@@ -132,7 +132,7 @@ static void set_key(struct csn_snapshot_thread *thread, const char *key)
 		thread->key = key;
 }
 
-int csn_reader_threads(struct csn_reader *reader, void *object, struct csn_error *err)
+int csn_reader_threads(struct csn_snapshot_reader *reader, void *object, struct csn_error *err)
 {
 	struct csn_snapshot *snapshot = object;
 	struct csn_snapshot_thread *thread;

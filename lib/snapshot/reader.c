@@ -30,7 +30,7 @@ void *csn_vec_push(struct csn_vec *vec, size_t item_bytes, size_t max, const cha
 	return slot;
 }
 
-void *csn_reader_take(struct csn_reader *reader, struct csn_vec *vec, size_t item_bytes,
+void *csn_reader_take(struct csn_snapshot_reader *reader, struct csn_vec *vec, size_t item_bytes,
 		      size_t *ret_count)
 {
 	void *copy = NULL;
@@ -47,7 +47,7 @@ void *csn_reader_take(struct csn_reader *reader, struct csn_vec *vec, size_t ite
 	return copy;
 }
 
-const char *csn_reader_keep(struct csn_reader *reader, const char *text, size_t length)
+const char *csn_reader_keep(struct csn_snapshot_reader *reader, const char *text, size_t length)
 {
 	uint64_t slot = csn_hash_bytes(text, length) % CSN_RECENT_TEXTS;
 	const char *known = reader->recent[slot];
@@ -62,7 +62,7 @@ const char *csn_reader_keep(struct csn_reader *reader, const char *text, size_t 
 	return known;
 }
 
-const char *csn_reader_text(struct csn_reader *reader)
+const char *csn_reader_text(struct csn_snapshot_reader *reader)
 {
 	char kind = csn_json_peek(&reader->json);
 	const char *raw;
@@ -79,7 +79,7 @@ const char *csn_reader_text(struct csn_reader *reader)
 	return raw && kind == '0' ? csn_reader_keep(reader, raw, length) : NULL;
 }
 
-bool csn_reader_u64(struct csn_reader *reader, uint64_t *ret_value)
+bool csn_reader_u64(struct csn_snapshot_reader *reader, uint64_t *ret_value)
 {
 	char kind = csn_json_peek(&reader->json);
 	struct csn_json_number number;
@@ -98,7 +98,7 @@ bool csn_reader_u64(struct csn_reader *reader, uint64_t *ret_value)
 	return number.kind == CSN_JSON_UINT || number.kind == CSN_JSON_INT;
 }
 
-bool csn_reader_i64(struct csn_reader *reader, int64_t *ret_value)
+bool csn_reader_i64(struct csn_snapshot_reader *reader, int64_t *ret_value)
 {
 	char kind = csn_json_peek(&reader->json);
 	struct csn_json_number number;
@@ -124,7 +124,7 @@ bool csn_reader_i64(struct csn_reader *reader, int64_t *ret_value)
 	return true;
 }
 
-bool csn_reader_flag(struct csn_reader *reader)
+bool csn_reader_flag(struct csn_snapshot_reader *reader)
 {
 	char kind = csn_json_peek(&reader->json);
 
@@ -134,8 +134,8 @@ bool csn_reader_flag(struct csn_reader *reader)
 	return false;
 }
 
-int csn_reader_member(struct csn_reader *reader, const struct csn_member *member, void *object,
-		      struct csn_error *err)
+int csn_reader_member(struct csn_snapshot_reader *reader, const struct csn_member *member,
+		      void *object, struct csn_error *err)
 {
 	char *place = (char *)object + member->offset;
 	uint64_t u64 = 0;
@@ -168,8 +168,8 @@ int csn_reader_member(struct csn_reader *reader, const struct csn_member *member
 	return 0;
 }
 
-int csn_reader_object(struct csn_reader *reader, const struct csn_member *members, void *object,
-		      struct csn_error *err)
+int csn_reader_object(struct csn_snapshot_reader *reader, const struct csn_member *members,
+		      void *object, struct csn_error *err)
 {
 	const struct csn_member *member;
 	const char *name;
@@ -190,7 +190,7 @@ int csn_reader_object(struct csn_reader *reader, const struct csn_member *member
 	return r;
 }
 
-bool csn_reader_enter(struct csn_reader *reader, char open)
+bool csn_reader_enter(struct csn_snapshot_reader *reader, char open)
 {
 	if (csn_json_peek(&reader->json) == open)
 		return csn_json_enter(&reader->json, open);

@@ -15,7 +15,7 @@ struct csn_vec {
 
 #define CSN_RECENT_TEXTS 2048
 
-struct csn_reader {
+struct csn_snapshot_reader {
 	struct csn_json_reader json;
 	struct csn_snapshot *snapshot;
 	struct csn_arena *arena; /* the snapshot's */
@@ -32,19 +32,19 @@ struct csn_reader {
 void *csn_vec_push(struct csn_vec *vec, size_t item_bytes, size_t max, const char *what,
 		   struct csn_error *err) csn_must_check;
 /* Moves what stands in the vec into the arena. NULL for none and when out of memory. */
-void *csn_reader_take(struct csn_reader *reader, struct csn_vec *vec, size_t item_bytes,
+void *csn_reader_take(struct csn_snapshot_reader *reader, struct csn_vec *vec, size_t item_bytes,
 		      size_t *ret_count);
 /* A copy of the text in the arena, shared with equal ones of late. */
-const char *csn_reader_keep(struct csn_reader *reader, const char *text, size_t length);
+const char *csn_reader_keep(struct csn_snapshot_reader *reader, const char *text, size_t length);
 
 /* --- scalars; a value of another type is passed over --- */
 
 /* A string, or a number as text; NULL when neither. */
-const char *csn_reader_text(struct csn_reader *reader);
+const char *csn_reader_text(struct csn_snapshot_reader *reader);
 /* A number, or a string holding a decimal or 0x number. Negative ones are taken as their bits. */
-bool csn_reader_u64(struct csn_reader *reader, uint64_t *ret_value);
-bool csn_reader_i64(struct csn_reader *reader, int64_t *ret_value);
-bool csn_reader_flag(struct csn_reader *reader);
+bool csn_reader_u64(struct csn_snapshot_reader *reader, uint64_t *ret_value);
+bool csn_reader_i64(struct csn_snapshot_reader *reader, int64_t *ret_value);
+bool csn_reader_flag(struct csn_snapshot_reader *reader);
 
 /* --- objects, by tables of their members --- */
 
@@ -62,21 +62,21 @@ struct csn_member {
 	const char *name;
 	enum csn_member_kind kind;
 	size_t offset;
-	int (*read)(struct csn_reader *reader, void *object, struct csn_error *err);
+	int (*read)(struct csn_snapshot_reader *reader, void *object, struct csn_error *err);
 };
 
 /* Reads the value of one member into the object, as its row says. */
-int csn_reader_member(struct csn_reader *reader, const struct csn_member *member, void *object,
-		      struct csn_error *err) csn_must_check;
+int csn_reader_member(struct csn_snapshot_reader *reader, const struct csn_member *member,
+		      void *object, struct csn_error *err) csn_must_check;
 /* The members that the table knows; it ends with a NULL name. FORMAT for what is no object. */
-int csn_reader_object(struct csn_reader *reader, const struct csn_member *members, void *object,
-		      struct csn_error *err) csn_must_check;
+int csn_reader_object(struct csn_snapshot_reader *reader, const struct csn_member *members,
+		      void *object, struct csn_error *err) csn_must_check;
 /* True behind the bracket; another value is passed over. */
-bool csn_reader_enter(struct csn_reader *reader, char open);
+bool csn_reader_enter(struct csn_snapshot_reader *reader, char open);
 
 /* The member "threads" into a struct csn_snapshot; a frame's source_path holds the id of a
  * sourceCode. */
-int csn_reader_threads(struct csn_reader *reader, void *object, struct csn_error *err)
+int csn_reader_threads(struct csn_snapshot_reader *reader, void *object, struct csn_error *err)
 	csn_must_check;
 
 #endif

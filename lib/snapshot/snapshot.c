@@ -71,8 +71,8 @@ static int make_room(struct csn_snapshot *snapshot, void **array, size_t count, 
 	return 0;
 }
 
-const struct csn_attribute *csn_snapshot_find_attribute(const struct csn_snapshot *snapshot,
-							const char *name)
+const struct csn_snapshot_attribute *
+csn_snapshot_find_attribute(const struct csn_snapshot *snapshot, const char *name)
 {
 	size_t i;
 
@@ -82,11 +82,12 @@ const struct csn_attribute *csn_snapshot_find_attribute(const struct csn_snapsho
 	return NULL;
 }
 
-int csn_snapshot_set(struct csn_snapshot *snapshot, const struct csn_attribute *attribute,
+int csn_snapshot_set(struct csn_snapshot *snapshot, const struct csn_snapshot_attribute *attribute,
 		     struct csn_error *err)
 {
-	const struct csn_attribute *old = csn_snapshot_find_attribute(snapshot, attribute->name);
-	struct csn_attribute copy = *attribute, *place;
+	const struct csn_snapshot_attribute *old =
+		csn_snapshot_find_attribute(snapshot, attribute->name);
+	struct csn_snapshot_attribute copy = *attribute, *place;
 	void *array = snapshot->attributes;
 	int r;
 
@@ -113,7 +114,7 @@ int csn_snapshot_set(struct csn_snapshot *snapshot, const struct csn_attribute *
 int csn_snapshot_set_string(struct csn_snapshot *snapshot, const char *name, const char *value,
 			    struct csn_error *err)
 {
-	struct csn_attribute attribute = { name, CSN_VALUE_STRING, { .string = value } };
+	struct csn_snapshot_attribute attribute = { name, CSN_VALUE_STRING, { .string = value } };
 
 	return csn_snapshot_set(snapshot, &attribute, err);
 }
@@ -121,7 +122,7 @@ int csn_snapshot_set_string(struct csn_snapshot *snapshot, const char *name, con
 int csn_snapshot_set_uint(struct csn_snapshot *snapshot, const char *name, uint64_t value,
 			  struct csn_error *err)
 {
-	struct csn_attribute attribute = { name, CSN_VALUE_UINT, { .uint = value } };
+	struct csn_snapshot_attribute attribute = { name, CSN_VALUE_UINT, { .uint = value } };
 
 	return csn_snapshot_set(snapshot, &attribute, err);
 }

@@ -75,7 +75,7 @@ enum csn_value_kind {
 	CSN_VALUE_BOOL
 };
 
-struct csn_attribute {
+struct csn_snapshot_attribute {
 	const char *name;
 	enum csn_value_kind kind;
 	union {
@@ -137,7 +137,7 @@ struct csn_snapshot {
 	struct csn_snapshot_thread *threads; /* the faulting thread first */
 	size_t n_threads;
 	const char *main_thread; /* key of the thread that matters; NULL = first */
-	struct csn_attribute *attributes;
+	struct csn_snapshot_attribute *attributes;
 	size_t n_attributes;
 	struct csn_snapshot_module *modules;
 	size_t n_modules;
@@ -166,10 +166,10 @@ int csn_snapshot_set_string(struct csn_snapshot *snapshot, const char *name, con
 int csn_snapshot_set_uint(struct csn_snapshot *snapshot, const char *name, uint64_t value,
 			  struct csn_error *err) csn_must_check;
 /* Any kind; name and string are copied. */
-int csn_snapshot_set(struct csn_snapshot *snapshot, const struct csn_attribute *attribute,
+int csn_snapshot_set(struct csn_snapshot *snapshot, const struct csn_snapshot_attribute *attribute,
 		     struct csn_error *err) csn_must_check;
-const struct csn_attribute *csn_snapshot_find_attribute(const struct csn_snapshot *snapshot,
-							const char *name);
+const struct csn_snapshot_attribute *
+csn_snapshot_find_attribute(const struct csn_snapshot *snapshot, const char *name);
 
 /* Names and texts are copied; a classifier that is there already is not added again. */
 int csn_snapshot_add_classifier(struct csn_snapshot *snapshot, const char *name,

@@ -240,7 +240,7 @@ static void write_attributes(struct csn_json *json, const struct csn_snapshot *s
 	csn_json_key(json, "attributes");
 	csn_json_begin_object(json);
 	for (i = 0; i < snapshot->n_attributes; i++) {
-		const struct csn_attribute *attribute = &snapshot->attributes[i];
+		const struct csn_snapshot_attribute *attribute = &snapshot->attributes[i];
 
 		csn_json_key(json, attribute->name);
 		switch (attribute->kind) {

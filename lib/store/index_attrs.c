@@ -76,15 +76,16 @@ static void table_insert(struct csn_index_project *project, size_t place)
 }
 
 static int attr_append(struct csn_index_project *project, const struct csn_attribute *attribute,
-		       struct csn_attr **ret_attr, struct csn_error *err)
+		       struct csn_index_attr **ret_attr, struct csn_error *err)
 {
-	struct csn_attr *attrs = csn_arena_grow(project->arena, project->attrs, project->n_attrs,
-						&project->capacity, sizeof(*attrs));
+	struct csn_index_attr *attrs =
+		csn_arena_grow(project->arena, project->attrs, project->n_attrs, &project->capacity,
+			       sizeof(*attrs));
 
 	if (!attrs || !attribute->name)
 		return csn_fail_nomem(err);
 	project->attrs = attrs;
-	attrs[project->n_attrs] = (struct csn_attr){ .pub = *attribute };
+	attrs[project->n_attrs] = (struct csn_index_attr){ .pub = *attribute };
 	if (project->n_attrs * 2 >= project->table_size) {
 		project->table_size = project->table_size ? project->table_size * 2 : 256;
 		project->table = csn_arena_array(project->arena, project->table_size,
@@ -99,7 +100,7 @@ static int attr_append(struct csn_index_project *project, const struct csn_attri
 	return 0;
 }
 
-struct csn_attr *csn_index_attr_find(struct csn_index_project *project, const char *name)
+struct csn_index_attr *csn_index_attr_find(struct csn_index_project *project, const char *name)
 {
 	size_t at;
 
@@ -107,7 +108,7 @@ struct csn_attr *csn_index_attr_find(struct csn_index_project *project, const ch
 		return NULL;
 	at = csn_hash_bytes(name, strlen(name)) & (project->table_size - 1);
 	while (project->table[at]) {
-		struct csn_attr *attr = &project->attrs[project->table[at] - 1];
+		struct csn_index_attr *attr = &project->attrs[project->table[at] - 1];
 
 		if (strcmp(attr->pub.name, name) == 0)
 			return attr;
@@ -117,7 +118,7 @@ struct csn_attr *csn_index_attr_find(struct csn_index_project *project, const ch
 }
 
 int csn_index_attr_add(struct csn_index_sqlite *index, struct csn_index_project *project,
-		       const struct csn_attribute *attribute, struct csn_attr **ret_attr,
+		       const struct csn_attribute *attribute, struct csn_index_attr **ret_attr,
 		       struct csn_error *err)
 {
 	struct csn_attribute copy = *attribute;
@@ -160,7 +161,7 @@ static int load_attrs(struct csn_index_sqlite *index, struct csn_index_project *
 			    "SELECT " CSN_ATTR_COLUMNS " FROM attr WHERE project=? ORDER BY id",
 			    err);
 	struct csn_attribute attribute = { 0 };
-	struct csn_attr *attr;
+	struct csn_index_attr *attr;
 	int r;
 
 	if (!select)
@@ -271,7 +272,7 @@ int csn_index_find_code(struct csn_index_sqlite *index, int64_t project, int64_t
 	return 0;
 }
 
-static int last_code(struct csn_index_sqlite *index, int64_t project, struct csn_attr *attr,
+static int last_code(struct csn_index_sqlite *index, int64_t project, struct csn_index_attr *attr,
 		     struct csn_error *err)
 {
 	cleanup_reset sqlite3_stmt *select = csn_sql_get(
@@ -291,7 +292,7 @@ static int last_code(struct csn_index_sqlite *index, int64_t project, struct csn
 	return 0;
 }
 
-static int add_code(struct csn_index_sqlite *index, int64_t project, struct csn_attr *attr,
+static int add_code(struct csn_index_sqlite *index, int64_t project, struct csn_index_attr *attr,
 		    const char *text, uint64_t hash, uint32_t *ret_code, struct csn_error *err)
 {
 	cleanup_reset sqlite3_stmt *insert =
@@ -316,7 +317,7 @@ static int add_code(struct csn_index_sqlite *index, int64_t project, struct csn_
 }
 
 int csn_index_code(struct csn_index_sqlite *index, struct csn_index_project *project,
-		   struct csn_attr *attr, const char *text, uint32_t *ret_code,
+		   struct csn_index_attr *attr, const char *text, uint32_t *ret_code,
 		   struct csn_error *err)
 {
 	uint64_t hash = csn_hash_bytes(text, strlen(text));
@@ -382,7 +383,7 @@ static bool number_fits(enum csn_attribute_type type, bool negative, uint64_t nu
 
 /* A number seen below zero for the first time makes a discovered column signed: the bits of the
  * values already there mean the same. */
-static int make_signed(struct csn_index_sqlite *index, int64_t project, struct csn_attr *attr,
+static int make_signed(struct csn_index_sqlite *index, int64_t project, struct csn_index_attr *attr,
 		       struct csn_error *err)
 {
 	cleanup_reset sqlite3_stmt *update =
@@ -398,7 +399,7 @@ static int make_signed(struct csn_index_sqlite *index, int64_t project, struct c
 }
 
 static int convert_text(struct csn_index_sqlite *index, struct csn_index_project *project,
-			struct csn_attr *attr, const char *text, uint64_t *ret_number,
+			struct csn_index_attr *attr, const char *text, uint64_t *ret_number,
 			struct csn_error *err)
 {
 	cleanup_free char *cut = NULL;
@@ -421,7 +422,7 @@ static int convert_text(struct csn_index_sqlite *index, struct csn_index_project
 }
 
 int csn_index_convert(struct csn_index_sqlite *index, struct csn_index_project *project,
-		      struct csn_attr *attr, const struct csn_attribute_value *value,
+		      struct csn_index_attr *attr, const struct csn_attribute_value *value,
 		      bool *ret_held, uint64_t *ret_number, struct csn_error *err)
 {
 	uint64_t number = value->number;

@@ -74,7 +74,7 @@ static int set_pair(struct csn_index_sqlite *index, struct csn_index_project *pr
 		    struct csn_error *err)
 {
 	const struct csn_builtin_attribute *builtin = csn_builtin_attribute_find(value->name);
-	struct csn_attr *attr = csn_index_attr_find(project, value->name);
+	struct csn_index_attr *attr = csn_index_attr_find(project, value->name);
 	struct csn_pair pair = { 0 };
 	int r;
 
@@ -121,7 +121,7 @@ static int adopt_builtins(struct csn_index_sqlite *index, struct csn_index_proje
 		const struct csn_builtin_attribute *builtin =
 			csn_builtin_attribute_find(values[i].name);
 		struct csn_attribute attribute;
-		struct csn_attr *attr;
+		struct csn_index_attr *attr;
 		int r;
 
 		if (!builtin || builtin->column || csn_index_attr_find(project, values[i].name))
@@ -362,7 +362,7 @@ int csn_index_declare(void *state, int64_t project, const struct csn_attribute *
 	const struct csn_builtin_attribute *builtin = csn_builtin_attribute_find(attribute->name);
 	struct csn_attribute declared = *attribute;
 	struct csn_index_project *known;
-	struct csn_attr *attr;
+	struct csn_index_attr *attr;
 	int r;
 
 	if (builtin)
@@ -391,7 +391,7 @@ int csn_index_undeclare(void *state, int64_t project, const char *name, struct c
 	struct csn_index_sqlite *index = state;
 	struct csn_index_project *known;
 	struct csn_attribute attribute;
-	struct csn_attr *attr;
+	struct csn_index_attr *attr;
 	int r;
 
 	r = csn_index_project_get(index, project, &known, err);

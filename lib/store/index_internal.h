@@ -29,7 +29,7 @@ static inline int64_t csn_object_key(int64_t project, uint64_t id)
 }
 
 /* An attribute as the writer knows it. */
-struct csn_attr {
+struct csn_index_attr {
 	struct csn_attribute pub; /* texts owned by the project's arena */
 	uint32_t last_code;       /* 0 before it was looked up when !code_known */
 	bool code_known;
@@ -39,7 +39,7 @@ struct csn_attr {
 struct csn_index_project {
 	int64_t project;
 	struct csn_arena *arena;
-	struct csn_attr *attrs;
+	struct csn_index_attr *attrs;
 	size_t n_attrs, capacity;
 	uint32_t *table; /* open hash by name: index + 1 */
 	size_t table_size;
@@ -89,20 +89,20 @@ int csn_index_project_get(struct csn_index_sqlite *index, int64_t project,
 	csn_must_check;
 void csn_index_forget(struct csn_index_sqlite *index); /* all that the writer cached */
 /* NULL when the project has no such attribute. */
-struct csn_attr *csn_index_attr_find(struct csn_index_project *project, const char *name);
+struct csn_index_attr *csn_index_attr_find(struct csn_index_project *project, const char *name);
 /* Adds a row. origin, enabled, type... as in attribute; id is assigned unless it is set. */
 int csn_index_attr_add(struct csn_index_sqlite *index, struct csn_index_project *project,
-		       const struct csn_attribute *attribute, struct csn_attr **ret_attr,
+		       const struct csn_attribute *attribute, struct csn_index_attr **ret_attr,
 		       struct csn_error *err) csn_must_check;
 int csn_index_code(struct csn_index_sqlite *index, struct csn_index_project *project,
-		   struct csn_attr *attr, const char *text, uint32_t *ret_code,
+		   struct csn_index_attr *attr, const char *text, uint32_t *ret_code,
 		   struct csn_error *err) csn_must_check;
 /* The code of a text that may not be there: 0. */
 int csn_index_find_code(struct csn_index_sqlite *index, int64_t project, int64_t attr,
 			const char *text, uint32_t *ret_code, struct csn_error *err) csn_must_check;
 /* Converts to the column's type: false when it cannot be held. Texts get codes. */
 int csn_index_convert(struct csn_index_sqlite *index, struct csn_index_project *project,
-		      struct csn_attr *attr, const struct csn_attribute_value *value,
+		      struct csn_index_attr *attr, const struct csn_attribute_value *value,
 		      bool *ret_held, uint64_t *ret_number, struct csn_error *err) csn_must_check;
 
 /* One pair of an object's blob. */

@@ -177,7 +177,7 @@ static void sample_of(const struct csn_attribute_value *value, char *out, size_t
 /* An attribute that this project has not seen before. ret NULL: no more are taken. */
 static int discover(struct csn_index_sqlite *index, struct csn_index_project *project,
 		    const struct csn_attribute_value *value, int64_t now,
-		    struct csn_attr **ret_attr, struct csn_error *err)
+		    struct csn_index_attr **ret_attr, struct csn_error *err)
 {
 	const struct csn_builtin_attribute *builtin = csn_builtin_attribute_find(value->name);
 	struct csn_attribute attribute = {
@@ -209,7 +209,7 @@ static int discover(struct csn_index_sqlite *index, struct csn_index_project *pr
 
 /* When an attribute was last seen is kept to the minute: most objects change no row of `attr`. */
 static int touch(struct csn_index_sqlite *index, struct csn_index_project *project,
-		 struct csn_attr *attr, const struct csn_attribute_value *value, int64_t now,
+		 struct csn_index_attr *attr, const struct csn_attribute_value *value, int64_t now,
 		 struct csn_error *err)
 {
 	cleanup_reset sqlite3_stmt *update = NULL;
@@ -231,7 +231,7 @@ static int touch(struct csn_index_sqlite *index, struct csn_index_project *proje
 }
 
 /* Columns of every object are no attributes (of these only fingerprint has a row in `attr`). */
-static bool is_column(const struct csn_attr *attr, const char *name)
+static bool is_column(const struct csn_index_attr *attr, const char *name)
 {
 	const struct csn_builtin_attribute *builtin;
 
@@ -254,7 +254,7 @@ static int pairs_of(struct csn_index_sqlite *index, struct csn_index_project *pr
 		return csn_fail_nomem(err);
 	for (size_t i = 0; i < submission->n_attributes; i++) {
 		const struct csn_attribute_value *value = &submission->attributes[i];
-		struct csn_attr *attr = csn_index_attr_find(project, value->name);
+		struct csn_index_attr *attr = csn_index_attr_find(project, value->name);
 		struct csn_pair pair = { 0 };
 
 		if (value->kind == CSN_CELL_NULL || is_column(attr, value->name))
@@ -278,7 +278,7 @@ static int pairs_of(struct csn_index_sqlite *index, struct csn_index_project *pr
 static int fingerprint_code(struct csn_index_sqlite *index, struct csn_index_project *project,
 			    const char *fingerprint, uint32_t *ret_code, struct csn_error *err)
 {
-	struct csn_attr *attr = csn_index_attr_find(project, "fingerprint");
+	struct csn_index_attr *attr = csn_index_attr_find(project, "fingerprint");
 	int r;
 
 	if (!attr) {

@@ -17,7 +17,7 @@
 
 static const char *text_of(const struct csn_snapshot *snapshot, const char *name)
 {
-	const struct csn_attribute *found = csn_snapshot_find_attribute(snapshot, name);
+	const struct csn_snapshot_attribute *found = csn_snapshot_find_attribute(snapshot, name);
 
 	return found && found->kind == CSN_VALUE_STRING ? found->string : NULL;
 }

@@ -269,7 +269,9 @@ static struct csn_snapshot *make_rich(void)
 {
 	struct csn_snapshot *snapshot = csn_snapshot_new();
 	struct csn_arena *arena = snapshot->arena;
-	struct csn_attribute attribute = { "ratio", CSN_VALUE_DOUBLE, { .double_ = 0.25 } };
+	struct csn_snapshot_attribute attribute = { "ratio",
+						    CSN_VALUE_DOUBLE,
+						    { .double_ = 0.25 } };
 	struct csn_snapshot_frame *frames;
 
 	snprintf(snapshot->uuid, sizeof(snapshot->uuid), "00112233-4455-4677-8899-aabbccddeeff");
