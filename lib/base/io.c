@@ -223,7 +223,7 @@ static int check_replaceable(const struct csn_publish *publish, struct csn_error
 			publish->name);
 }
 
-int csn_publish_commit(struct csn_publish *publish, bool replace, struct csn_error *err)
+int csn_publish_link(struct csn_publish *publish, bool replace, struct csn_error *err)
 {
 	int r = replace ? check_replaceable(publish, err) : 0;
 
@@ -239,6 +239,16 @@ int csn_publish_commit(struct csn_publish *publish, bool replace, struct csn_err
 	if (publish->part)
 		unlinkat(publish->dir_fd, publish->part, 0);
 	free(csn_take(publish->part));
+	publish->linked = true;
+	return 0;
+}
+
+int csn_publish_commit(struct csn_publish *publish, bool replace, struct csn_error *err)
+{
+	int r = publish->linked ? 0 : csn_publish_link(publish, replace, err);
+
+	if (r < 0)
+		return r;
 	if (fsync(publish->dir_fd) < 0 && errno != EINVAL)
 		return csn_fail_os(err, errno, "folder of %s", publish->name);
 	csn_publish_done(publish);

@@ -32,6 +32,7 @@ struct csn_publish {
 	int fd;     /* owned; write here */
 	char *name; /* owned; final name inside the folder */
 	char *part; /* owned; the ".part" name, NULL when unnamed */
+	bool linked;
 };
 
 #define CSN_PUBLISH_INIT \
@@ -43,7 +44,10 @@ struct csn_publish {
 int csn_publish_begin(struct csn_publish *publish, int dir_fd, const char *path, mode_t mode,
 		      struct csn_error *err) csn_must_check;
 /* fsync, link under the name, fsync the folder. replace: over an existing regular file (over what
- * is none: USAGE), else OS/EEXIST. */
+ * is none: USAGE), else OS/EEXIST. link is the first half, for who has something to say before
+ * others see the name for long; commit then does the rest. */
+int csn_publish_link(struct csn_publish *publish, bool replace, struct csn_error *err)
+	csn_must_check;
 int csn_publish_commit(struct csn_publish *publish, bool replace, struct csn_error *err)
 	csn_must_check;
 /* Drops whatever was not committed. Accepts an initialised or finished value. */

@@ -229,6 +229,9 @@ int csn_spool_open_log(const struct csn_spool *spool, int *ret_fd, struct csn_er
 	}
 	if (!S_ISREG(status.st_mode))
 		return csn_fail(err, CSN_E_DENIED, "log: not a plain file");
+	/* Readable by the group whatever the umask of who makes it. */
+	if (status.st_uid == geteuid() && (status.st_mode & 0777) != 0640)
+		(void)fchmod(fd, 0640);
 	if (geteuid() == 0 && status.st_uid != spool->uid && fchown(fd, spool->uid, spool->gid) < 0)
 		return csn_fail_os(err, errno, "log");
 	*ret_fd = csn_take_fd(fd);

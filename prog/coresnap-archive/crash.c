@@ -141,7 +141,13 @@ static int publish(struct crash *crash, enum csn_core_memory memory, struct csn_
 				      crash->uuid, 0600, err);
 	if (r == 0)
 		r = csn_core_write(file.fd, &crash->hold, memory, &note, err);
-	return r < 0 ? r : csn_publish_commit(&file, false, err);
+	if (r == 0)
+		r = csn_publish_link(&file, false, err);
+	if (r < 0)
+		return r;
+	/* Before the daemon, which sees the name now, says what it makes of it. */
+	archive_report(crash->archive, crash->uuid);
+	return csn_publish_commit(&file, false, err);
 }
 
 static bool is_full_disk(const struct csn_error *err)
@@ -157,7 +163,7 @@ static int lose(struct crash *crash, const struct csn_error *err)
 	csn_log(log, LOG_ERR, "crash of %s is lost: %s/pending: %s; %s", crash->who,
 		crash->archive->spool.path, err->text,
 		is_full_disk(err) ? "free space there or move archive.path"
-				  : "see 'coresnap doctor'");
+				  : "see 'coresnap status'");
 	return is_full_disk(err) ? CSN_EXIT_TEMPORARY : CSN_EXIT_OS;
 }
 
@@ -207,7 +213,6 @@ static int finish(struct crash *crash)
 {
 	struct csn_log *log = &crash->archive->log;
 	struct csn_error err;
-	int status;
 
 	if (archive_drop_root(crash->archive, &err) < 0) {
 		csn_log(log, LOG_ERR, "crash of %s is lost: cannot give up root: %s", crash->who,
@@ -224,10 +229,7 @@ static int finish(struct crash *crash)
 	}
 	explain_notes(crash);
 	copy_assets(crash);
-	status = write_core(crash);
-	if (status == 0 || crash->facts.reason)
-		archive_report(crash->archive, crash->uuid);
-	return status;
+	return write_core(crash);
 }
 
 /* Not even the headers came: it was killed, or the kernel gave up. */

@@ -565,6 +565,8 @@ def test_a_disk_without_any_room_leaves_nothing_half_written(spool, tmp_path):
         spool.wait_for(lambda: "is lost" in spool.log)
         assert "No space left on device" in spool.log and "free space" in spool.log
         assert list(spool.pending.iterdir()) == []
+        time.sleep(0.2)
+        assert "archived in" not in spool.log
 
 
 def test_a_missing_spool_is_one_line_and_holds_nobody(spool, tmp_path):

@@ -605,3 +605,27 @@ def test_core_pattern_is_left_alone_when_told_so(make_host):
         assert kernel.read(kernel.PATTERN) == "core.%p"
         assert host.coresnap("disable").returncode == 0
         assert kernel.read(kernel.PATTERN) == "core.%p"
+
+
+@pytest.mark.system
+def test_the_archived_line_comes_before_what_the_daemon_says_of_it(host, own_dev):
+    _, run = own_dev
+    log = host.archive.parent / "log"
+    with kernel.locked():
+        try:
+            assert host.coresnap("enable").returncode == 0
+            run(host.sbin / "coresnapd", env=host.env, stderr=subprocess.DEVNULL)
+            for count in range(1, 11):
+                victim = subprocess.Popen(["sleep", "60"])
+                time.sleep(0.02)
+                victim.send_signal(signal.SIGABRT)
+                victim.wait()
+                wait_until(lambda: log.read_text().count("processed in") == count, "a crash's end")
+        finally:
+            host.coresnap("disable")
+            stop_background(host)
+    assert log.stat().st_mode & 0o777 == 0o640
+    words = re.findall(r"\]: (?:Crash dump (archived)|Executing slave: \S+/(ptrace|coroner) "
+                       r"|crash \S+ (processed))", log.read_text())
+    assert ["".join(word) for word in words] == ["archived", "ptrace", "coroner",
+                                                 "processed"] * 10
