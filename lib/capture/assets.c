@@ -58,7 +58,7 @@ static void open_mapping(struct csn_assets *assets, int folder_fd,
 }
 
 void csn_assets_open(const struct csn_prefix *prefix, const struct csn_victim *victim,
-		     struct csn_memory *memory, struct csn_assets *assets)
+		     struct csn_capture_memory *memory, struct csn_assets *assets)
 {
 	cleanup_close int folder_fd =
 		openat(victim->proc_fd, "map_files", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -29,7 +29,7 @@ struct csn_assets {
 
 /* Opens the files of executable mappings; of each file once. */
 void csn_assets_open(const struct csn_prefix *prefix, const struct csn_victim *victim,
-		     struct csn_memory *memory, struct csn_assets *assets);
+		     struct csn_capture_memory *memory, struct csn_assets *assets);
 void csn_assets_close(struct csn_assets *assets);
 
 /* True when any must be copied: this user cannot open that file at its path. Marks deleted ones,

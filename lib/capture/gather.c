@@ -54,7 +54,7 @@ static uint64_t wanted_bytes(const struct csn_prefix *prefix, size_t index, cons
 	return size >= pass->min_bytes && size <= pass->max_bytes ? size : 0;
 }
 
-static void take_segments(struct csn_memory *memory, const struct pass *pass)
+static void take_segments(struct csn_capture_memory *memory, const struct pass *pass)
 {
 	const struct csn_prefix *prefix = memory->prefix;
 	uint64_t size, left = pass->limit_bytes;
@@ -83,7 +83,7 @@ static void take_segments(struct csn_memory *memory, const struct pass *pass)
 
 /* Debuggers need the small data of every library first; a program with a hundred thousand little
  * mappings must not push them out. */
-void csn_gather_files(struct csn_memory *memory)
+void csn_gather_files(struct csn_capture_memory *memory)
 {
 	static const struct pass passes[] = {
 		{ false, 1, FIRST_PASS_BYTES, CSN_MAX_CAPTURE_FILES / 2 },
@@ -98,8 +98,8 @@ void csn_gather_files(struct csn_memory *memory)
 }
 
 /* Where the stack of a thread begins: at sp, or, when it overflowed, in the next mapping above. */
-static const struct csn_elf_segment *find_stack(const struct csn_memory *memory, csn_addr sp,
-						csn_addr *ret_start)
+static const struct csn_elf_segment *find_stack(const struct csn_capture_memory *memory,
+						csn_addr sp, csn_addr *ret_start)
 {
 	const struct csn_prefix *prefix = memory->prefix;
 	const struct csn_elf_segment *segment = csn_memory_find_dumpable(memory, sp);
@@ -126,7 +126,7 @@ static const struct csn_elf_segment *find_stack(const struct csn_memory *memory,
 	return segment;
 }
 
-static void take_stack(struct csn_memory *memory, const struct csn_prefix_thread *thread)
+static void take_stack(struct csn_capture_memory *memory, const struct csn_prefix_thread *thread)
 {
 	const struct csn_elf_segment *segment;
 	uint64_t limit = CSN_MAX_CAPTURE_STACKS - memory->taken[CSN_CLASS_STACKS];
@@ -156,7 +156,7 @@ static void take_stack(struct csn_memory *memory, const struct csn_prefix_thread
 	csn_memory_take(memory, CSN_CLASS_STACKS, start, end, limit);
 }
 
-void csn_gather_stacks(struct csn_memory *memory, size_t first, size_t last)
+void csn_gather_stacks(struct csn_capture_memory *memory, size_t first, size_t last)
 {
 	size_t i;
 

@@ -10,10 +10,10 @@
 #include "capture/memory.h"
 
 /* Ranges that a debugger needs for names. */
-void csn_gather_files(struct csn_memory *memory);
+void csn_gather_files(struct csn_capture_memory *memory);
 /* Stacks of the threads [first, last). */
-void csn_gather_stacks(struct csn_memory *memory, size_t first, size_t last);
+void csn_gather_stacks(struct csn_capture_memory *memory, size_t first, size_t last);
 /* Windows, within budget_bytes (capture/windows.c). */
-void csn_gather_windows(struct csn_memory *memory, uint64_t budget_bytes);
+void csn_gather_windows(struct csn_capture_memory *memory, uint64_t budget_bytes);
 
 #endif

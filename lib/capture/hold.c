@@ -73,7 +73,7 @@ static void choose_mode(struct csn_hold *hold)
 
 static void take_memory(struct csn_hold *hold)
 {
-	struct csn_memory *memory = &hold->memory;
+	struct csn_capture_memory *memory = &hold->memory;
 	size_t n_threads = hold->prefix.n_threads;
 
 	csn_gather_stacks(memory, 0, n_threads ? 1 : 0);

@@ -45,7 +45,7 @@ struct csn_hold {
 	struct csn_prefix prefix;
 	struct csn_victim victim;
 	struct csn_texts texts;
-	struct csn_memory memory;
+	struct csn_capture_memory memory;
 	struct csn_assets assets;
 	struct csn_omissions omissions;
 	enum csn_mode mode;

@@ -11,13 +11,13 @@
 #define SPARE_ISLANDS 32768u
 #define STREAM_BLOCK (64 * CSN_KIB)
 
-int csn_memory_init(struct csn_memory *memory, const struct csn_prefix *prefix,
+int csn_memory_init(struct csn_capture_memory *memory, const struct csn_prefix *prefix,
 		    const struct csn_victim *victim, struct csn_region *region,
 		    struct csn_omissions *omissions, int64_t deadline_ns, struct csn_error *err)
 {
 	size_t max_islands = prefix->n_segments + prefix->n_threads + SPARE_ISLANDS;
 
-	*memory = (struct csn_memory){
+	*memory = (struct csn_capture_memory){
 		.prefix = prefix,
 		.victim = victim,
 		.region = region,
@@ -33,14 +33,14 @@ int csn_memory_init(struct csn_memory *memory, const struct csn_prefix *prefix,
 	return 0;
 }
 
-void csn_memory_close(struct csn_memory *memory)
+void csn_memory_close(struct csn_capture_memory *memory)
 {
 	pthread_mutex_lock(&memory->lock);
 	memory->closed = true;
 	pthread_mutex_unlock(&memory->lock);
 }
 
-void csn_memory_omit(struct csn_memory *memory, struct csn_omission omission)
+void csn_memory_omit(struct csn_capture_memory *memory, struct csn_omission omission)
 {
 	pthread_mutex_lock(&memory->lock);
 	if (!memory->closed)
@@ -48,7 +48,7 @@ void csn_memory_omit(struct csn_memory *memory, struct csn_omission omission)
 	pthread_mutex_unlock(&memory->lock);
 }
 
-bool csn_memory_may_go_on(const struct csn_memory *memory)
+bool csn_memory_may_go_on(const struct csn_capture_memory *memory)
 {
 	return !memory->closed && memory->n_islands < memory->max_islands &&
 	       csn_region_left(memory->region) >= memory->page_bytes &&
@@ -56,7 +56,7 @@ bool csn_memory_may_go_on(const struct csn_memory *memory)
 }
 
 /* Index of the first island that ends behind addr. */
-static size_t lower_bound(const struct csn_memory *memory, csn_addr addr)
+static size_t lower_bound(const struct csn_capture_memory *memory, csn_addr addr)
 {
 	size_t low = 0, high = memory->n_islands;
 
@@ -74,7 +74,7 @@ static size_t lower_bound(const struct csn_memory *memory, csn_addr addr)
 	return low;
 }
 
-const struct csn_island *csn_memory_find(const struct csn_memory *memory, csn_addr addr)
+const struct csn_island *csn_memory_find(const struct csn_capture_memory *memory, csn_addr addr)
 {
 	size_t at = lower_bound(memory, addr);
 
@@ -83,7 +83,8 @@ const struct csn_island *csn_memory_find(const struct csn_memory *memory, csn_ad
 	return &memory->islands[at];
 }
 
-const uint8_t *csn_memory_peek(const struct csn_memory *memory, csn_addr addr, uint64_t *ret_size)
+const uint8_t *csn_memory_peek(const struct csn_capture_memory *memory, csn_addr addr,
+			       uint64_t *ret_size)
 {
 	const struct csn_island *island = csn_memory_find(memory, addr);
 
@@ -93,7 +94,7 @@ const uint8_t *csn_memory_peek(const struct csn_memory *memory, csn_addr addr, u
 	return island->data + (addr - island->start);
 }
 
-const struct csn_elf_segment *csn_memory_find_dumpable(const struct csn_memory *memory,
+const struct csn_elf_segment *csn_memory_find_dumpable(const struct csn_capture_memory *memory,
 						       csn_addr addr)
 {
 	const struct csn_elf_segment *segment = csn_prefix_find(memory->prefix, addr);
@@ -101,7 +102,7 @@ const struct csn_elf_segment *csn_memory_find_dumpable(const struct csn_memory *
 	return segment && addr - segment->address < segment->file_size ? segment : NULL;
 }
 
-static bool add_island(struct csn_memory *memory, enum csn_class for_what, csn_addr start,
+static bool add_island(struct csn_capture_memory *memory, enum csn_class for_what, csn_addr start,
 		       uint64_t size, const uint8_t *data)
 {
 	bool added = false;
@@ -122,7 +123,7 @@ static bool add_island(struct csn_memory *memory, enum csn_class for_what, csn_a
 }
 
 /* [vvar] and [vsyscall]: the kernel lists them, and nobody can read them. */
-static bool is_kernels_own(const struct csn_memory *memory, csn_addr addr)
+static bool is_kernels_own(const struct csn_capture_memory *memory, csn_addr addr)
 {
 	const struct csn_elf_segment *segment = csn_prefix_find(memory->prefix, addr);
 
@@ -131,7 +132,7 @@ static bool is_kernels_own(const struct csn_memory *memory, csn_addr addr)
 }
 
 /* Reads [start, start + size), which nobody took yet; unreadable pages are stepped over. */
-static uint64_t take_gap(struct csn_memory *memory, enum csn_class for_what, csn_addr start,
+static uint64_t take_gap(struct csn_capture_memory *memory, enum csn_class for_what, csn_addr start,
 			 uint64_t size)
 {
 	static const char *const words[CSN_N_CLASSES] = { "files", "stacks", "windows", "memory" };
@@ -171,7 +172,7 @@ static uint64_t take_gap(struct csn_memory *memory, enum csn_class for_what, csn
 	return added;
 }
 
-uint64_t csn_memory_take(struct csn_memory *memory, enum csn_class for_what, csn_addr start,
+uint64_t csn_memory_take(struct csn_capture_memory *memory, enum csn_class for_what, csn_addr start,
 			 csn_addr end, uint64_t limit_bytes)
 {
 	const struct csn_elf_segment *segment = csn_memory_find_dumpable(memory, start);
@@ -205,7 +206,7 @@ uint64_t csn_memory_take(struct csn_memory *memory, enum csn_class for_what, csn
 }
 
 /* Reads size bytes of the stream into the region; NULL at its end or when there is no room. */
-static uint8_t *read_stream(struct csn_memory *memory, int core_fd, uint64_t size)
+static uint8_t *read_stream(struct csn_capture_memory *memory, int core_fd, uint64_t size)
 {
 	uint8_t *place = csn_region_alloc(memory->region, size);
 
@@ -215,7 +216,7 @@ static uint8_t *read_stream(struct csn_memory *memory, int core_fd, uint64_t siz
 	return NULL;
 }
 
-void csn_memory_drain(struct csn_memory *memory, int core_fd, uint64_t max_bytes)
+void csn_memory_drain(struct csn_capture_memory *memory, int core_fd, uint64_t max_bytes)
 {
 	const struct csn_prefix *prefix = memory->prefix;
 	uint64_t at = prefix->image.size, done, size;

@@ -31,7 +31,7 @@
 #define MAX_SMALL 256u    /* small windows of one thread */
 
 struct windows {
-	struct csn_memory *memory;
+	struct csn_capture_memory *memory;
 	uint64_t budget_bytes;
 	unsigned word_bytes;
 };
@@ -213,7 +213,7 @@ static void take_loader_lists(struct windows *windows)
 	}
 }
 
-void csn_gather_windows(struct csn_memory *memory, uint64_t budget_bytes)
+void csn_gather_windows(struct csn_capture_memory *memory, uint64_t budget_bytes)
 {
 	const struct csn_prefix *prefix = memory->prefix;
 	struct windows windows = {

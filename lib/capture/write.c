@@ -54,7 +54,7 @@ static int add_piece(struct writer *writer, const struct csn_elf_segment *segmen
 /* Splits one segment at the islands in it; *at is the first island not behind its start. */
 static int add_taken(struct writer *writer, const struct csn_elf_segment *segment, size_t *at)
 {
-	const struct csn_memory *memory = &writer->hold->memory;
+	const struct csn_capture_memory *memory = &writer->hold->memory;
 	csn_addr start = segment->address, end = start + segment->memory_size;
 	int r = 0;
 

@@ -242,7 +242,7 @@ static void only_what_the_kernel_would_write_is_taken(void **state)
 static void nothing_is_taken_twice(void **state)
 {
 	const struct fake_segment segment = { 0x10000, 16 * PAGE, 16 * PAGE, PF_R | PF_W };
-	struct csn_memory *memory;
+	struct csn_capture_memory *memory;
 	struct fake fake;
 	size_t i;
 
