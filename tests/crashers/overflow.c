@@ -1,7 +1,11 @@
-/* Recursion without an end. */
+/* Recursion without an end; SIZE words per frame. */
+#ifndef SIZE
+#define SIZE 16
+#endif
+
 static int descend(volatile int *place, int depth)
 {
-	volatile int here[16] = { depth };
+	volatile int here[SIZE] = { depth };
 
 	return descend(here, depth + 1) + *place;
 }

@@ -18,6 +18,11 @@ from . import kernel, terminal
 
 SOURCES = pathlib.Path(__file__).resolve().parents[2] / "crashers"
 
+# No call-frame information: of this list and of what the linker adds (STRIPPED).
+NO_CFI = ["-fno-asynchronous-unwind-tables", "-fno-unwind-tables", "-Wl,--no-eh-frame-hdr",
+          "-fcf-protection=none"]
+STRIPPED = {name: ["--remove-section", ".eh_frame"] for name in ("nocfi", "nocfi-clang", "nocfifp")}
+
 # name: compiler, source, flags
 RECIPES = {
     "nullderef": ("gcc", "nullderef.c", ["-O1", "-g"]),
@@ -33,6 +38,20 @@ RECIPES = {
     "panic": ("rustc", "panic.rs", ["-Cpanic=abort", "-Copt-level=2", "-g"]),
     "nocfi-fp": ("gcc", "nocfi.c", ["-O1", "-fno-omit-frame-pointer",
                                     "-fno-asynchronous-unwind-tables", "-fcf-protection=none"]),
+    "nocfi": ("gcc", "nocfi.c", ["-O1", "-fomit-frame-pointer", *NO_CFI]),
+    "nocfi-clang": ("clang", "nocfi.c", ["-O1", "-fomit-frame-pointer", *NO_CFI]),
+    "nocfifp": ("gcc", "nocfi.c", ["-O2", "-fno-omit-frame-pointer", "-momit-leaf-frame-pointer",
+                                   "-fno-optimize-sibling-calls", *NO_CFI]),
+    "smash": ("gcc", "smash.c", ["-O1", "-fno-stack-protector", "-fcf-protection=none"]),
+    "noret": ("gcc", "noret.c", ["-O2"]),
+    "noret-clang": ("clang", "noret.c", ["-O2"]),
+    "contexts": ("gcc", "contexts.c", ["-O1"]),
+    "jit": ("gcc", "jit.c", ["-O1"]),
+    "deep": ("gcc", "overflow.c", ["-O1", "-DSIZE=8", "-fno-optimize-sibling-calls"]),
+    "musl": ("musl-gcc", "threads.c", ["-O1", "-D_GNU_SOURCE", "-pthread"]),
+    "musl-static": ("musl-gcc", "nullderef.c", ["-O1", "-static"]),
+    "static": ("gcc", "nullderef.c", ["-O1", "-static"]),
+    "go": ("go", "fault.go", []),
     "sleeper": ("gcc", "sleeper.c", ["-O1", "-g", "-pthread"]),
 }
 
@@ -48,7 +67,12 @@ class Crashers:
             tool = "/usr/bin/rustc" if compiler == "rustc" else compiler
             if not shutil.which(tool):
                 pytest.skip(f"{tool} is not installed")
-            subprocess.run([tool, *flags, "-o", program, SOURCES / source], check=True)
+            build = [tool, "build"] if tool == "go" else [tool]
+            subprocess.run([*build, *flags, "-o", program, SOURCES / source], check=True,
+                           env={**os.environ, "GOCACHE": str(self.folder / "go-cache"),
+                                "GO111MODULE": "off"})
+            if name in STRIPPED:
+                subprocess.run(["objcopy", *STRIPPED[name], program], check=True)
         return program
 
     def core(self, name, *arguments):
