@@ -1,0 +1,173 @@
+"""File, line, function and inline chain of every frame against gdb's, for compilers, optimisation
+levels, versions of DWARF, languages and ways to store debug sections."""
+
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from support import crashers, oracle
+
+SCRIPT = pathlib.Path(__file__).parent / "support" / "gdb_sources.py"
+
+LANGUAGES = {"c": ("gcc", "clang", "inlined.c"), "c++": ("g++", "clang++", "inlined.cc")}
+VARIANTS = [
+    ("O0-dw5", ["-O0", "-gdwarf-5"]),
+    ("O2-dw5", ["-O2", "-gdwarf-5"]),
+    ("O3-dw4", ["-O3", "-gdwarf-4"]),
+    ("O2-dw4-nopie", ["-O2", "-gdwarf-4", "-fno-pie", "-no-pie"]),
+    ("Os-dw2-sections", ["-Os", "-gdwarf-2", "-ffunction-sections", "-Wl,--gc-sections"]),
+    ("O1-dw3-64bit", ["-O1", "-gdwarf-3", "-gdwarf64"]),
+]
+STORED = [
+    ("zlib", ["-Wl,--compress-debug-sections=zlib"]),
+    ("zlib-gnu", ["-Wl,--compress-debug-sections=zlib-gnu"]),
+    ("zstd", ["-Wl,--compress-debug-sections=zstd"]),
+    ("lto", ["-flto"]),
+]
+
+
+@pytest.fixture(scope="module")
+def dead(tmp_path_factory):
+    return crashers.Crashers(tmp_path_factory.mktemp("sources"))
+
+
+@pytest.fixture(scope="session")
+def bt(program):
+    return program("bt")
+
+
+def core_of(dead, name, compiler, source, flags):
+    if not shutil.which(compiler):
+        pytest.skip(f"{compiler} is not installed")
+    program = dead.folder / name
+    result = subprocess.run([compiler, *flags, "-pthread", "-o", program,
+                             crashers.SOURCES / source], capture_output=True, text=True)
+    if result.returncode:
+        pytest.skip(f"{compiler} cannot: {result.stderr.splitlines()[-1][:100]}")
+    crashers.RECIPES[name] = (compiler, source, flags)
+    core, _ = dead.core(name)
+    return core, program
+
+
+def base_name(name):
+    """What is left of a function's name without scopes, arguments, templates and clones."""
+    if not name:
+        return None
+    for old, new in (("operator()", "operator"), ("{{", "{"), ("}}", "}")):
+        name = name.replace(old, new)
+    name = re.sub(r"\{(lambda|closure)[^}]*\}(::operator\(\))?|<lambda\([^>]*>(::operator ?\(\))?",
+                  "operator", name)
+    name = re.sub(r"\{vtable[^}]*\}|\.(part|isra|constprop|cold|lto_priv).*| \[clone.*"
+                  r"|\(anonymous namespace\)", "", name)
+    name = name.replace("{impl#", "<impl").replace("}", ">") if "{impl#" in name else name
+    while re.search(r"<[^<>]*>", name):
+        name = re.sub(r"<[^<>]*>", "", name)
+    while re.search(r"\([^()]*\)", name):
+        name = re.sub(r"\([^()]*\)", "", name)
+    return re.sub(r" const$", "", name).split("::")[-1].split(" ")[-1]
+
+
+def gdb_stacks(core, program):
+    result = crashers.gdb(str(program), str(core), "-x", str(SCRIPT))
+    for line in result.stdout.splitlines():
+        if line.startswith("frames "):
+            return json.loads(line[7:])
+    raise AssertionError(result.stdout + result.stderr)
+
+
+def our_stacks(bt, core):
+    snapshot = oracle.our_snapshot(bt, "--core", core)
+    sources = {number: source["path"] for number, source in snapshot.get("sourceCode", {}).items()}
+    return {tid: [[int(frame["address"], 16), "inline" if frame.get("inlined") else "physical",
+                   frame.get("funcName"), sources.get(frame.get("sourceCode")),
+                   frame.get("line", 0)] for frame in thread["stack"]]
+            for tid, thread in snapshot["threads"].items()}
+
+
+def describe(frames):
+    return "\n".join(f"  {pc:#x} {kind:8} {name} {path}:{line}" for pc, kind, name, path, line in
+                     frames)
+
+
+# The same function by another of its names.
+ALIASES = {"__libc_start_main_impl": "__libc_start_main", "__pthread_create_2_1": "pthread_create",
+           "rust_begin_unwind": "begin_panic_handler"}
+
+
+def simplified(frames):
+    """Frames as both sides should have them."""
+    while len(frames) > 1 and frames[-1][0] == 0:
+        frames.pop()
+    found = []
+    for pc, kind, name, path, line in frames:
+        name = re.sub(r"^(__GI_)+", "", ALIASES.get(name, base_name(name)) or "").lstrip("_")
+        found.append((pc, kind, name, pathlib.Path(path).name if path else None, line))
+    return found
+
+
+def compare(bt, core, program):
+    ours, theirs = our_stacks(bt, core), gdb_stacks(core, program)
+    assert ours.keys() == theirs.keys()
+    count = 0
+    for tid in theirs:
+        for mine, other in zip(simplified(ours[tid]), simplified(theirs[tid]), strict=True):
+            # Of an object without debug information gdb takes the nearest symbol, we only one
+            # that covers the address.
+            if mine != other and not (other[3] is None and mine[0] == other[0]):
+                pytest.fail(f"{mine}\n{other}\nours:\n{describe(ours[tid])}\n"
+                            f"gdb:\n{describe(theirs[tid])}")
+            count += mine[3] is not None
+    return count
+
+
+CASES = [(language, which, name, flags) for language in LANGUAGES for which in (0, 1)
+         for name, flags in VARIANTS]
+
+
+@pytest.mark.parametrize("language,which,name,flags", CASES,
+                         ids=[f"{LANGUAGES[c[0]][c[1]]}-{c[2]}" for c in CASES])
+def test_sources_and_inlines_are_those_of_gdb(dead, bt, language, which, name, flags):
+    compiler, source = LANGUAGES[language][which], LANGUAGES[language][2]
+    core, program = core_of(dead, f"{compiler}-{name}", compiler, source, flags)
+    assert compare(bt, core, program) >= 5
+
+
+@pytest.mark.parametrize("name,flags", STORED, ids=[s[0] for s in STORED])
+def test_sources_are_found_however_sections_are_stored(dead, bt, name, flags):
+    core, program = core_of(dead, f"stored-{name}", "g++", "inlined.cc", ["-O2", "-g", *flags])
+    assert compare(bt, core, program) >= 5
+
+
+@pytest.mark.parametrize("level", ["0", "2", "3"])
+def test_sources_of_rust_are_those_of_gdb(dead, bt, level):
+    if not pathlib.Path("/usr/bin/rustc").exists():
+        pytest.skip("/usr/bin/rustc is not installed")
+    crashers.RECIPES[f"rust-{level}"] = ("rustc", "inlined.rs", ["-g", "-Cpanic=abort",
+                                                               f"-Copt-level={level}"])
+    core, program = dead.core(f"rust-{level}")
+    assert compare(bt, core, program) >= 5
+
+
+def test_sources_come_from_a_separate_debug_file(dead, bt, tmp_path):
+    core, program = core_of(dead, "separate", "g++", "inlined.cc", ["-O2", "-g"])
+    whole = our_stacks(bt, core)
+    subprocess.run(["objcopy", "--only-keep-debug", program, f"{program}.debug"], check=True)
+    subprocess.run(["strip", "-g", f"--add-gnu-debuglink={program}.debug", program], check=False)
+    subprocess.run(["objcopy", "--strip-all", f"--add-gnu-debuglink={program}.debug", program],
+                   check=True)
+    assert our_stacks(bt, core) == whole
+
+
+def test_text_shows_lines_as_gdb_does_and_leaves_them_out_on_request(dead, bt):
+    core, _ = core_of(dead, "text", "gcc", "inlined.c", ["-O2", "-g"])
+    text = subprocess.run([bt, "--core", core], capture_output=True, text=True).stdout
+    assert re.search(r"^#0   touch \(\) at \S*inlined\.c:\d+$", text, re.M), text
+    assert re.search(r"^#1   twice \(\) at \S*inlined\.c:30$", text, re.M), text
+    assert re.search(r"^#2   0x[0-9a-f]{16} in walk \(\) at \S*inlined\.c:45$", text, re.M), text
+    bare = subprocess.run([bt, "--no-source", "--core", core], capture_output=True,
+                          text=True).stdout
+    assert "inlined.c:" not in bare and "touch" in bare

@@ -1,0 +1,376 @@
+/* Debug information, valid and hostile, made by hand. What compilers really write is compared with
+ * gdb in tests/e2e/test_sources.py. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/limits.h"
+#include "dwarf/source.h"
+
+/* A section under construction. */
+struct world {
+	struct csn_buf sections[CSN_DEBUG_SECTIONS];
+};
+
+static struct csn_span read_world(void *context, enum csn_dwarf_section section,
+				  uint64_t size_bytes)
+{
+	const struct world *world = context;
+
+	(void)size_bytes;
+	if (!world->sections[section].size)
+		return (struct csn_span){ .failed = true };
+	return csn_span_of(world->sections[section].data, world->sections[section].size);
+}
+
+static void world_init(struct world *world)
+{
+	size_t i;
+
+	for (i = 0; i < CSN_DEBUG_SECTIONS; i++)
+		world->sections[i] = (struct csn_buf)CSN_BUF_INIT(16 * CSN_MIB);
+}
+
+static void world_done(struct world *world)
+{
+	size_t i;
+
+	for (i = 0; i < CSN_DEBUG_SECTIONS; i++)
+		csn_buf_done(&world->sections[i]);
+}
+
+static void put(struct world *world, enum csn_dwarf_section section, uint64_t value, unsigned width)
+{
+	unsigned i;
+
+	for (i = 0; i < width; i++)
+		csn_buf_putc(&world->sections[section], i < 8 ? (char)(value >> 8 * i) : 0);
+}
+
+static void put_text(struct world *world, enum csn_dwarf_section section, const char *text)
+{
+	csn_buf_append(&world->sections[section], text, strlen(text) + 1);
+}
+
+static void patch(struct world *world, enum csn_dwarf_section section, size_t at, uint32_t value)
+{
+	memcpy(world->sections[section].data + at, &value, 4);
+}
+
+/* Abbreviations: 1 unit (language, low, high, lines), 2 function (name, low, high), 3 inlined
+ * (origin ref4, low, high, file, line), 4 abstract function (name), 5 function (ref4 origin),
+ * 6 namespace (name). */
+static void put_abbreviations(struct world *world)
+{
+	static const uint8_t table[] = {
+		1, 0x11, 1, 0x13, 0x0b, 0x11, 0x01, 0x12, 0x06, 0x10, 0x17, 0,    0, /* unit */
+		2, 0x2e, 1, 0x03, 0x08, 0x11, 0x01, 0x12, 0x06, 0,    0,             /* function */
+		3, 0x1d, 1, 0x31, 0x13, 0x11, 0x01, 0x12, 0x06, 0x58, 0x0b, 0x59, 0x0b,
+		0, 0,    4, 0x2e, 0,    0x03, 0x08, 0,    0, /* abstract function */
+		5, 0x2e, 0, 0x31, 0x13, 0,    0,             /* one that points on */
+		6, 0x39, 1, 0x03, 0x08, 0,    0,             /* namespace */
+		0,
+	};
+
+	csn_buf_append(&world->sections[CSN_DEBUG_ABBREV], table, sizeof(table));
+}
+
+/* Header and root of a unit of version 4 for [0x1000, 0x2000). */
+static void begin_unit(struct world *world)
+{
+	put_abbreviations(world);
+	put(world, CSN_DEBUG_INFO, 0, 4);
+	put(world, CSN_DEBUG_INFO, 4, 2);
+	put(world, CSN_DEBUG_INFO, 0, 4);
+	put(world, CSN_DEBUG_INFO, 8, 1);
+	put(world, CSN_DEBUG_INFO, 1, 1);
+	put(world, CSN_DEBUG_INFO, 0x04, 1); /* C++ */
+	put(world, CSN_DEBUG_INFO, 0x1000, 8);
+	put(world, CSN_DEBUG_INFO, 0x1000, 4);
+	put(world, CSN_DEBUG_INFO, 0, 4);
+}
+
+static void end_unit(struct world *world)
+{
+	put(world, CSN_DEBUG_INFO, 0, 1);
+	patch(world, CSN_DEBUG_INFO, 0, (uint32_t)world->sections[CSN_DEBUG_INFO].size - 4);
+}
+
+static size_t info_size(const struct world *world)
+{
+	return world->sections[CSN_DEBUG_INFO].size;
+}
+
+static void put_function(struct world *world, const char *name, uint64_t low, uint32_t size)
+{
+	put(world, CSN_DEBUG_INFO, 2, 1);
+	put_text(world, CSN_DEBUG_INFO, name);
+	put(world, CSN_DEBUG_INFO, low, 8);
+	put(world, CSN_DEBUG_INFO, size, 4);
+}
+
+static void put_inlined(struct world *world, size_t origin, uint64_t low, uint32_t size,
+			uint8_t line)
+{
+	put(world, CSN_DEBUG_INFO, 3, 1);
+	put(world, CSN_DEBUG_INFO, origin, 4);
+	put(world, CSN_DEBUG_INFO, low, 8);
+	put(world, CSN_DEBUG_INFO, size, 4);
+	put(world, CSN_DEBUG_INFO, 1, 1);
+	put(world, CSN_DEBUG_INFO, line, 1);
+}
+
+/* A line program of version 2 with one file: 0x1000 line 10, 0x1010 line 20 until 0x1020, and
+ * extra opcodes in between. */
+static void put_lines(struct world *world, const void *extra, size_t size_bytes)
+{
+	static const uint8_t lengths[] = { 0, 1, 1, 1, 1, 0, 0, 0, 1 };
+	static const uint8_t start[] = { 0, 9,  2, 0,  0x10, 0, 0,
+					 0, 0,  0, 0,  3,    9, 1, /* line 10, row */
+					 2, 16, 3, 10, 1 };        /* 0x1010 line 20, row */
+	static const uint8_t stop[] = { 2, 16, 0, 1, 1 };
+	struct csn_buf *out = &world->sections[CSN_DEBUG_LINE];
+	size_t header;
+
+	put(world, CSN_DEBUG_LINE, 0, 4);
+	put(world, CSN_DEBUG_LINE, 2, 2);
+	put(world, CSN_DEBUG_LINE, 0, 4);
+	header = out->size;
+	put(world, CSN_DEBUG_LINE, 0x0a0efb0101, 5); /* length 1, is_stmt, base -5, range 14, 10 */
+	csn_buf_append(out, lengths, sizeof(lengths));
+	put_text(world, CSN_DEBUG_LINE, "dir");
+	put(world, CSN_DEBUG_LINE, 0, 1);
+	put_text(world, CSN_DEBUG_LINE, "a.c");
+	put(world, CSN_DEBUG_LINE, 1, 3);
+	put(world, CSN_DEBUG_LINE, 0, 1);
+	patch(world, CSN_DEBUG_LINE, 6, (uint32_t)(out->size - header));
+	csn_buf_append(out, start, sizeof(start));
+	if (size_bytes)
+		csn_buf_append(out, extra, size_bytes);
+	csn_buf_append(out, stop, sizeof(stop));
+	patch(world, CSN_DEBUG_LINE, 0, (uint32_t)out->size - 4);
+}
+
+/* What is said of one address; texts die with ret_arena's owner. */
+struct answer {
+	struct csn_arena *arena;
+	struct csn_dwarf *dwarf;
+	struct csn_source source;
+};
+
+static void answer_done(struct answer *answer)
+{
+	csn_dwarf_free(answer->dwarf);
+	csn_arena_free(answer->arena);
+}
+
+static struct answer ask(struct world *world, uint64_t address)
+{
+	const struct csn_dwarf_input input = { .read = read_world, .context = world };
+	struct answer answer = { .arena = csn_arena_new(64 * CSN_MIB),
+				 .source = { .address = address } };
+
+	assert_non_null(answer.arena);
+	assert_int_equal(csn_dwarf_new(&input, &answer.dwarf, NULL), 0);
+	assert_int_equal(csn_dwarf_locate(answer.arena, answer.dwarf, &answer.source, 1, NULL), 0);
+	return answer;
+}
+
+static void a_line_holds_from_its_row_to_the_next(void **state)
+{
+	static const struct {
+		uint64_t address;
+		uint32_t line;
+	} cases[] = {
+		{ 0x1000, 10 }, { 0x100f, 10 }, { 0x1010, 20 }, { 0x101f, 20 }, { 0x1020, 0 }
+	};
+	cleanup_(world_done) struct world world;
+	size_t i;
+
+	(void)state;
+	world_init(&world);
+	begin_unit(&world);
+	end_unit(&world);
+	put_lines(&world, NULL, 0);
+	for (i = 0; i < csn_countof(cases); i++) {
+		cleanup_(answer_done) struct answer answer = ask(&world, cases[i].address);
+
+		assert_int_equal(answer.source.n_frames, cases[i].line ? 1 : 0);
+		if (!cases[i].line)
+			continue;
+		assert_int_equal(answer.source.frames[0].line, cases[i].line);
+		assert_string_equal(answer.source.frames[0].path, "dir/a.c");
+	}
+}
+
+static void rows_of_line_zero_and_no_statements_do_as_debuggers_do(void **state)
+{
+	/* At 0x1018: line 0; then at the same address a row that is no statement after one that
+	 * is. */
+	static const uint8_t extra[] = { 2, 8, 3, 0x6c, 1, 3, 30, 1, 6, 3, 5, 1 };
+	cleanup_(world_done) struct world world;
+
+	(void)state;
+	world_init(&world);
+	begin_unit(&world);
+	end_unit(&world);
+	put_lines(&world, extra, sizeof(extra));
+	cleanup_(answer_done) struct answer at = ask(&world, 0x1018), before = ask(&world, 0x1017);
+
+	assert_int_equal(at.source.frames[0].line, 30);
+	assert_int_equal(before.source.frames[0].line, 20);
+}
+
+static void inlined_functions_come_innermost_first_with_their_call_sites(void **state)
+{
+	cleanup_(world_done) struct world world;
+	size_t first, second;
+
+	(void)state;
+	world_init(&world);
+	begin_unit(&world);
+	put(&world, CSN_DEBUG_INFO, 6, 1);
+	put_text(&world, CSN_DEBUG_INFO, "ns");
+	first = info_size(&world);
+	put(&world, CSN_DEBUG_INFO, 4, 1);
+	put_text(&world, CSN_DEBUG_INFO, "inner");
+	put(&world, CSN_DEBUG_INFO, 0, 1);
+	second = info_size(&world);
+	put(&world, CSN_DEBUG_INFO, 4, 1);
+	put_text(&world, CSN_DEBUG_INFO, "middle");
+	put_function(&world, "other", 0x1100, 0x10);
+	put(&world, CSN_DEBUG_INFO, 0, 1);
+	put_function(&world, "outer", 0x1000, 0x20);
+	put_inlined(&world, second, 0x1010, 0x10, 7);
+	put_inlined(&world, first, 0x1014, 4, 8);
+	put(&world, CSN_DEBUG_INFO, 0, 3);
+	end_unit(&world);
+	put_lines(&world, NULL, 0);
+	cleanup_(answer_done) struct answer deep = ask(&world, 0x1015), flat = ask(&world, 0x1001),
+					    other = ask(&world, 0x1105);
+
+	assert_int_equal(deep.source.n_frames, 3);
+	assert_string_equal(deep.source.frames[0].name, "ns::inner");
+	assert_int_equal(deep.source.frames[0].line, 20);
+	assert_string_equal(deep.source.frames[1].name, "middle");
+	assert_int_equal(deep.source.frames[1].line, 8);
+	assert_string_equal(deep.source.frames[2].name, "outer");
+	assert_int_equal(deep.source.frames[2].line, 7);
+	assert_int_equal(flat.source.n_frames, 1);
+	assert_string_equal(flat.source.frames[0].name, "outer");
+	assert_string_equal(other.source.frames[0].name, "other");
+	assert_null(other.source.frames[0].path);
+}
+
+static void origins_that_go_in_circles_end(void **state)
+{
+	cleanup_(world_done) struct world world;
+	size_t circle;
+
+	(void)state;
+	world_init(&world);
+	begin_unit(&world);
+	circle = info_size(&world);
+	put(&world, CSN_DEBUG_INFO, 5, 1);
+	put(&world, CSN_DEBUG_INFO, circle, 4);
+	put_function(&world, "outer", 0x1000, 0x20);
+	put_inlined(&world, circle, 0x1000, 0x20, 7);
+	put(&world, CSN_DEBUG_INFO, 0, 2);
+	end_unit(&world);
+	cleanup_(answer_done) struct answer answer = ask(&world, 0x1005);
+
+	assert_int_equal(answer.source.n_frames, 2);
+	assert_null(answer.source.frames[0].name);
+	assert_string_equal(answer.source.frames[1].name, "outer");
+}
+
+static void entries_nested_without_end_are_left(void **state)
+{
+	cleanup_(world_done) struct world world;
+	unsigned i;
+
+	(void)state;
+	world_init(&world);
+	begin_unit(&world);
+	put_function(&world, "outer", 0x1000, 0x20);
+	for (i = 0; i < 100000; i++)
+		put_inlined(&world, 11, 0x1000, 0x20, 7);
+	end_unit(&world);
+	cleanup_(answer_done) struct answer answer = ask(&world, 0x1005);
+
+	assert_int_equal(answer.source.n_frames, CSN_MAX_INLINE_DEPTH + 1);
+}
+
+static void aranges_that_leave_an_address_out_are_not_the_last_word(void **state)
+{
+	cleanup_(world_done) struct world world;
+
+	(void)state;
+	world_init(&world);
+	begin_unit(&world);
+	put_function(&world, "listed", 0x1000, 0x20);
+	put(&world, CSN_DEBUG_INFO, 0, 1);
+	end_unit(&world);
+	/* A set of another unit, for other code. */
+	put(&world, CSN_DEBUG_ARANGES, 44, 4);
+	put(&world, CSN_DEBUG_ARANGES, 2, 2);
+	put(&world, CSN_DEBUG_ARANGES, 0x7777, 4);
+	put(&world, CSN_DEBUG_ARANGES, 8, 2);
+	put(&world, CSN_DEBUG_ARANGES, 0, 4);
+	put(&world, CSN_DEBUG_ARANGES, 0x9000, 8);
+	put(&world, CSN_DEBUG_ARANGES, 0x10, 8);
+	put(&world, CSN_DEBUG_ARANGES, 0, 16);
+	cleanup_(answer_done) struct answer answer = ask(&world, 0x1005),
+					    none = ask(&world, 0x9005);
+
+	assert_int_equal(answer.source.n_frames, 1);
+	assert_string_equal(answer.source.frames[0].name, "listed");
+	assert_int_equal(none.source.n_frames, 0);
+}
+
+static void a_unit_cut_anywhere_gives_less_and_nothing_worse(void **state)
+{
+	cleanup_(world_done) struct world world;
+	size_t size, section;
+
+	(void)state;
+	world_init(&world);
+	begin_unit(&world);
+	put_function(&world, "outer", 0x1000, 0x20);
+	put_inlined(&world, 11, 0x1000, 0x20, 7);
+	put(&world, CSN_DEBUG_INFO, 0, 2);
+	end_unit(&world);
+	put_lines(&world, NULL, 0);
+	for (section = 0; section < CSN_DEBUG_SECTIONS; section++) {
+		struct csn_buf *cut = &world.sections[section];
+		size_t whole = cut->size;
+
+		for (size = 0; size < whole; size++) {
+			cut->size = size;
+			cleanup_(answer_done) struct answer answer = ask(&world, 0x1005);
+
+			assert_true(answer.source.n_frames <= 2);
+		}
+		cut->size = whole;
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_line_holds_from_its_row_to_the_next),
+		cmocka_unit_test(rows_of_line_zero_and_no_statements_do_as_debuggers_do),
+		cmocka_unit_test(inlined_functions_come_innermost_first_with_their_call_sites),
+		cmocka_unit_test(origins_that_go_in_circles_end),
+		cmocka_unit_test(entries_nested_without_end_are_left),
+		cmocka_unit_test(aranges_that_leave_an_address_out_are_not_the_last_word),
+		cmocka_unit_test(a_unit_cut_anywhere_gives_less_and_nothing_worse),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
