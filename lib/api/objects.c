@@ -150,7 +150,10 @@ void csn_api_get_object(struct csn_api *api, struct csn_http_exchange *exchange)
 			snprintf(name, sizeof(name), "%llx.%s", (unsigned long long)id,
 				 *file.name ? file.name : "bin");
 	}
-	if (r < 0)
+	if (r < 0 && err.code == CSN_E_FORMAT) /* of ours, not of the request */
+		csn_http_reply_error(exchange, 500, CSN_API_INTERNAL,
+				     "the stored object is damaged: %s", err.text);
+	else if (r < 0)
 		csn_api_reply_failure(exchange, &err);
 	else
 		reply_file(exchange, name, file.content_type);

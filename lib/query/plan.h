@@ -16,7 +16,7 @@ struct csn_plan_fold {
 	size_t column;
 };
 
-enum csn_target {
+enum csn_order_target {
 	CSN_TARGET_COUNT, /* objects in the group */
 	CSN_TARGET_KEY,   /* the group's key */
 	CSN_TARGET_FOLD,  /* a fold's cell */
@@ -24,7 +24,7 @@ enum csn_target {
 };
 
 struct csn_plan_order {
-	enum csn_target target;
+	enum csn_order_target target;
 	size_t index;   /* of the fold or the column */
 	size_t element; /* within a fold's cell */
 	bool descending;
