@@ -11,13 +11,17 @@
 #include "base/limits.h"
 #include "base/uuid.h"
 
-ssize_t csn_read_full(int fd, void *data, size_t size_bytes)
+/* offset: of a pread, or negative for a read at the descriptor's own. */
+static ssize_t read_all(int fd, void *data, size_t size_bytes, off_t offset)
 {
 	size_t done = 0;
 	ssize_t n;
 
 	while (done < size_bytes) {
-		n = read(fd, (char *)data + done, size_bytes - done);
+		char *to = (char *)data + done;
+		size_t left = size_bytes - done;
+
+		n = offset < 0 ? read(fd, to, left) : pread(fd, to, left, offset + (off_t)done);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -27,56 +31,46 @@ ssize_t csn_read_full(int fd, void *data, size_t size_bytes)
 		done += (size_t)n;
 	}
 	return (ssize_t)done;
+}
+
+ssize_t csn_read_full(int fd, void *data, size_t size_bytes)
+{
+	return read_all(fd, data, size_bytes, -1);
 }
 
 ssize_t csn_pread_full(int fd, void *data, size_t size_bytes, off_t offset)
 {
+	return offset < 0 ? -EINVAL : read_all(fd, data, size_bytes, offset);
+}
+
+static int write_all(int fd, const void *data, size_t size_bytes, off_t offset)
+{
 	size_t done = 0;
 	ssize_t n;
 
 	while (done < size_bytes) {
-		n = pread(fd, (char *)data + done, size_bytes - done, offset + (off_t)done);
+		const char *from = (const char *)data + done;
+		size_t left = size_bytes - done;
+
+		n = offset < 0 ? write(fd, from, left)
+			       : pwrite(fd, from, left, offset + (off_t)done);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return -errno;
-		if (n == 0)
-			break;
 		done += (size_t)n;
 	}
-	return (ssize_t)done;
+	return 0;
 }
 
 int csn_write_full(int fd, const void *data, size_t size_bytes)
 {
-	size_t done = 0;
-	ssize_t n;
-
-	while (done < size_bytes) {
-		n = write(fd, (const char *)data + done, size_bytes - done);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		done += (size_t)n;
-	}
-	return 0;
+	return write_all(fd, data, size_bytes, -1);
 }
 
 int csn_pwrite_full(int fd, const void *data, size_t size_bytes, off_t offset)
 {
-	size_t done = 0;
-	ssize_t n;
-
-	while (done < size_bytes) {
-		n = pwrite(fd, (const char *)data + done, size_bytes - done, offset + (off_t)done);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		done += (size_t)n;
-	}
-	return 0;
+	return offset < 0 ? -EINVAL : write_all(fd, data, size_bytes, offset);
 }
 
 int csn_read_fd(int fd, const char *name, struct csn_buf *buf, struct csn_error *err)

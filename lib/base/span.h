@@ -57,6 +57,7 @@ static inline uint64_t csn_span_uleb(struct csn_span *span)
 	return csn_span_uleb_long(span);
 }
 
+/* The signed form; what is more than 64 bits is cut, more than 20 bytes fail the span. */
 int64_t csn_span_sleb(struct csn_span *span);
 /* A NUL-terminated string inside the span; NULL and failed when unterminated. */
 const char *csn_span_cstr(struct csn_span *span);
@@ -72,6 +73,7 @@ static inline void csn_span_skip(struct csn_span *span, uint64_t size_bytes)
 		span->at += size_bytes;
 }
 
+/* Moves the cursor to offset from the span's start; failed when outside. */
 void csn_span_seek(struct csn_span *span, uint64_t offset);
 /* Advances to the next multiple of alignment (a power of two) counted from the span's start. */
 void csn_span_align(struct csn_span *span, size_t alignment);

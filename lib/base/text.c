@@ -201,6 +201,14 @@ bool csn_parse_i64(const char *text, int64_t *ret_value)
 	return true;
 }
 
+int csn_find_word(const char *const *words, size_t n_words, const char *word)
+{
+	for (size_t i = 0; word && i < n_words; i++)
+		if (strcmp(words[i], word) == 0)
+			return (int)i;
+	return -1;
+}
+
 unsigned csn_text_distance(const char *a, const char *b)
 {
 	size_t n = strlen(a), m = strlen(b), i, j;

@@ -123,15 +123,20 @@ static int set_value(void *context, const char *key, const char *value, struct c
 	return 0;
 }
 
-/* The index of value among words; -1 when it is none. */
-static int find_word(const char *const words[], size_t count, const char *value)
+static int parse_choice(const char *const *words, size_t n_words, const char *value,
+			int *ret_choice, struct csn_error *err)
 {
-	size_t i;
+	cleanup_(csn_buf_done) struct csn_buf all = CSN_BUF_INIT(CSN_KIB);
+	int found = csn_find_word(words, n_words, value);
+	char shown[80];
 
-	for (i = 0; i < count; i++)
-		if (strcmp(words[i], value) == 0)
-			return (int)i;
-	return -1;
+	for (size_t i = 0; i < n_words; i++)
+		csn_buf_printf(&all, "%s%s", i ? ", " : "", words[i]);
+	if (found < 0)
+		return csn_fail(err, CSN_E_FORMAT, "'%s' is none of %s",
+				csn_escape_to(shown, sizeof(shown), value), csn_buf_text(&all));
+	*ret_choice = found;
+	return 0;
 }
 
 static int set_mode(void *context, const char *key, const char *value, struct csn_ini_place place,
@@ -139,16 +144,13 @@ static int set_mode(void *context, const char *key, const char *value, struct cs
 {
 	static const char *const words[] = { "minimal", "full", "auto" };
 	struct csn_coresnap_conf *conf = context;
-	int found = find_word(words, csn_countof(words), value);
-	char shown[80];
+	int choice, r = parse_choice(words, csn_countof(words), value, &choice, err);
 
 	(void)key;
 	(void)place;
-	if (found < 0)
-		return csn_fail(err, CSN_E_FORMAT, "'%s' is none of minimal, full, auto",
-				csn_escape_to(shown, sizeof(shown), value));
-	conf->dump_mode = (enum csn_conf_mode)found;
-	return 0;
+	if (r == 0)
+		conf->dump_mode = (enum csn_conf_mode)choice;
+	return r;
 }
 
 static int set_keep(void *context, const char *key, const char *value, struct csn_ini_place place,
@@ -156,16 +158,13 @@ static int set_keep(void *context, const char *key, const char *value, struct cs
 {
 	static const char *const words[] = { "none", "failed", "all" };
 	struct csn_coresnap_conf *conf = context;
-	int found = find_word(words, csn_countof(words), value);
-	char shown[80];
+	int choice, r = parse_choice(words, csn_countof(words), value, &choice, err);
 
 	(void)key;
 	(void)place;
-	if (found < 0)
-		return csn_fail(err, CSN_E_FORMAT, "'%s' is none of none, failed, all",
-				csn_escape_to(shown, sizeof(shown), value));
-	conf->keep_core = (enum csn_keep_core)found;
-	return 0;
+	if (r == 0)
+		conf->keep_core = (enum csn_keep_core)choice;
+	return r;
 }
 
 /* "10%", "2.5%", or a size. */

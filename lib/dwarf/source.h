@@ -53,6 +53,7 @@ struct csn_source {
 struct csn_dwarf;
 struct csn_elf_file;
 
+/* From sections had in any other way; what input.context names must outlive it. */
 int csn_dwarf_new(const struct csn_dwarf_input *input, struct csn_dwarf **ret_dwarf,
 		  struct csn_error *err) csn_must_check;
 /* From the sections of an object, which must outlive it. NOT_FOUND: it has no .debug_info. */

@@ -55,15 +55,6 @@ const char *csn_fold_name(enum csn_fold_op op)
 	return fold_names[op];
 }
 
-/* Index of the word in the table, -1 when it is not there (or not a word). */
-static int find_word(const char *const *words, size_t n_words, const char *word)
-{
-	for (size_t i = 0; word && i < n_words; i++)
-		if (strcmp(words[i], word) == 0)
-			return (int)i;
-	return -1;
-}
-
 /* The parser's hands: where to allocate, what has been made. */
 struct parser {
 	struct csn_arena *arena;
@@ -120,7 +111,7 @@ static int parse_term(const char *attribute, const json_t *term, struct csn_quer
 		      struct csn_error *err)
 {
 	const char *word = json_string_value(json_array_get(term, 0));
-	int op = find_word(operator_names, CSN_OP_COUNT, word);
+	int op = csn_find_word(operator_names, CSN_OP_COUNT, word);
 	bool valued;
 
 	if (!word)
@@ -189,7 +180,7 @@ static int parse_fold(const char *attribute, const json_t *value, size_t index,
 		      struct csn_query_fold *fold, struct csn_error *err)
 {
 	const char *word = json_string_value(json_array_get(value, 0));
-	int op = find_word(fold_names, CSN_FOLD_OP_COUNT, word);
+	int op = csn_find_word(fold_names, CSN_FOLD_OP_COUNT, word);
 
 	if (op < 0)
 		return csn_fail(err, CSN_E_USAGE, "fold of '%.64s': unknown operation '%.64s'",
@@ -393,7 +384,7 @@ static int parse_havings(struct parser *parser, const json_t *array, struct csn_
 		const json_t *name = json_array_get(json_object_get(item, "property"), 0);
 		const json_t *value = json_array_get(json_object_get(item, "params"), 0);
 		const char *word = csn_json_get_string(item, "op", "");
-		int op = find_word(having_names, csn_countof(having_names), word);
+		int op = csn_find_word(having_names, csn_countof(having_names), word);
 
 		if (op < 0)
 			return csn_fail(err, CSN_E_USAGE, "having: unknown operator '%.64s'", word);
@@ -432,7 +423,7 @@ static int parse_truncate(const json_t *form, struct csn_query_virtual *column,
 			  struct csn_error *err)
 {
 	const char *word = csn_json_get_string(form, "granularity", "day");
-	int granularity = find_word(granularity_names, csn_countof(granularity_names), word);
+	int granularity = csn_find_word(granularity_names, csn_countof(granularity_names), word);
 
 	column->backing = csn_json_get_string(form, "backing_column", NULL);
 	column->truncate = true;

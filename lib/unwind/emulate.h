@@ -43,6 +43,7 @@ struct csn_emul_state {
 
 struct csn_emulator;
 
+/* For code of the target, which must outlive it. */
 int csn_emulator_new(struct csn_target *target, struct csn_emulator **ret_emulator,
 		     struct csn_error *err) csn_must_check;
 void csn_emulator_free(struct csn_emulator *emulator);

@@ -40,6 +40,7 @@ struct csn_unwinder {
 	struct csn_rule rules[CSN_RULE_CACHE];
 };
 
+/* pc lies in an executable mapping. */
 bool csn_is_code(struct csn_target *target, csn_addr pc);
 
 /* Ends the walk; returns false. */

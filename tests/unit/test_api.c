@@ -10,19 +10,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "api/api.h"
 #include "base/cleanup.h"
 #include "base/json_load.h"
+#include "folder.h"
 #include "store/accounts.h"
 #include "store/store.h"
 
 #define SECRET "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 struct lab {
-	char folder[64];
+	char folder[FOLDER_MAX];
 	struct csn_store *store;
 	struct csn_api *api;
 	struct csn_http_handler handler;
@@ -45,8 +45,7 @@ static int lab_open(void **state)
 					   .context = lab };
 	struct csn_error err;
 
-	snprintf(lab->folder, sizeof(lab->folder), "/tmp/csn-api-XXXXXX");
-	assert_non_null(mkdtemp(lab->folder));
+	assert_true(folder_make(lab->folder));
 	assert_int_equal(csn_store_open(lab->folder, &lab->store, &err), 0);
 	options.store = lab->store;
 	assert_int_equal(csn_api_new(&options, &lab->api, &err), 0);
@@ -58,16 +57,10 @@ static int lab_open(void **state)
 static int lab_close(void **state)
 {
 	struct lab *lab = *state;
-	pid_t pid;
 
 	csn_api_free(lab->api);
 	csn_store_close(lab->store);
-	pid = fork();
-	if (pid == 0) {
-		execlp("rm", "rm", "-rf", lab->folder, (char *)NULL);
-		_exit(1);
-	}
-	waitpid(pid, NULL, 0);
+	folder_remove(lab->folder);
 	free(lab);
 	return 0;
 }

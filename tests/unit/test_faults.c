@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -21,6 +20,7 @@
 #include "base/json_load.h"
 #include "base/limits.h"
 #include "elf/file.h"
+#include "folder.h"
 #include "inject.h"
 #include "snapshot/document.h"
 #include "spool/spool.h"
@@ -29,7 +29,7 @@
 #define UUID "3d22c19c-09c0-4000-8000-000000000001"
 
 struct lab {
-	char folder[64], path[128], archive[128];
+	char folder[FOLDER_MAX], path[128], archive[128];
 	struct csn_spool spool;
 	struct csn_buf text; /* what an act reads or makes */
 	struct csn_snapshot *snapshot;
@@ -41,8 +41,7 @@ static int lab_open(void **state)
 
 	lab->text = (struct csn_buf)CSN_BUF_INIT(64 * CSN_MIB);
 	lab->spool = (struct csn_spool)CSN_SPOOL_INIT;
-	snprintf(lab->folder, sizeof(lab->folder), "/tmp/csn-faults-XXXXXX");
-	assert_non_null(mkdtemp(lab->folder));
+	assert_true(folder_make(lab->folder));
 	snprintf(lab->path, sizeof(lab->path), "%s/file", lab->folder);
 	snprintf(lab->archive, sizeof(lab->archive), "%s/archive", lab->folder);
 	*state = lab;
@@ -52,17 +51,11 @@ static int lab_open(void **state)
 static int lab_close(void **state)
 {
 	struct lab *lab = *state;
-	pid_t pid;
 
 	csn_spool_close(&lab->spool);
 	csn_buf_done(&lab->text);
 	csn_snapshot_free(lab->snapshot);
-	pid = fork();
-	if (pid == 0) {
-		execlp("rm", "rm", "-rf", lab->folder, (char *)NULL);
-		_exit(1);
-	}
-	waitpid(pid, NULL, 0);
+	folder_remove(lab->folder);
 	free(lab);
 	return 0;
 }

@@ -10,16 +10,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/limits.h"
+#include "folder.h"
 #include "inject.h"
 #include "store/store.h"
 
 struct lab {
-	char folder[64];
+	char folder[FOLDER_MAX];
 	struct csn_store *store;
 	struct csn_buf text;
 	uint64_t n_objects;
@@ -30,8 +30,7 @@ static int lab_open(void **state)
 	struct lab *lab = calloc(1, sizeof(*lab));
 
 	lab->text = (struct csn_buf)CSN_BUF_INIT(CSN_MIB);
-	snprintf(lab->folder, sizeof(lab->folder), "/tmp/csn-faults-XXXXXX");
-	assert_non_null(mkdtemp(lab->folder));
+	assert_true(folder_make(lab->folder));
 	*state = lab;
 	return 0;
 }
@@ -39,16 +38,10 @@ static int lab_open(void **state)
 static int lab_close(void **state)
 {
 	struct lab *lab = *state;
-	pid_t pid;
 
 	csn_store_close(lab->store);
 	csn_buf_done(&lab->text);
-	pid = fork();
-	if (pid == 0) {
-		execlp("rm", "rm", "-rf", lab->folder, (char *)NULL);
-		_exit(1);
-	}
-	waitpid(pid, NULL, 0);
+	folder_remove(lab->folder);
 	free(lab);
 	return 0;
 }

@@ -11,12 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/json_load.h"
 #include "base/limits.h"
+#include "folder.h"
 #include "query/query.h"
 #include "store/store.h"
 
@@ -24,7 +24,7 @@
 #define FP_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 
 struct lab {
-	char folder[64];
+	char folder[FOLDER_MAX];
 	struct csn_store *store;
 	struct csn_query_context context;
 	uint64_t first_id; /* ids of the objects follow each other */
@@ -78,8 +78,7 @@ static int lab_open(void **state)
 	struct lab *lab = calloc(1, sizeof(*lab));
 	struct csn_error err = CSN_ERROR_INIT;
 
-	snprintf(lab->folder, sizeof(lab->folder), "/tmp/csn-query-XXXXXX");
-	assert_non_null(mkdtemp(lab->folder));
+	assert_true(folder_make(lab->folder));
 	assert_int_equal(csn_store_open(lab->folder, &lab->store, &err), 0);
 	lab->context = (struct csn_query_context){ .store = lab->store,
 						   .project = 1,
@@ -96,15 +95,9 @@ static int lab_open(void **state)
 static int lab_close(void **state)
 {
 	struct lab *lab = *state;
-	pid_t pid;
 
 	csn_store_close(lab->store);
-	pid = fork();
-	if (pid == 0) {
-		execlp("rm", "rm", "-rf", lab->folder, (char *)NULL);
-		_exit(1);
-	}
-	waitpid(pid, NULL, 0);
+	folder_remove(lab->folder);
 	free(lab);
 	return 0;
 }

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/limits.h"
+#include "folder.h"
 #include "spool/core_note.h"
 #include "spool/policy.h"
 #include "spool/rate.h"
@@ -27,7 +28,7 @@
 #define UUID_B "3d22c19c-09c0-4000-8000-000000000002"
 
 struct fixture {
-	char folder[64], archive[128];
+	char folder[FOLDER_MAX], archive[128];
 	struct csn_spool spool;
 };
 
@@ -36,8 +37,7 @@ static int open_fixture(void **state)
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
 	struct csn_error err = CSN_ERROR_INIT;
 
-	snprintf(fixture->folder, sizeof(fixture->folder), "/tmp/csn-spool-XXXXXX");
-	assert_non_null(mkdtemp(fixture->folder));
+	assert_true(folder_make(fixture->folder));
 	snprintf(fixture->archive, sizeof(fixture->archive), "%s/var/coresnap/archive",
 		 fixture->folder);
 	assert_int_equal(csn_spool_make(fixture->archive, getuid(), getgid(), &err), 0);
@@ -46,24 +46,12 @@ static int open_fixture(void **state)
 	return 0;
 }
 
-static void remove_tree(int fd, const char *name)
-{
-	int dir_fd = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-	cleanup_closedir DIR *dir = dir_fd >= 0 ? fdopendir(dir_fd) : NULL;
-	struct dirent *entry;
-
-	while (dir && (entry = readdir(dir)))
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			remove_tree(dirfd(dir), entry->d_name);
-	unlinkat(fd, name, dir ? AT_REMOVEDIR : 0);
-}
-
 static int close_fixture(void **state)
 {
 	struct fixture *fixture = *state;
 
 	csn_spool_close(&fixture->spool);
-	remove_tree(AT_FDCWD, fixture->folder);
+	folder_remove(fixture->folder);
 	free(fixture);
 	return 0;
 }

@@ -17,6 +17,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "folder.h"
 #include "store/accounts.h"
 #include "store/store.h"
 
@@ -24,28 +25,16 @@
 #define FP_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 
 struct lab {
-	char folder[64];
+	char folder[FOLDER_MAX];
 	struct csn_store *store;
 };
-
-static void remove_folder(const char *folder)
-{
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		execlp("rm", "rm", "-rf", folder, (char *)NULL);
-		_exit(1);
-	}
-	waitpid(pid, NULL, 0);
-}
 
 static int lab_open(void **state)
 {
 	struct lab *lab = calloc(1, sizeof(*lab));
 	struct csn_error err;
 
-	snprintf(lab->folder, sizeof(lab->folder), "/tmp/csn-store-XXXXXX");
-	assert_non_null(mkdtemp(lab->folder));
+	assert_true(folder_make(lab->folder));
 	assert_int_equal(csn_store_open(lab->folder, &lab->store, &err), 0);
 	*state = lab;
 	return 0;
@@ -56,7 +45,7 @@ static int lab_close(void **state)
 	struct lab *lab = *state;
 
 	csn_store_close(lab->store);
-	remove_folder(lab->folder);
+	folder_remove(lab->folder);
 	free(lab);
 	return 0;
 }
