@@ -303,11 +303,14 @@ static bool csn_emul_follow(struct csn_emulator *emulator, csn_addr at,
 		if ((emulator->flags & CSN_EMUL_EXACT) && at == emulator->pc)
 			return true;
 		visit = csn_emul_visit_find(emulator, at);
-		if (visit->round == emulator->round || !csn_emul_decode(emulator, at, &step))
+		if (visit->round == emulator->round)
 			return false;
+		/* Also what cannot be decoded was here, or a guess would come back for ever. */
 		*visit = (struct csn_emul_visit){ at, emulator->round };
 		emulator->n_visits++;
 		emulator->left--;
+		if (!csn_emul_decode(emulator, at, &step))
+			return false;
 		next = at + step.length;
 		if (step.kind == CSN_STEP_CALL) {
 			if (!(emulator->flags & CSN_EMUL_EXACT) && next == emulator->pc)

@@ -9,8 +9,10 @@
 #include <cmocka.h>
 
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
+#include "unwind/emulate.h"
 #include "unwind/unwind.h"
 
 #define CODE 0x10000ull
@@ -388,6 +390,26 @@ static void text_in_a_return_address_is_named(void **state)
 			    "return address overwritten with 0x4141414141414141 (\"AAAAAAAA\")");
 }
 
+/* Found by flipped bits: what lies behind a return, and is no instruction, was guessed for ever. */
+static void emulation_guesses_undecodable_code_only_once(void **state)
+{
+	struct csn_emul_state found;
+	struct csn_emulator *emulator;
+	struct fake fake;
+
+	(void)state;
+	fake_init(&fake);
+	put_call(&fake, 0x100, 0x600);
+	fake.code[0x105] = 0xc3;
+	memset(fake.code + 0x106, 0x06, 0x100);
+	assert_int_equal(csn_emulator_new(fake.target, &emulator, NULL), 0);
+	alarm(10);
+	assert_false(csn_emulate(emulator, CODE + 0x100, CODE + 0x200, CSN_EMUL_GUESS, &found));
+	alarm(0);
+	csn_emulator_free(emulator);
+	fake_done(&fake);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -403,6 +425,7 @@ int main(void)
 		cmocka_unit_test(a_signal_trampoline_gives_all_registers_of_what_it_interrupted),
 		cmocka_unit_test(a_circle_of_frame_pointers_ends),
 		cmocka_unit_test(the_limit_of_frames_holds),
+		cmocka_unit_test(emulation_guesses_undecodable_code_only_once),
 	};
 
 	return cmocka_run_group_tests_name("unwind", tests, NULL, NULL);
