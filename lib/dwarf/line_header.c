@@ -95,12 +95,10 @@ static bool read_new_table(struct header *header, bool is_files)
 	uint64_t i, count = csn_span_uleb(&header->at);
 	size_t capacity = 0;
 
-	/* An entry of nothing takes no bytes: it could be claimed without end. */
-	if (!n_formats)
-		return count == 0 && csn_span_ok(&header->at);
 	for (i = 0; i < count && csn_span_left(&header->at); i++) {
 		const char *name = NULL;
 		uint64_t folder = 0;
+		size_t before = header->at.at;
 
 		for (k = 0; k < n_formats; k++) {
 			struct csn_attr attr;
@@ -111,7 +109,8 @@ static bool read_new_table(struct header *header, bool is_files)
 			else if (formats[k].content == DW_LNCT_directory_index)
 				(void)csn_attr_uint(&attr, &folder);
 		}
-		if (!csn_span_ok(&header->at) ||
+		/* Entries that take no bytes could be claimed without end. */
+		if (!csn_span_ok(&header->at) || header->at.at == before ||
 		    !(is_files ? push_file(header, &capacity, name, folder)
 			       : push_folder(header, &capacity, name)))
 			return false;

@@ -23,8 +23,7 @@ int main(int argc, char **argv)
 		.options = options,
 		.examples = (const char *const[]){ "bt 1234", "bt --core core.1234",
 						   "bt --faulted vim.1234.1485210312.btt", NULL },
-		.notes = "Source positions are shown when the snapshot has them; variables are not "
-			 "in this release.\n"
+		.notes = "Variables are not in this release.\n"
 			 "Exit status: 0 whole; 1 printed, but partial; 2 failed; 64 usage.",
 	};
 	int first, n, status = csn_options_parse(&program, argc, argv, &first);
