@@ -98,6 +98,35 @@ static bool csn_rule_is_first(struct csn_unwinder *unwinder, struct csn_rule *ru
 	return true;
 }
 
+/* Boils the row down to what a step has to do. */
+static void csn_rule_simplify(const struct csn_arch *arch, struct csn_rule *rule)
+{
+	const struct csn_cfi_row *row = &rule->row;
+	struct csn_plain_row *plain = &rule->plain;
+
+	if (arch->n_dwarf > CSN_CFI_REGISTERS || row->cfa.kind != CSN_CFI_OFFSET ||
+	    row->return_column != arch->pc || row->registers[arch->pc].kind != CSN_CFI_OFFSET ||
+	    row->registers[arch->sp].kind != CSN_CFI_UNSPECIFIED)
+		return;
+	plain->return_offset = row->registers[arch->pc].offset;
+	for (unsigned i = 0; i < arch->n_dwarf; i++) {
+		const struct csn_cfi_rule *saved = &row->registers[i];
+
+		if (i == arch->pc || i == arch->sp)
+			continue;
+		if (saved->kind == CSN_CFI_OFFSET) {
+			plain->saved[plain->n_saved].reg = (uint8_t)i;
+			plain->saved[plain->n_saved++].offset = saved->offset;
+		} else if (saved->kind == CSN_CFI_SAME || (saved->kind == CSN_CFI_UNSPECIFIED &&
+							   arch->registers[i].callee_saved)) {
+			plain->same |= 1ull << i;
+		} else if (saved->kind != CSN_CFI_UNSPECIFIED && saved->kind != CSN_CFI_UNDEFINED) {
+			return;
+		}
+	}
+	plain->is_plain = true;
+}
+
 static void csn_rule_make(struct csn_unwinder *unwinder, struct csn_rule *rule)
 {
 	csn_addr lookup = rule->exact ? rule->pc : rule->pc - 1;
@@ -113,6 +142,8 @@ static void csn_rule_make(struct csn_unwinder *unwinder, struct csn_rule *rule)
 		return;
 	}
 	rule->kind = csn_rule_from_cfi(rule, lookup);
+	if (rule->kind == CSN_RULE_CFI)
+		csn_rule_simplify(unwinder->arch, rule);
 	if (!rule->exact && csn_rule_is_first(unwinder, rule))
 		rule->kind = CSN_RULE_FIRST;
 }
@@ -181,7 +212,8 @@ bool csn_unwind_accept(struct csn_unwind_cursor *cursor, const struct csn_regist
 			return csn_unwind_stop(cursor, CSN_UNWIND_BAD_RETURN, pc);
 	}
 	cursor->exact = cursor->signal_frame;
-	cursor->registers = *caller;
+	cursor->registers.known = caller->known;
+	memcpy(cursor->registers.value, caller->value, arch->n_dwarf * sizeof(caller->value[0]));
 	cursor->pc = pc;
 	cursor->how = how;
 	cursor->level++;
@@ -315,6 +347,31 @@ static enum csn_recovered csn_unwind_register(struct csn_unwind_cursor *cursor,
 										: CSN_UNREADABLE;
 }
 
+/* One step by a row without expressions. */
+static bool csn_unwind_plainly(struct csn_unwind_cursor *cursor, const struct csn_rule *rule)
+{
+	const struct csn_plain_row *plain = &rule->plain;
+	struct csn_target *target = cursor->unwinder->target;
+	const struct csn_arch *arch = cursor->unwinder->arch;
+	struct csn_registers caller;
+	uint64_t value;
+	csn_addr cfa;
+
+	if (!csn_unwind_cfa(cursor, &rule->row, &cfa))
+		return false;
+	caller.known = cursor->registers.known & plain->same;
+	memcpy(caller.value, cursor->registers.value, arch->n_dwarf * sizeof(caller.value[0]));
+	if (!csn_target_read_word(target, cfa + (uint64_t)plain->return_offset, &value))
+		return csn_unwind_stop(cursor, CSN_UNWIND_MEMORY,
+				       cfa + (uint64_t)plain->return_offset);
+	csn_register_set(&caller, arch->pc, value);
+	csn_register_set(&caller, arch->sp, cfa);
+	for (unsigned i = 0; i < plain->n_saved; i++)
+		if (csn_target_read_word(target, cfa + (uint64_t)plain->saved[i].offset, &value))
+			csn_register_set(&caller, plain->saved[i].reg, value);
+	return csn_unwind_accept(cursor, &caller, CSN_HOW_CFI);
+}
+
 static bool csn_unwind_by_cfi(struct csn_unwind_cursor *cursor, const struct csn_cfi_row *row)
 {
 	const struct csn_arch *arch = cursor->unwinder->arch;
@@ -386,7 +443,8 @@ bool csn_unwind_next(struct csn_unwind_cursor *cursor)
 	case CSN_RULE_TRAMPOLINE:
 		return csn_unwind_trampoline(cursor);
 	case CSN_RULE_CFI:
-		return csn_unwind_by_cfi(cursor, &rule->row);
+		return rule->plain.is_plain ? csn_unwind_plainly(cursor, rule)
+					    : csn_unwind_by_cfi(cursor, &rule->row);
 	case CSN_RULE_NO_CODE:
 		return csn_unwind_by_call(cursor);
 	default:

@@ -19,6 +19,19 @@ enum csn_rule_kind {
 	CSN_RULE_FIRST, /* nothing called it: its address was put on the stack by hand */
 };
 
+/* What most rows come to: CFA at a distance of a register, registers saved at distances of the CFA,
+ * the others untouched or lost. */
+struct csn_plain_row {
+	bool is_plain;
+	uint8_t n_saved;
+	uint64_t same; /* bit n: register n is the caller's */
+	int64_t return_offset;
+	struct {
+		uint8_t reg;
+		int64_t offset;
+	} saved[CSN_CFI_REGISTERS];
+};
+
 struct csn_rule {
 	csn_addr pc;
 	bool exact;
@@ -26,6 +39,7 @@ struct csn_rule {
 	uint8_t tries;                       /* of finding it from a stack */
 	enum csn_rule_kind kind;
 	struct csn_module *module;
+	struct csn_plain_row plain; /* CFI: the same as row, when is_plain */
 	union {
 		struct csn_cfi_row row;      /* CFI */
 		struct csn_emul_state state; /* NO_CFI and BROKEN_CFI, has_state */
