@@ -9,12 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/limits.h"
 #include "http/body.h"
+#include "http/crowd.h"
 
 /* A refused body up to this size is read to its end, so that the sender sees the answer and not a
  * reset connection. */
@@ -27,6 +29,7 @@ struct csn_http_server {
 	uint16_t port;
 	bool quiesced;
 	struct csn_buf certificate, key;
+	struct csn_crowd crowd;
 	pthread_mutex_t lock;
 	pthread_cond_t idle;
 	unsigned n_deferred;
@@ -42,6 +45,7 @@ struct call {
 	struct csn_http_server *server;
 	struct MHD_Connection *connection;
 	struct csn_http_exchange *exchange;
+	struct csn_guest *guest;
 	enum call_state state;
 	bool deferred; /* by the thread that owns the connection */
 	uint64_t max_body, drained;
@@ -135,6 +139,29 @@ static void on_finish(struct csn_http_exchange *exchange)
 	pthread_mutex_unlock(&server->lock);
 }
 
+static struct csn_guest *guest_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info ? info->socket_context : NULL;
+}
+
+static void on_connection(void *context, struct MHD_Connection *connection, void **place,
+			  enum MHD_ConnectionNotificationCode what)
+{
+	struct csn_http_server *server = context;
+	const union MHD_ConnectionInfo *info;
+
+	if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+		csn_crowd_leave(&server->crowd, *place);
+		*place = NULL;
+		return;
+	}
+	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	*place = info ? csn_crowd_join(&server->crowd, info->connect_fd) : NULL;
+}
+
 static struct call *call_new(struct csn_http_server *server, struct MHD_Connection *connection,
 			     const char *url, const char *method)
 {
@@ -147,6 +174,7 @@ static struct call *call_new(struct csn_http_server *server, struct MHD_Connecti
 	}
 	call->server = server;
 	call->connection = connection;
+	call->guest = guest_of(connection);
 	call->exchange = exchange;
 	exchange->carrier = call;
 	exchange->on_defer = on_defer;
@@ -346,6 +374,7 @@ static enum MHD_Result body_is_whole(struct call *call)
 
 	if (call->state == CALL_BODY && unpack_body(call)) {
 		call->state = CALL_HANDLED;
+		csn_crowd_note(&call->server->crowd, call->guest, CSN_GUEST_SERVED);
 		handler->handle(handler->context, call->exchange);
 		/* When deferred, the reply is another thread's until the connection is resumed and
 		 * on_request called again; the call itself cannot go before we return. */
@@ -367,10 +396,12 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 		if (!call)
 			return MHD_NO;
 		*place = call;
+		csn_crowd_note(&call->server->crowd, call->guest, CSN_GUEST_SENDS);
 		return start_call(call);
 	}
 	if (*size) {
 		call->drained += *size;
+		csn_crowd_received(&call->server->crowd, call->guest, *size);
 		if (call->state == CALL_DRAIN && call->drained > call->max_body + DRAIN_MAX)
 			return MHD_NO;
 		take_body(call, data, *size);
@@ -392,6 +423,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
 	(void)why;
 	if (!call)
 		return;
+	csn_crowd_note(&call->server->crowd, call->guest, CSN_GUEST_WAITS);
 	if (call->held)
 		atomic_fetch_sub(&call->server->options.budget->held, call->held);
 	*place = NULL;
@@ -457,10 +489,22 @@ static int make_socket(struct csn_http_server *server, struct csn_error *err)
 	return 0;
 }
 
+/* As asked for, but at most half of the descriptors that we may have. */
+static unsigned connection_limit(const struct csn_http_server_options *options)
+{
+	unsigned wanted = options->connections ? options->connections : 2000;
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur / 2 < wanted)
+		wanted = (unsigned)(files.rlim_cur / 2);
+	return wanted < 16 ? 16 : wanted;
+}
+
 int csn_http_server_run(struct csn_http_server *server, struct csn_error *err)
 {
 	const struct csn_http_server_options *options = &server->options;
 	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME;
+	unsigned connections = connection_limit(options);
 	char priorities[] = "NORMAL:-VERS-TLS1.0:-VERS-TLS1.1";
 	struct MHD_OptionItem tls[] = {
 		{ MHD_OPTION_HTTPS_MEM_CERT, 0, server->certificate.data },
@@ -475,14 +519,16 @@ int csn_http_server_run(struct csn_http_server *server, struct csn_error *err)
 				options->certificate, options->key);
 	if (options->certificate)
 		flags |= MHD_USE_TLS;
+	server->crowd.limit = connections;
 	server->daemon = MHD_start_daemon(
 		flags, 0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET, server->fd,
 		MHD_OPTION_THREAD_POOL_SIZE, options->threads ? options->threads : 8u,
-		MHD_OPTION_CONNECTION_LIMIT, options->connections ? options->connections : 2000u,
-		MHD_OPTION_CONNECTION_TIMEOUT, options->timeout_s ? options->timeout_s : 60u,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(128 * CSN_KIB),
-		MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_ARRAY,
-		options->certificate ? tls : none, MHD_OPTION_END);
+		/* With room for newcomers, who make others go (crowd.h). */
+		MHD_OPTION_CONNECTION_LIMIT, connections + connections / 2,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_CONNECTION_TIMEOUT,
+		options->timeout_s ? options->timeout_s : 60u, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)(128 * CSN_KIB), MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
+		MHD_OPTION_ARRAY, options->certificate ? tls : none, MHD_OPTION_END);
 	if (server->daemon)
 		return 0;
 	if (options->certificate)
@@ -503,6 +549,7 @@ int csn_http_server_open(const struct csn_http_server_options *options,
 	server->options = *options;
 	server->fd = -1;
 	server->certificate = server->key = (struct csn_buf)CSN_BUF_INIT(CSN_MAX_CONFIG_FILE);
+	csn_crowd_init(&server->crowd, 0);
 	pthread_mutex_init(&server->lock, NULL);
 	pthread_cond_init(&server->idle, NULL);
 	r = options->certificate
@@ -543,6 +590,7 @@ void csn_http_server_stop(struct csn_http_server *server)
 	if (server->key.data)
 		explicit_bzero(server->key.data, server->key.size);
 	csn_buf_done(&server->key);
+	csn_crowd_done(&server->crowd);
 	pthread_cond_destroy(&server->idle);
 	pthread_mutex_destroy(&server->lock);
 	free(server);
