@@ -144,7 +144,7 @@ static int set_mode(void *context, const char *key, const char *value, struct cs
 {
 	static const char *const words[] = { "minimal", "full", "auto" };
 	struct csn_coresnap_conf *conf = context;
-	int choice, r = parse_choice(words, csn_countof(words), value, &choice, err);
+	int choice = 0, r = parse_choice(words, csn_countof(words), value, &choice, err);
 
 	(void)key;
 	(void)place;
@@ -158,7 +158,7 @@ static int set_keep(void *context, const char *key, const char *value, struct cs
 {
 	static const char *const words[] = { "none", "failed", "all" };
 	struct csn_coresnap_conf *conf = context;
-	int choice, r = parse_choice(words, csn_countof(words), value, &choice, err);
+	int choice = 0, r = parse_choice(words, csn_countof(words), value, &choice, err);
 
 	(void)key;
 	(void)place;

@@ -156,7 +156,7 @@ static int put_large(struct files *files, const void *data, size_t size,
 
 	file_name(number, name);
 	memcpy(folder, name, sizeof(folder));
-	*strchr(folder, '/') = '\0';
+	folder[strcspn(folder, "/")] = '\0';
 	if (mkdirat(files->files_fd, folder, 0700) == 0 ? fsync(files->files_fd) < 0
 							: errno != EEXIST)
 		return fail_disk(err, errno, "blob folder");
