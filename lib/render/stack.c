@@ -163,32 +163,48 @@ static void csn_render_frame(struct csn_renderer *renderer, size_t level,
 		csn_render_registers(renderer, frame);
 }
 
-static size_t csn_run_length(const struct csn_snapshot_thread *thread, size_t from)
+/* A call: the functions inlined at a counter and the frame that is really there. */
+static size_t csn_call_length(const struct csn_snapshot_thread *thread, size_t from)
 {
-	size_t at = from + 1;
+	size_t at = from;
+
+	while (at + 1 < thread->n_frames && thread->frames[at].inlined)
+		at++;
+	return at + 1 - from;
+}
+
+/* How often the call that begins there, length frames long, follows upon itself. */
+static size_t csn_run_length(const struct csn_snapshot_thread *thread, size_t from, size_t length)
+{
+	size_t run = 1, at = from + length;
 
 	while (at < thread->n_frames && thread->frames[at].has_address &&
 	       thread->frames[at].address == thread->frames[from].address &&
-	       !thread->frames[at].inlined)
-		at++;
-	return at - from;
+	       csn_call_length(thread, at) == length) {
+		at += length;
+		run++;
+	}
+	return run;
 }
 
 static void csn_render_frames(struct csn_renderer *renderer,
 			      const struct csn_snapshot_thread *thread)
 {
-	for (size_t i = 0; i < thread->n_frames;) {
-		size_t run = csn_run_length(thread, i);
+	bool fold = !renderer->options->no_fold && !renderer->options->verbose;
 
-		csn_render_frame(renderer, i, &thread->frames[i]);
-		if (renderer->options->no_fold || renderer->options->verbose ||
-		    run <= CSN_RUN_FRAMES) {
-			i++;
+	for (size_t i = 0; i < thread->n_frames;) {
+		size_t length = csn_call_length(thread, i);
+		size_t run = fold ? csn_run_length(thread, i, length) : 1;
+
+		for (size_t k = 0; k < length; k++)
+			csn_render_frame(renderer, i + k, &thread->frames[i + k]);
+		if (run <= CSN_RUN_FRAMES) {
+			i += length;
 			continue;
 		}
 		csn_buf_printf(renderer->out, "     ... %zu more frames of the same call\n",
-			       run - 1);
-		i += run;
+			       (run - 1) * length);
+		i += run * length;
 	}
 	if (thread->frames_left_out)
 		csn_buf_printf(renderer->out,

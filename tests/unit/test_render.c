@@ -85,6 +85,30 @@ static void runs_of_one_call_are_folded_and_ends_explained(void **state)
 	       "     (stack ends: stack memory 0x10 is not mapped)\n");
 }
 
+static void runs_of_calls_with_inlined_functions_are_folded_too(void **state)
+{
+	struct csn_snapshot_frame frames[13];
+	struct csn_snapshot_thread thread = { .tid = 5, .frames = frames, .n_frames = 13 };
+	cleanup_(csn_snapshot_freep) struct csn_snapshot *snapshot = csn_snapshot_new();
+
+	(void)state;
+	for (size_t i = 0; i < 12; i += 2) {
+		frames[i] = frame_at(0x40, "ns::(anonymous namespace)::inner");
+		frames[i].inlined = true;
+		frames[i + 1] = frame_at(0x40, "again<int(int)>::operator()");
+	}
+	frames[12] = frame_at(0x50, "operator()(int)");
+	snapshot->threads = &thread;
+	snapshot->n_threads = 1;
+	render(snapshot, (struct csn_render_options){ 0 },
+	       "process\n"
+	       "\nThread 5:\n"
+	       "#0   ns::(anonymous namespace)::inner () from /bin/app\n"
+	       "#1   0x0000000000000040 in again<int(int)>::operator() () from /bin/app\n"
+	       "     ... 10 more frames of the same call\n"
+	       "#12  0x0000000000000050 in operator()(int) from /bin/app\n");
+}
+
 static void sources_signals_and_inlined_frames_have_their_place(void **state)
 {
 	struct csn_snapshot_frame frames[] = { frame_at(0x40, "inner"),
@@ -116,6 +140,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(equal_stacks_are_told_once_and_text_is_escaped),
 		cmocka_unit_test(runs_of_one_call_are_folded_and_ends_explained),
+		cmocka_unit_test(runs_of_calls_with_inlined_functions_are_folded_too),
 		cmocka_unit_test(sources_signals_and_inlined_frames_have_their_place),
 	};
 
