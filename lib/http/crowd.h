@@ -33,6 +33,7 @@ struct csn_crowd {
 	size_t count, limit;
 };
 
+/* limit: how many may be there before newcomers make others go. */
 void csn_crowd_init(struct csn_crowd *crowd, size_t limit);
 void csn_crowd_done(struct csn_crowd *crowd);
 /* A connection has come; the crowd borrows fd until the guest leaves. NULL when out of memory. */
