@@ -33,19 +33,23 @@ install: all ## installs below $(DESTDIR)/opt/backtrace
 e2e: stage ## the black-box tests alone
 	@CSN_STAGE=$(STAGE) /usr/bin/python3 -m pytest -q tests/e2e
 
-bench: stage ## the measured promises, side by side with their peers
+bench: ## the measured promises, side by side with their peers
 	@tools/install-deps build check
+	@$(MAKE) --no-print-directory stage
 	@bench/run
 
-lint: $(BUILD)/build.ninja ## layers, banned functions, budgets, documentation, clang-tidy
+lint: ## layers, banned functions, budgets, documentation, clang-format, clang-tidy
+	@tools/install-deps build lint
+	@$(MAKE) --no-print-directory all
 	@tools/check-layers && tools/check-banned && tools/check-budgets && tools/check-docs
 	@git ls-files 'lib/*.[ch]' 'prog/*.[ch]' 'tests/*.[ch]' | xargs clang-format --dry-run --Werror
-	@git ls-files 'lib/*.c' 'prog/*.c' | xargs clang-tidy --quiet -p $(BUILD)
+	@git ls-files 'lib/*.c' 'prog/*.c' | xargs -P"$$(nproc)" -n1 clang-tidy --quiet -p $(BUILD)
 
 fmt: ## clang-format
 	@git ls-files 'lib/*.[ch]' 'prog/*.[ch]' 'tests/*.[ch]' | xargs clang-format -i
 
 asan: ## unit tests and fuzz corpora under the address and undefined-behaviour sanitizers
+	@tools/install-deps build
 	@[ -d build-asan ] || meson setup build-asan -Db_sanitize=address,undefined -Db_lundef=false
 	@meson test -C build-asan --print-errorlogs
 
@@ -57,7 +61,7 @@ golden: stage ## rewrites the golden files; the diff is the review
 	@GOLDEN=write meson test -C $(BUILD) --quiet test_snapshot
 
 deps: ## installs the distribution's packages that building and testing need
-	@tools/install-deps build check quickstart
+	@tools/install-deps build check lint quickstart
 
 clean: ## removes the build folders
 	@rm -rf $(BUILD) build-asan build-fuzz
