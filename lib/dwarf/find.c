@@ -91,6 +91,7 @@ static bool read_aranges(struct search *search)
 		uint64_t begin = all.at, length = csn_span_u32(&all);
 		unsigned offset_size = 4, width;
 		struct csn_span set;
+		size_t pair;
 
 		if (length == 0xffffffff) {
 			length = csn_span_u64(&all);
@@ -106,7 +107,8 @@ static bool read_aranges(struct search *search)
 		if (!csn_span_ok(&set) || (width != 4 && width != 8))
 			continue;
 		/* Pairs are aligned to their size, counted from the set's length field. */
-		csn_span_skip(&set, (2 * width - (set.at + begin) % (2 * width)) % (2 * width));
+		pair = (size_t)2 * width;
+		csn_span_skip(&set, (pair - (set.at + begin) % pair) % pair);
 		search->unit = NULL;
 		if (!remember(search, search->unit_offset))
 			return false;

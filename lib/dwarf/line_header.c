@@ -152,7 +152,8 @@ static bool read_fixed_part(struct header *header, uint64_t *ret_program)
 static bool read_header(struct header *header)
 {
 	struct csn_lines *lines = header->lines;
-	struct csn_unit reader = *header->unit;
+	struct csn_unit *unit = header->unit;
+	struct csn_unit reader = *unit;
 	uint64_t program;
 	bool whole;
 
@@ -163,6 +164,7 @@ static bool read_header(struct header *header)
 	header->unit = &reader;
 	whole = lines->version >= 5 ? read_new_table(header, false) && read_new_table(header, true)
 				    : read_old_tables(header);
+	header->unit = unit;
 	/* Lines without file names are still worth having. */
 	if (!whole)
 		lines->n_files = csn_min_u64(lines->n_files, CSN_MAX_LINE_FILES);

@@ -208,7 +208,7 @@ int csn_elf_file_section_prefix(struct csn_elf_file *file, const struct csn_elf_
 		return 0;
 	}
 	rc = find_or_begin(file, section, stored, &one, err);
-	if (rc < 0)
+	if (rc < 0 || !one)
 		return rc;
 	inflate_to(one, size_bytes);
 	if (one->broken)

@@ -380,7 +380,7 @@ static int whole_key(const struct csn_config_type *type, const json_t *key, json
 int csn_catalog_row(struct csn_store *store, const struct csn_config_type *type, const json_t *key,
 		    json_t **ret_row, struct csn_error *err)
 {
-	cleanup_json json_t *where = NULL, *rows = NULL, *hidden = NULL;
+	cleanup_json json_t *where = NULL, *rows = NULL;
 	char token_key[CSN_TOKEN_TEXT];
 	int r = whole_key(type, key, &where, err);
 
@@ -392,7 +392,7 @@ int csn_catalog_row(struct csn_store *store, const struct csn_config_type *type,
 	if (!json_array_size(rows) && strstr(type->name, "token") &&
 	    csn_token_key(csn_json_get_string(where, "id", ""), token_key)) {
 		json_object_set_new(where, "id", json_string(token_key));
-		hidden = csn_take(rows);
+		json_decref(csn_take(rows));
 		r = csn_catalog_rows(store, type, where, &rows, err);
 	}
 	if (r == 0 && json_array_size(rows) != 1)

@@ -64,6 +64,7 @@ struct csn_insn {
 
 static bool csn_insn_read_prefixes(struct csn_insn *insn)
 {
+	static const uint8_t ignored[] = { 0x2e, 0x36, 0x3e, 0x26, 0xf0, 0xf2, 0xf3 };
 	bool segment = false;
 
 	for (unsigned i = 0; i < 15; i++) {
@@ -75,7 +76,7 @@ static bool csn_insn_read_prefixes(struct csn_insn *insn)
 			insn->address_32 = true;
 		else if (byte == 0x64 || byte == 0x65)
 			segment = true;
-		else if (!memchr("\x2e\x36\x3e\x26\xf0\xf2\xf3", byte, 7)) {
+		else if (!memchr(ignored, byte, sizeof(ignored))) {
 			insn->opcode = byte;
 			insn->plain = !segment && !insn->address_32;
 			return csn_span_ok(&insn->code);
