@@ -12,7 +12,7 @@
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/version.h"
-#include "capture/facts_internal.h"
+#include "target/proc_json.h"
 
 #define DELETED " (deleted)"
 
@@ -227,11 +227,33 @@ static void put_ages(struct csn_json *json, const struct csn_hold *hold,
 	long per_second = sysconf(_SC_CLK_TCK);
 
 	csn_json_member_int(json, "uptime_ms", facts->uptime_ms);
-	if (per_second <= 0 || !csn_stat_field(&hold->texts.items[CSN_TEXT_STAT], 22, &ticks))
+	if (per_second <= 0 ||
+	    !csn_proc_stat_field(hold->texts.items[CSN_TEXT_STAT].data, 22, &ticks))
 		return;
 	start_ms = ticks * 1000 / per_second;
 	csn_json_member_int(json, "start_ms", start_ms);
 	csn_json_member_int(json, "age_ms", facts->uptime_ms - start_ms);
+}
+
+static void put_numbers(struct csn_json *json, const struct csn_texts *texts)
+{
+	const struct csn_text *items = texts->items;
+	const char *value;
+	size_t length;
+
+	csn_proc_put_limits(json, items[CSN_TEXT_LIMITS].data);
+	csn_proc_put_lines(json, "status", items[CSN_TEXT_STATUS].data, false);
+	csn_proc_put_stat(json, items[CSN_TEXT_STAT].data);
+	csn_proc_put_sched(json, items[CSN_TEXT_SCHED].data);
+	csn_proc_put_list(json, "schedstat", items[CSN_TEXT_SCHEDSTAT].data, 3);
+	csn_proc_put_lines(json, "io", items[CSN_TEXT_IO].data, true);
+	if (texts->fd_count >= 0)
+		csn_json_member_int(json, "fd_count", texts->fd_count);
+	if (csn_text_line(&items[CSN_TEXT_STATUS], "Threads", &value, &length))
+		csn_json_member_int(json, "thread_count", strtoll(value, NULL, 10));
+	csn_proc_put_number(json, "oom_score", items[CSN_TEXT_OOM_SCORE].data);
+	csn_proc_put_number(json, "oom_score_adj", items[CSN_TEXT_OOM_SCORE_ADJ].data);
+	csn_proc_put_lines(json, "meminfo", items[CSN_TEXT_MEMINFO].data, true);
 }
 
 static void put_process(struct csn_json *json, const struct csn_hold *hold,
@@ -256,7 +278,7 @@ static void put_process(struct csn_json *json, const struct csn_hold *hold,
 	put_cgroup(json, &items[CSN_TEXT_CGROUP]);
 	put_namespaces(json, &hold->texts);
 	put_env(json, &items[CSN_TEXT_ENVIRON]);
-	csn_facts_put_numbers(json, &hold->texts);
+	put_numbers(json, &hold->texts);
 	put_text(json, "maps", &items[CSN_TEXT_MAPS]);
 }
 
@@ -395,7 +417,7 @@ int csn_facts_format(const struct csn_hold *hold, const struct csn_facts *facts,
 	put_ids(&json, hold);
 	put_host(&json);
 	put_process(&json, hold, facts);
-	csn_facts_put_machine(&json);
+	csn_proc_put_machine(&json);
 	put_captured(&json, hold, facts->notes_only);
 	put_omissions(&json, &hold->omissions);
 	put_assets(&json, &hold->assets);

@@ -13,7 +13,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/io.h"
-#include "capture/facts_internal.h"
+#include "target/proc_json.h"
 
 /* <linux/pidfd.h> of 6.16, which distributions do not ship yet. */
 struct pidfd_info {
@@ -92,12 +92,12 @@ static const char *check_start(const struct csn_victim *victim, const struct csn
 	char text[1024];
 	cleanup_close int fd = open_at(victim->proc_fd, "stat", 0);
 	ssize_t n = fd < 0 ? -1 : csn_read_full(fd, text, sizeof(text) - 1);
-	struct csn_text stat = { .data = text, .size = n > 0 ? (size_t)n : 0 };
 	struct timespec since_boot;
 	int64_t ticks, age_s;
 
-	text[stat.size] = '\0';
-	if (clock_gettime(CLOCK_BOOTTIME, &since_boot) < 0 || !csn_stat_field(&stat, 22, &ticks))
+	text[n > 0 ? n : 0] = '\0';
+	if (clock_gettime(CLOCK_BOOTTIME, &since_boot) < 0 ||
+	    !csn_proc_stat_field(text, 22, &ticks))
 		return "its start time cannot be read";
 	age_s = since_boot.tv_sec - ticks / sysconf(_SC_CLK_TCK);
 	/* Both are whole seconds. */

@@ -1,4 +1,4 @@
-#include "capture/facts_internal.h"
+#include "target/proc_json.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -101,10 +101,10 @@ static void put_value(struct csn_json *json, const struct line *line)
 	csn_json_string_n(json, line->value, csn_min_u64(line->value_length, 4096));
 }
 
-static void put_lines(struct csn_json *json, const char *member, const struct csn_text *text,
-		      bool numbers_only)
+void csn_proc_put_lines(struct csn_json *json, const char *member, const char *text,
+			bool numbers_only)
 {
-	const char *at = text->data;
+	const char *at = text;
 	struct line line;
 
 	if (!at)
@@ -121,9 +121,9 @@ static void put_lines(struct csn_json *json, const char *member, const struct cs
 }
 
 /* /proc/PID/sched: "name : 12.34"; its first line repeats the name of the process. */
-static void put_sched(struct csn_json *json, const struct csn_text *text)
+void csn_proc_put_sched(struct csn_json *json, const char *text)
 {
-	const char *at = text->data ? strchr(text->data, '\n') : NULL;
+	const char *at = text ? strchr(text, '\n') : NULL;
 	struct line line;
 	char *end;
 
@@ -158,14 +158,14 @@ static const char *const stat_names[] = {
 };
 
 /* Fields are counted from behind the last parenthesis: the name may contain anything. */
-static const char *stat_fields(const struct csn_text *stat)
+static const char *stat_fields(const char *stat)
 {
-	const char *close = stat->data ? memrchr(stat->data, ')', stat->size) : NULL;
+	const char *close = stat ? strrchr(stat, ')') : NULL;
 
 	return close && close[1] == ' ' ? close + 2 : NULL;
 }
 
-bool csn_stat_field(const struct csn_text *stat, unsigned number, int64_t *ret_value)
+bool csn_proc_stat_field(const char *stat, unsigned number, int64_t *ret_value)
 {
 	const char *at = stat_fields(stat);
 
@@ -180,7 +180,7 @@ bool csn_stat_field(const struct csn_text *stat, unsigned number, int64_t *ret_v
 	return true;
 }
 
-static void put_stat(struct csn_json *json, const struct csn_text *text)
+void csn_proc_put_stat(struct csn_json *json, const char *text)
 {
 	const char *at = stat_fields(text), *end;
 	size_t i;
@@ -217,9 +217,9 @@ static void put_limit(struct csn_json *json, const char **at)
 }
 
 /* "Max core file size        0                    unlimited            bytes": columns of 26. */
-static void put_limits(struct csn_json *json, const struct csn_text *text)
+void csn_proc_put_limits(struct csn_json *json, const char *text)
 {
-	const char *at = text->data ? strchr(text->data, '\n') : NULL, *value;
+	const char *at = text ? strchr(text, '\n') : NULL, *value;
 	struct line line;
 	int width;
 
@@ -243,20 +243,22 @@ static void put_limits(struct csn_json *json, const struct csn_text *text)
 	csn_json_end_object(json);
 }
 
-static void put_single(struct csn_json *json, const char *member, const struct csn_text *text)
+void csn_proc_put_number(struct csn_json *json, const char *member, const char *text)
 {
 	const char *end;
 
-	if (!text->data || !number_length(text->data, text->size))
+	if (!text || !number_length(text, strlen(text)))
 		return;
 	csn_json_key(json, member);
-	put_number(json, text->data, &end);
+	put_number(json, text, &end);
 }
 
-static void put_list(struct csn_json *json, const char *member, const char *text, unsigned max)
+void csn_proc_put_list(struct csn_json *json, const char *member, const char *text, unsigned max)
 {
 	const char *end;
 
+	if (!text)
+		return;
 	csn_json_key(json, member);
 	csn_json_begin_array(json);
 	for (; max && put_number(json, text, &end); max--) {
@@ -264,28 +266,6 @@ static void put_list(struct csn_json *json, const char *member, const char *text
 		text += strspn(text, " ");
 	}
 	csn_json_end_array(json);
-}
-
-void csn_facts_put_numbers(struct csn_json *json, const struct csn_texts *texts)
-{
-	const struct csn_text *items = texts->items;
-	const char *value;
-	size_t length;
-
-	put_limits(json, &items[CSN_TEXT_LIMITS]);
-	put_lines(json, "status", &items[CSN_TEXT_STATUS], false);
-	put_stat(json, &items[CSN_TEXT_STAT]);
-	put_sched(json, &items[CSN_TEXT_SCHED]);
-	if (items[CSN_TEXT_SCHEDSTAT].data)
-		put_list(json, "schedstat", items[CSN_TEXT_SCHEDSTAT].data, 3);
-	put_lines(json, "io", &items[CSN_TEXT_IO], true);
-	if (texts->fd_count >= 0)
-		csn_json_member_int(json, "fd_count", texts->fd_count);
-	if (csn_text_line(&items[CSN_TEXT_STATUS], "Threads", &value, &length))
-		csn_json_member_int(json, "thread_count", strtoll(value, NULL, 10));
-	put_single(json, "oom_score", &items[CSN_TEXT_OOM_SCORE]);
-	put_single(json, "oom_score_adj", &items[CSN_TEXT_OOM_SCORE_ADJ]);
-	put_lines(json, "meminfo", &items[CSN_TEXT_MEMINFO], true);
 }
 
 static void put_cpu(struct csn_json *json, const char *text)
@@ -326,7 +306,7 @@ static void put_system(struct csn_json *json, const char *text)
 	csn_json_end_object(json);
 }
 
-void csn_facts_put_machine(struct csn_json *json)
+void csn_proc_put_machine(struct csn_json *json)
 {
 	struct csn_buf text = CSN_BUF_INIT(CSN_MAX_PROC_FILE);
 	double load[3];
