@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "snapshot/protected.h"
 
 enum csn_fact_kind {
 	CSN_FACT_NUMBER,
@@ -80,12 +81,6 @@ static const struct csn_attribute_row {
 	{ "system.memory.vmalloc.chunk", "meminfo.VmallocChunk", CSN_FACT_NUMBER },
 };
 
-/* Prefixes that defaults may not set, and names that the engine sets itself. */
-static const char *const csn_reserved_prefixes[] = { "_",         "coresnap.", "fingerprint",
-						     "callstack", "verdict",   "timestamp" };
-static const char *const csn_measured_names[] = { "fault.address", "signal", "build.id",
-						  "error.message", "classifiers" };
-
 int csn_attributes_from_facts(struct csn_snapshot *snapshot, const json_t *facts,
 			      struct csn_error *err)
 {
@@ -110,20 +105,6 @@ int csn_attributes_from_facts(struct csn_snapshot *snapshot, const json_t *facts
 	return 0;
 }
 
-static bool csn_default_refused(const char *name)
-{
-	for (size_t i = 0; i < csn_countof(csn_reserved_prefixes); i++)
-		if (strncmp(name, csn_reserved_prefixes[i], strlen(csn_reserved_prefixes[i])) == 0)
-			return true;
-	for (size_t i = 0; i < csn_countof(csn_measured_names); i++)
-		if (strcmp(name, csn_measured_names[i]) == 0)
-			return true;
-	for (size_t i = 0; i < csn_countof(csn_attribute_rows); i++)
-		if (strcmp(name, csn_attribute_rows[i].name) == 0)
-			return true;
-	return false;
-}
-
 static int csn_warn_refused(struct csn_snapshot *snapshot, const char *source, const char *name,
 			    const char *why, struct csn_error *err)
 {
@@ -144,7 +125,7 @@ static int csn_set_default(struct csn_snapshot *snapshot, char *line, const char
 	if (!equals || equals == line)
 		return csn_warn_refused(snapshot, source, line, "no key=value", err);
 	*equals = '\0';
-	if (csn_default_refused(line))
+	if (csn_attribute_is_protected(line))
 		return csn_warn_refused(snapshot, source, line, "the name is reserved", err);
 	if (strlen(line) + strlen(equals + 1) > CSN_MAX_KV_BYTES)
 		return csn_warn_refused(snapshot, source, line, "longer than 4096 bytes", err);

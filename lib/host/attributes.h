@@ -24,7 +24,4 @@ int csn_attributes_add(struct csn_attributes *attributes, const char *source, co
 		       struct csn_error *err) csn_must_check;
 void csn_attributes_done(struct csn_attributes *attributes);
 
-/* True for a name that none of the three sources may set. */
-bool csn_attribute_is_protected(const char *name);
-
 #endif
