@@ -1,30 +1,30 @@
-"""Runs inside gdb: prints "thread LWP" and "pc ADDRESS NAME" for every physical frame of every
-thread. Inlined and tail-call frames are gdb's reconstructions and left out, a pc of 0 at the end of
-a stack is no frame."""
+"""Runs inside gdb: one line, "frames " and a JSON object {lwp: [[pc, kind, function, file, line]]},
+of every frame of every thread. Kinds are "physical" and gdb's two reconstructions, "inline" and
+"tail". A core made for a live process by gdb has the pid where a process of one thread has no
+lwp."""
+
+import json
 
 import gdb
 
 gdb.execute("set backtrace past-main on")
 gdb.execute("set backtrace limit unlimited")
 
+KINDS = {gdb.INLINE_FRAME: "inline", gdb.TAILCALL_FRAME: "tail"}
+
 
 def frames(thread):
     thread.switch()
     frame = gdb.newest_frame()
     while frame is not None:
-        if frame.type() not in (gdb.INLINE_FRAME, gdb.TAILCALL_FRAME):
-            yield frame.pc(), frame.name()
+        sal = frame.find_sal()
+        yield [frame.pc(), KINDS.get(frame.type(), "physical"), frame.name(),
+               sal.symtab.filename if sal.symtab else None, sal.line if sal.symtab else 0]
         try:
             frame = frame.older()
         except gdb.error:
             return
 
 
-for thread in gdb.selected_inferior().threads():
-    # A core made for a live process by gdb has the pid where a process of one thread has no lwp.
-    found = list(frames(thread))
-    while len(found) > 1 and found[-1][0] == 0:
-        found.pop()
-    print("thread", thread.ptid[1] or thread.ptid[0])
-    for pc, name in found:
-        print("pc", hex(pc), name or "??")
+print("frames " + json.dumps({thread.ptid[1] or thread.ptid[0]: list(frames(thread))
+                              for thread in gdb.selected_inferior().threads()}))
