@@ -11,8 +11,10 @@ enum {
 	DW_TAG_inlined_subroutine = 0x1d,
 	DW_TAG_module = 0x1e,
 	DW_TAG_subprogram = 0x2e,
-	DW_TAG_namespace = 0x39,
 	DW_TAG_interface_type = 0x38,
+	DW_TAG_namespace = 0x39,
+	DW_TAG_call_site = 0x48,
+	DW_TAG_GNU_call_site = 0x4109,
 };
 
 enum {
@@ -24,6 +26,8 @@ enum {
 	DW_AT_language = 0x13,
 	DW_AT_comp_dir = 0x1b,
 	DW_AT_abstract_origin = 0x31,
+	DW_AT_declaration = 0x3c,
+	DW_AT_external = 0x3f,
 	DW_AT_specification = 0x47,
 	DW_AT_ranges = 0x55,
 	DW_AT_call_column = 0x57,
@@ -33,7 +37,18 @@ enum {
 	DW_AT_str_offsets_base = 0x72,
 	DW_AT_addr_base = 0x73,
 	DW_AT_rnglists_base = 0x74,
+	DW_AT_call_all_calls = 0x7a,
+	DW_AT_call_all_tail_calls = 0x7c,
+	DW_AT_call_return_pc = 0x7d,
+	DW_AT_call_origin = 0x7f,
+	DW_AT_call_pc = 0x81,
+	DW_AT_call_tail_call = 0x82,
+	DW_AT_call_target = 0x83,
 	DW_AT_MIPS_linkage_name = 0x2007,
+	DW_AT_GNU_call_site_target = 0x2113,
+	DW_AT_GNU_tail_call = 0x2115,
+	DW_AT_GNU_all_tail_call_sites = 0x2116,
+	DW_AT_GNU_all_call_sites = 0x2117,
 };
 
 enum {

@@ -29,6 +29,8 @@ struct walk {
 	const struct csn_abbrev *abbrev;
 	struct scope scope;
 	bool matched;
+	bool has_entry; /* of the code of the entry at hand, where it begins */
+	uint64_t entry;
 };
 
 static void keep_attribute(struct scope *scope, uint16_t name, const struct csn_attr *attr)
@@ -123,6 +125,7 @@ static void enter_function(struct walk *walk, struct csn_spot *spot)
 	spot->has_function = true;
 	spot->function_depth = walk->depth;
 	spot->function = walk->offset;
+	spot->entry = walk->entry;
 	spot->n_inlined = 0;
 	walk->matched = true;
 }
@@ -161,6 +164,10 @@ static bool enter_range(void *context, uint64_t start, uint64_t end)
 	struct walk *walk = context;
 	size_t i;
 
+	/* Of several ranges the first is where calls go. */
+	if (!walk->has_entry)
+		walk->entry = start;
+	walk->has_entry = true;
 	for (i = csn_spots_first(walk->spots, walk->n_spots, start);
 	     i < walk->n_spots && walk->spots[i].address < end; i++) {
 		if (walk->abbrev->tag == DW_TAG_subprogram)
@@ -177,7 +184,7 @@ static void match_scope(struct walk *walk)
 	const struct scope *scope = &walk->scope;
 	uint64_t low, high;
 
-	walk->matched = false;
+	walk->matched = walk->has_entry = false;
 	if (scope->ranges.form) {
 		csn_ranges_each(walk->unit, scope->ranges.form, scope->ranges.value, enter_range,
 				walk);
@@ -230,6 +237,22 @@ static bool is_scope(const struct walk *walk)
 	}
 }
 
+/* A place that calls, in a function of ours; returns its sibling, 0 none. */
+static uint64_t visit_call(struct walk *walk)
+{
+	struct csn_call_site site;
+	uint64_t end, sibling;
+	size_t i;
+
+	csn_call_site_read(&walk->at, walk->unit, walk->abbrev, &site);
+	if (csn_attr_address(walk->unit, &site.end, &end)) {
+		i = csn_spots_first(walk->spots, walk->n_spots, end - 1);
+		if (i < walk->n_spots && walk->spots[i].address == end - 1 && !walk->spots[i].call)
+			walk->spots[i].call = walk->offset;
+	}
+	return !walk->deep && csn_attr_reference(walk->unit, &site.sibling, &sibling) ? sibling : 0;
+}
+
 /* True: go into its children. */
 static bool visit(struct walk *walk)
 {
@@ -237,7 +260,10 @@ static bool visit(struct walk *walk)
 
 	if (is_scope(walk))
 		return visit_scope(walk);
-	sibling = read_sibling(walk);
+	if (walk->inside && !walk->quiet && csn_abbrev_is_call(walk->abbrev))
+		sibling = visit_call(walk);
+	else
+		sibling = read_sibling(walk);
 	/* Blocks without code of their own may still have children with some. */
 	if (walk->inside && !walk->quiet && walk->abbrev->tag == DW_TAG_lexical_block)
 		return true;

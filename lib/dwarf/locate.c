@@ -61,6 +61,10 @@ static int answer(struct csn_arena *arena, struct csn_spot *spot, struct csn_lin
 	}
 	if (spot->has_function && !name_frame(spot->unit, spot->function, &frames[n]))
 		return csn_fail_nomem(err);
+	if (spot->call)
+		csn_call_resolve(spot->unit, spot->call, &spot->source->callee);
+	spot->source->has_entry = spot->has_function;
+	spot->source->entry = spot->entry;
 	spot->source->frames = frames;
 	spot->source->n_frames = n + 1;
 	return 0;
@@ -92,8 +96,7 @@ int csn_dwarf_locate(struct csn_arena *arena, struct csn_dwarf *dwarf, struct cs
 	if (!spots)
 		return csn_fail_nomem(err);
 	for (i = 0; i < n_sources; i++) {
-		sources[i].frames = NULL;
-		sources[i].n_frames = 0;
+		sources[i] = (struct csn_source){ .address = sources[i].address };
 		spots[i] =
 			(struct csn_spot){ .source = &sources[i], .address = sources[i].address };
 	}

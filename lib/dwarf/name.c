@@ -38,22 +38,13 @@ static void keep_attribute(struct named *named, uint16_t name, const struct csn_
 /* near: a unit that probably holds the offset. */
 static bool read_named(struct csn_unit *near, uint64_t offset, struct named *named)
 {
-	const struct csn_abbrev *abbrev;
 	struct csn_span at;
+	const struct csn_abbrev *abbrev = csn_entry_open(&near, offset, &at);
 	uint32_t i;
 
-	if (offset < near->first_entry || offset >= near->end)
-		near = csn_unit_around(near->dwarf, offset);
-	if (!near || !csn_unit_open(near))
-		return false;
-	*named = (struct named){ .unit = near, .offset = offset };
-	at = csn_dwarf_bytes(near->dwarf, CSN_DEBUG_INFO, near->end);
-	at.size = csn_min_u64(at.size, near->end);
-	csn_span_seek(&at, offset);
-	abbrev = csn_abbrev_find(near->abbrevs, csn_span_uleb(&at));
 	if (!abbrev)
 		return false;
-	named->tag = abbrev->tag;
+	*named = (struct named){ .unit = near, .offset = offset, .tag = abbrev->tag };
 	for (i = 0; i < abbrev->n_specs && csn_span_ok(&at); i++) {
 		struct csn_attr attr;
 

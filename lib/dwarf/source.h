@@ -42,12 +42,30 @@ struct csn_source_frame {
 	uint32_t line, column; /* 0 unknown */
 };
 
+/* Whom a call calls. */
+enum csn_callee_kind {
+	CSN_CALLEE_NONE,    /* no call is known there */
+	CSN_CALLEE_UNKNOWN, /* there is a call, through a register or memory */
+	CSN_CALLEE_ADDRESS, /* the function that begins at address */
+	CSN_CALLEE_NAME,    /* the function with this name for the linker */
+};
+
+struct csn_callee {
+	enum csn_callee_kind kind;
+	uint64_t address; /* link-time */
+	const char *name; /* borrowed like all texts; NULL but for CSN_CALLEE_NAME */
+};
+
 struct csn_source {
 	uint64_t address; /* in */
 	/* Out: the innermost inlined function first, the function that holds the code last; none:
 	 * nothing is known. */
 	const struct csn_source_frame *frames;
 	size_t n_frames;
+	/* Of the function that holds the code. */
+	bool has_entry;
+	uint64_t entry;
+	struct csn_callee callee; /* of the call that ends behind the address */
 };
 
 struct csn_dwarf;

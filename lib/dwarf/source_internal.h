@@ -2,7 +2,8 @@
  *
  * sections.c gives bytes, abbrev.c compiles abbreviations, form.c reads attributes, unit.c knows
  * units, ranges.c tells whether an address is in a list, find.c which units hold the addresses,
- * line.c runs line programs, entry.c walks the entries of a unit, name.c names functions. */
+ * line.c runs line programs, entry.c walks the entries of a unit, name.c names functions, call.c
+ * reads the places that call. */
 #ifndef CSN_DWARF_SOURCE_INTERNAL_H
 #define CSN_DWARF_SOURCE_INTERNAL_H
 
@@ -120,8 +121,10 @@ struct csn_spot {
 	bool has_function;
 	uint32_t function_depth;
 	uint64_t function;           /* offset of its entry */
+	uint64_t entry;              /* address where it begins */
 	struct csn_inlined *inlined; /* outermost first; in the caller's arena */
 	size_t n_inlined, inlined_capacity;
+	uint64_t call; /* offset of the entry of the call that ends behind the address; 0 none */
 	bool has_row;
 	uint64_t file;
 	uint32_t line, column;
@@ -162,7 +165,11 @@ const char *csn_attr_text(struct csn_unit *unit, const struct csn_attr *attr);
 /* Entry index of .debug_addr. */
 bool csn_unit_address(struct csn_unit *unit, uint64_t index, uint64_t *ret_address);
 
-/* unit.c: NULL when there is no readable unit at the offset; unknown kinds are units too. */
+/* unit.c: what an entry is, at an offset that is in or near *unit, which becomes the unit around
+ * it; ret_at stands at its attributes and ends with the unit. NULL when there is none. */
+const struct csn_abbrev *csn_entry_open(struct csn_unit **unit, uint64_t offset,
+					struct csn_span *ret_at);
+/* NULL when there is no readable unit at the offset; unknown kinds are units too. */
 struct csn_unit *csn_unit_at(struct csn_dwarf *dwarf, uint64_t offset);
 /* The unit whose entries hold an offset. */
 struct csn_unit *csn_unit_around(struct csn_dwarf *dwarf, uint64_t offset);
@@ -187,12 +194,30 @@ const char *csn_lines_path(struct csn_unit *unit, struct csn_lines *lines, uint6
 /* Fills has_row, file, line and column of spots, sorted and all of this unit. */
 void csn_lines_run(struct csn_lines *lines, struct csn_spot *spots, size_t n_spots);
 
-/* entry.c: fills has_function, function and inlined of spots, sorted and all of this unit. False:
- * out of memory. */
+/* entry.c: fills has_function, function, entry, inlined and call of spots, sorted and all of this
+ * unit. False: out of memory. */
 bool csn_entries_walk(struct csn_arena *arena, struct csn_unit *unit, struct csn_spot *spots,
 		      size_t n_spots);
 
 /* name.c: of the function whose entry is at offset, in or near the unit. NULL: out of memory. */
 const struct csn_function_name *csn_function_name_get(struct csn_unit *unit, uint64_t offset);
+
+/* call.c: an entry that describes a call. */
+struct csn_call_site {
+	/* end is the address behind the call, start that of its instruction. */
+	struct csn_attr end, start, origin, target, sibling;
+	uint64_t target_end; /* of the target's block in .debug_info */
+	bool is_tail;
+};
+
+bool csn_abbrev_is_call(const struct csn_abbrev *abbrev);
+/* Reads all attributes of such an entry. */
+void csn_call_site_read(struct csn_span *at, const struct csn_unit *unit,
+			const struct csn_abbrev *abbrev, struct csn_call_site *ret_site);
+/* Whom it calls; never CSN_CALLEE_NONE. */
+void csn_call_site_resolve(struct csn_unit *unit, const struct csn_call_site *site,
+			   struct csn_callee *ret_callee);
+/* Whom the call calls whose entry is at an offset. */
+void csn_call_resolve(struct csn_unit *unit, uint64_t offset, struct csn_callee *ret_callee);
 
 #endif

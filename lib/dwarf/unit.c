@@ -129,6 +129,22 @@ struct csn_unit *csn_unit_around(struct csn_dwarf *dwarf, uint64_t offset)
 	return unit && offset >= unit->first_entry && offset < unit->end ? unit : NULL;
 }
 
+const struct csn_abbrev *csn_entry_open(struct csn_unit **unit, uint64_t offset,
+					struct csn_span *ret_at)
+{
+	struct csn_unit *near = *unit;
+
+	if (offset < near->first_entry || offset >= near->end)
+		near = csn_unit_around(near->dwarf, offset);
+	if (!near || !csn_unit_open(near))
+		return NULL;
+	*unit = near;
+	*ret_at = csn_dwarf_bytes(near->dwarf, CSN_DEBUG_INFO, near->end);
+	ret_at->size = csn_min_u64(ret_at->size, near->end);
+	csn_span_seek(ret_at, offset);
+	return csn_abbrev_find(near->abbrevs, csn_span_uleb(ret_at));
+}
+
 /* Values of the root entry that cannot be told before the bases are known. */
 struct root {
 	struct csn_attr low, high, folder;

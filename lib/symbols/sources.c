@@ -84,7 +84,10 @@ static bool keep_source(struct sources *sources, const struct csn_source *source
 			return false;
 	located->frames = frames;
 	located->n_frames = source->n_frames;
-	return true;
+	located->has_entry = source->has_entry;
+	located->entry = source->entry;
+	located->callee = source->callee;
+	return keep(sources, source->callee.name, &located->callee.name);
 }
 
 /* One address to look up, and whose it is. */

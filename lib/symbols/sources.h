@@ -21,6 +21,10 @@ struct csn_located {
 	 * when nothing is known. */
 	const struct csn_located_frame *frames;
 	size_t n_frames;
+	/* Link-time address where the function begins that holds the code. */
+	bool has_entry;
+	uint64_t entry;
+	struct csn_callee callee; /* of the call that ends there, for return addresses */
 };
 
 /* lookups are answered ones of csn_lookup_symbols; located has as many elements. Fails only for

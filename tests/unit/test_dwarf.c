@@ -64,16 +64,28 @@ static void patch(struct world *world, enum csn_dwarf_section section, size_t at
 
 /* Abbreviations: 1 unit (language, low, high, lines), 2 function (name, low, high), 3 inlined
  * (origin ref4, low, high, file, line), 4 abstract function (name), 5 function (ref4 origin),
- * 6 namespace (name). */
+ * 6 namespace (name), 7 function that lists its calls (name, low, high), 8 call (return, origin
+ * ref4), 9 call as GNU had it (low, origin ref4), 10 call by expression (return, target), 11 tail
+ * call (return, origin ref4), 12 tail call (call_pc, origin ref4), 13 declaration (linkage name),
+ * 14 abstract function others see (name). */
 static void put_abbreviations(struct world *world)
 {
 	static const uint8_t table[] = {
-		1, 0x11, 1, 0x13, 0x0b, 0x11, 0x01, 0x12, 0x06, 0x10, 0x17, 0,    0, /* unit */
-		2, 0x2e, 1, 0x03, 0x08, 0x11, 0x01, 0x12, 0x06, 0,    0,             /* function */
-		3, 0x1d, 1, 0x31, 0x13, 0x11, 0x01, 0x12, 0x06, 0x58, 0x0b, 0x59, 0x0b,
-		0, 0,    4, 0x2e, 0,    0x03, 0x08, 0,    0, /* abstract function */
-		5, 0x2e, 0, 0x31, 0x13, 0,    0,             /* one that points on */
-		6, 0x39, 1, 0x03, 0x08, 0,    0,             /* namespace */
+		1,    0x11, 1,    0x13, 0x0b, 0x11, 0x01, 0x12, 0x06, 0x10, 0x17, 0,    0, /* unit
+											    */
+		2,    0x2e, 1,    0x03, 0x08, 0x11, 0x01, 0x12, 0x06, 0,    0, /* function */
+		3,    0x1d, 1,    0x31, 0x13, 0x11, 0x01, 0x12, 0x06, 0x58, 0x0b, 0x59, 0x0b, 0,
+		0,    4,    0x2e, 0,    0x03, 0x08, 0,    0, /* abstract function */
+		5,    0x2e, 0,    0x31, 0x13, 0,    0,       /* one that points on */
+		6,    0x39, 1,    0x03, 0x08, 0,    0,       /* namespace */
+		7,    0x2e, 1,    0x03, 0x08, 0x11, 0x01, 0x12, 0x06, 0x7a, 0x19, 0,    0,    8,
+		0x48, 0,    0x7d, 0x01, 0x7f, 0x13, 0,    0, /* call */
+		9,    0x89, 0x82, 0x01, 0,    0x11, 0x01, 0x31, 0x13, 0,    0,    10,   0x48, 0,
+		0x7d, 0x01, 0x83, 0x01, 0x18, 0,    0, /* call by expression */
+		11,   0x48, 0,    0x7d, 0x01, 0x7f, 0x13, 0x82, 0x01, 0x19, 0,    0,    12,   0x48,
+		0,    0x81, 0x01, 0x01, 0x7f, 0x13, 0x82, 0x01, 0x19, 0,    0,    13,   0x2e, 0,
+		0x6e, 0x08, 0x3c, 0x19, 0,    0,                   /* declaration */
+		14,   0x2e, 0,    0x03, 0x08, 0x3f, 0x19, 0,    0, /* abstract and external */
 		0,
 	};
 
@@ -333,6 +345,95 @@ static void aranges_that_leave_an_address_out_are_not_the_last_word(void **state
 	assert_int_equal(none.source.n_frames, 0);
 }
 
+static void put_call(struct world *world, uint8_t code, uint64_t address, uint64_t origin)
+{
+	put(world, CSN_DEBUG_INFO, code, 1);
+	put(world, CSN_DEBUG_INFO, address, 8);
+	put(world, CSN_DEBUG_INFO, origin, 4);
+}
+
+/* A call by an expression of one operation and its operand. */
+static void put_computed_call(struct world *world, uint64_t address, uint8_t operation,
+			      uint64_t operand, unsigned width)
+{
+	put(world, CSN_DEBUG_INFO, 10, 1);
+	put(world, CSN_DEBUG_INFO, address, 8);
+	put(world, CSN_DEBUG_INFO, 1 + width, 1);
+	put(world, CSN_DEBUG_INFO, operation, 1);
+	put(world, CSN_DEBUG_INFO, operand, width);
+}
+
+/* Functions "callee" at 0x1100 and "caller" at 0x1000, whose calls return to 0x1005, 0x100a and so
+ * on. */
+static void put_calls(struct world *world)
+{
+	size_t callee, declared, external, hidden;
+
+	callee = info_size(world);
+	put_function(world, "callee", 0x1100, 0x10);
+	put(world, CSN_DEBUG_INFO, 0, 1);
+	declared = info_size(world);
+	put(world, CSN_DEBUG_INFO, 13, 1);
+	put_text(world, CSN_DEBUG_INFO, "_Z8declaredv");
+	external = info_size(world);
+	put(world, CSN_DEBUG_INFO, 14, 1);
+	put_text(world, CSN_DEBUG_INFO, "external");
+	hidden = info_size(world);
+	put(world, CSN_DEBUG_INFO, 4, 1);
+	put_text(world, CSN_DEBUG_INFO, "hidden");
+	put_function(world, "caller", 0x1000, 0x40);
+	put_call(world, 8, 0x1005, callee);
+	put_call(world, 9, 0x100a, declared);
+	put_call(world, 8, 0x100f, external);
+	put_call(world, 8, 0x1014, hidden);
+	put_computed_call(world, 0x1019, 0x03, 0x1234, 8); /* DW_OP_addr */
+	put_computed_call(world, 0x101e, 0x50, 0, 0);      /* DW_OP_reg0 */
+	put_call(world, 8, 0x1005, declared);
+	put_call(world, 8, 0x1023, 0xffffff);
+	put(world, CSN_DEBUG_INFO, 0, 1);
+}
+
+static void a_return_address_tells_whom_the_call_before_it_calls(void **state)
+{
+	static const struct {
+		uint64_t address;
+		enum csn_callee_kind kind;
+		uint64_t callee;
+		const char *name;
+	} cases[] = {
+		{ 0x1004, CSN_CALLEE_ADDRESS, 0x1100, NULL },
+		{ 0x1009, CSN_CALLEE_NAME, 0, "_Z8declaredv" },
+		{ 0x100e, CSN_CALLEE_NAME, 0, "external" },
+		{ 0x1013, CSN_CALLEE_UNKNOWN, 0, NULL },
+		{ 0x1018, CSN_CALLEE_ADDRESS, 0x1234, NULL },
+		{ 0x101d, CSN_CALLEE_UNKNOWN, 0, NULL },
+		{ 0x1022, CSN_CALLEE_UNKNOWN, 0, NULL },
+		{ 0x1005, CSN_CALLEE_NONE, 0, NULL },
+	};
+	cleanup_(world_done) struct world world;
+	size_t i;
+
+	(void)state;
+	world_init(&world);
+	begin_unit(&world);
+	put_calls(&world);
+	end_unit(&world);
+	for (i = 0; i < csn_countof(cases); i++) {
+		cleanup_(answer_done) struct answer answer = ask(&world, cases[i].address);
+		const struct csn_callee *callee = &answer.source.callee;
+
+		assert_true(answer.source.has_entry);
+		assert_int_equal(answer.source.entry, 0x1000);
+		assert_int_equal(callee->kind, cases[i].kind);
+		if (callee->kind == CSN_CALLEE_ADDRESS)
+			assert_int_equal(callee->address, cases[i].callee);
+		if (cases[i].name)
+			assert_string_equal(callee->name, cases[i].name);
+		else
+			assert_null(callee->name);
+	}
+}
+
 static void a_unit_cut_anywhere_gives_less_and_nothing_worse(void **state)
 {
 	cleanup_(world_done) struct world world;
@@ -344,6 +445,7 @@ static void a_unit_cut_anywhere_gives_less_and_nothing_worse(void **state)
 	put_function(&world, "outer", 0x1000, 0x20);
 	put_inlined(&world, 11, 0x1000, 0x20, 7);
 	put(&world, CSN_DEBUG_INFO, 0, 2);
+	put_calls(&world);
 	end_unit(&world);
 	put_lines(&world, NULL, 0);
 	for (section = 0; section < CSN_DEBUG_SECTIONS; section++) {
@@ -369,6 +471,7 @@ int main(void)
 		cmocka_unit_test(origins_that_go_in_circles_end),
 		cmocka_unit_test(entries_nested_without_end_are_left),
 		cmocka_unit_test(aranges_that_leave_an_address_out_are_not_the_last_word),
+		cmocka_unit_test(a_return_address_tells_whom_the_call_before_it_calls),
 		cmocka_unit_test(a_unit_cut_anywhere_gives_less_and_nothing_worse),
 	};
 

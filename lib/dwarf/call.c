@@ -1,0 +1,223 @@
+/* The places that call, and whom (DWARF 5, 3.4; before that an extension of GNU).
+ *
+ * The callee of most is an entry. When that one has code, its address is the answer. When it is
+ * only a declaration, the function is in some other unit or object and its name for the linker is
+ * the answer; so it is when it is the abstract form of a function that others can see. */
+#include "dwarf/source_internal.h"
+
+/* Operations of expressions that are an address (DWARF 5, 7.7.1). */
+enum {
+	OP_addr = 0x03,
+	OP_addrx = 0xa1,
+	OP_GNU_addr_index = 0xfb,
+};
+
+bool csn_abbrev_is_call(const struct csn_abbrev *abbrev)
+{
+	return abbrev->tag == DW_TAG_call_site || abbrev->tag == DW_TAG_GNU_call_site;
+}
+
+static bool flag_of(const struct csn_attr *attr)
+{
+	return (attr->form == DW_FORM_flag || attr->form == DW_FORM_flag_present) && attr->value;
+}
+
+static void keep_call_attribute(struct csn_call_site *site, uint16_t name,
+				const struct csn_attr *attr, uint64_t end)
+{
+	switch (name) {
+	case DW_AT_call_return_pc:
+	case DW_AT_low_pc:
+		site->end = *attr;
+		return;
+	case DW_AT_call_pc:
+		site->start = *attr;
+		return;
+	case DW_AT_call_origin:
+	case DW_AT_abstract_origin:
+		site->origin = *attr;
+		return;
+	case DW_AT_call_target:
+	case DW_AT_GNU_call_site_target:
+		site->target = *attr;
+		site->target_end = end;
+		return;
+	case DW_AT_call_tail_call:
+	case DW_AT_GNU_tail_call:
+		site->is_tail = flag_of(attr);
+		return;
+	case DW_AT_sibling:
+		site->sibling = *attr;
+		return;
+	default:
+		return;
+	}
+}
+
+void csn_call_site_read(struct csn_span *at, const struct csn_unit *unit,
+			const struct csn_abbrev *abbrev, struct csn_call_site *ret_site)
+{
+	uint32_t i;
+
+	*ret_site = (struct csn_call_site){ 0 };
+	for (i = 0; i < abbrev->n_specs && csn_span_ok(at); i++) {
+		struct csn_attr attr;
+
+		csn_attr_read(at, unit, &abbrev->specs[i], &attr);
+		keep_call_attribute(ret_site, abbrev->specs[i].name, &attr, at->at);
+	}
+}
+
+/* An expression that is an address and nothing else. */
+static bool read_constant(struct csn_unit *unit, const struct csn_call_site *site,
+			  uint64_t *ret_address)
+{
+	struct csn_span at = csn_dwarf_bytes(unit->dwarf, CSN_DEBUG_INFO, site->target_end);
+	uint64_t index;
+	bool found;
+
+	at.size = csn_min_u64(at.size, site->target_end);
+	csn_span_seek(&at, site->target.value);
+	switch (csn_span_u8(&at)) {
+	case OP_addr:
+		*ret_address = csn_span_uint(&at, unit->address_size);
+		found = true;
+		break;
+	case OP_addrx:
+	case OP_GNU_addr_index:
+		index = csn_span_uleb(&at);
+		found = csn_span_ok(&at) && csn_unit_address(unit, index, ret_address);
+		break;
+	default:
+		return false;
+	}
+	return found && csn_span_ok(&at) && !csn_span_left(&at);
+}
+
+/* What the entry of a callee says. */
+struct callee_entry {
+	struct csn_attr low, ranges, origin;
+	const char *name, *linkage_name;
+	bool is_declared, is_external;
+};
+
+static void keep_callee_attribute(struct csn_unit *unit, struct callee_entry *entry, uint16_t name,
+				  const struct csn_attr *attr)
+{
+	switch (name) {
+	case DW_AT_low_pc:
+		entry->low = *attr;
+		return;
+	case DW_AT_ranges:
+		entry->ranges = *attr;
+		return;
+	case DW_AT_abstract_origin:
+	case DW_AT_specification:
+		entry->origin = *attr;
+		return;
+	case DW_AT_name:
+		entry->name = csn_attr_text(unit, attr);
+		return;
+	case DW_AT_linkage_name:
+	case DW_AT_MIPS_linkage_name:
+		entry->linkage_name = csn_attr_text(unit, attr);
+		return;
+	case DW_AT_declaration:
+		entry->is_declared = flag_of(attr);
+		return;
+	case DW_AT_external:
+		entry->is_external = flag_of(attr);
+		return;
+	default:
+		return;
+	}
+}
+
+static bool read_callee(struct csn_unit **unit, uint64_t offset, struct callee_entry *ret_entry)
+{
+	struct csn_span at;
+	const struct csn_abbrev *abbrev = csn_entry_open(unit, offset, &at);
+	uint32_t i;
+
+	if (!abbrev || abbrev->tag != DW_TAG_subprogram)
+		return false;
+	*ret_entry = (struct callee_entry){ 0 };
+	for (i = 0; i < abbrev->n_specs && csn_span_ok(&at); i++) {
+		struct csn_attr attr;
+
+		csn_attr_read(&at, *unit, &abbrev->specs[i], &attr);
+		keep_callee_attribute(*unit, ret_entry, abbrev->specs[i].name, &attr);
+	}
+	return csn_span_ok(&at);
+}
+
+static bool keep_first(void *context, uint64_t start, uint64_t end)
+{
+	struct csn_callee *callee = context;
+
+	(void)end;
+	callee->kind = CSN_CALLEE_ADDRESS;
+	callee->address = start;
+	return false;
+}
+
+/* Follows origins for the name; the first entry decides whether there is code. */
+static void resolve_origin(struct csn_unit *unit, uint64_t offset, struct csn_callee *ret_callee)
+{
+	const char *name = NULL, *linkage_name = NULL;
+	struct callee_entry entry;
+	bool is_visible = false;
+	unsigned hops;
+
+	for (hops = 0; hops < CSN_MAX_DWARF_ORIGINS; hops++) {
+		if (!read_callee(&unit, offset, &entry))
+			break;
+		if (hops == 0 && entry.ranges.form) {
+			csn_ranges_each(unit, entry.ranges.form, entry.ranges.value, keep_first,
+					ret_callee);
+			return;
+		}
+		if (hops == 0 && csn_attr_address(unit, &entry.low, &ret_callee->address)) {
+			ret_callee->kind = CSN_CALLEE_ADDRESS;
+			return;
+		}
+		is_visible |= entry.is_declared || entry.is_external;
+		name = name ? name : entry.name;
+		linkage_name = linkage_name ? linkage_name : entry.linkage_name;
+		if (!csn_attr_reference(unit, &entry.origin, &offset))
+			break;
+	}
+	name = linkage_name ? linkage_name : name;
+	if (!is_visible || !name)
+		return;
+	ret_callee->kind = CSN_CALLEE_NAME;
+	ret_callee->name = name;
+}
+
+void csn_call_site_resolve(struct csn_unit *unit, const struct csn_call_site *site,
+			   struct csn_callee *ret_callee)
+{
+	uint64_t offset;
+
+	*ret_callee = (struct csn_callee){ .kind = CSN_CALLEE_UNKNOWN };
+	if (site->target.form) {
+		if (read_constant(unit, site, &ret_callee->address))
+			ret_callee->kind = CSN_CALLEE_ADDRESS;
+	} else if (csn_attr_reference(unit, &site->origin, &offset)) {
+		resolve_origin(unit, offset, ret_callee);
+	}
+}
+
+void csn_call_resolve(struct csn_unit *unit, uint64_t offset, struct csn_callee *ret_callee)
+{
+	struct csn_call_site site;
+	struct csn_span at;
+	const struct csn_abbrev *abbrev = csn_entry_open(&unit, offset, &at);
+
+	*ret_callee = (struct csn_callee){ .kind = CSN_CALLEE_UNKNOWN };
+	if (!abbrev)
+		return;
+	csn_call_site_read(&at, unit, abbrev, &site);
+	if (csn_span_ok(&at))
+		csn_call_site_resolve(unit, &site, ret_callee);
+}
