@@ -2,6 +2,9 @@
 
 #include "dwarf/source_internal.h"
 
+/* Bytes behind a table's offset that are asked for at first. */
+#define CSN_ABBREVS_STEP (16 * CSN_KIB)
+
 /* Adds what a form takes to the abbreviation; false when that is not the same for every entry. */
 static bool add_size(struct csn_abbrev *abbrev, uint16_t form)
 {
@@ -102,12 +105,16 @@ static int compare_codes(const void *a, const void *b)
 	return x->code < y->code ? -1 : x->code > y->code;
 }
 
-static bool read_table(struct csn_dwarf *dwarf, struct csn_abbrevs *table)
+/* The table as far as it lies in the first size_bytes of the section. False at the end of memory;
+ * ret_cut: its end was not reached. */
+static bool read_prefix(struct csn_dwarf *dwarf, struct csn_abbrevs *table, uint64_t size_bytes,
+			bool *ret_cut)
 {
-	struct csn_span at = csn_dwarf_bytes(dwarf, CSN_DEBUG_ABBREV, UINT64_MAX);
+	struct csn_span at = csn_dwarf_bytes(dwarf, CSN_DEBUG_ABBREV, size_bytes);
 	size_t capacity = 0;
 	bool sorted = true;
 
+	*table = (struct csn_abbrevs){ .offset = table->offset };
 	csn_span_seek(&at, table->offset);
 	for (;;) {
 		struct csn_abbrev abbrev = { .code = csn_span_uleb(&at) };
@@ -133,6 +140,20 @@ static bool read_table(struct csn_dwarf *dwarf, struct csn_abbrevs *table)
 	}
 	if (!sorted)
 		qsort(table->items, table->n_items, sizeof(*table->items), compare_codes);
+	*ret_cut = !csn_span_ok(&at) && at.size >= size_bytes;
+	return true;
+}
+
+/* Tables are small and their size is told nowhere, while the section may be large and compressed:
+ * more of it is asked for only when the table goes on. */
+static bool read_table(struct csn_dwarf *dwarf, struct csn_abbrevs *table)
+{
+	uint64_t step = CSN_ABBREVS_STEP;
+	bool cut = true;
+
+	for (; cut && table->offset <= UINT64_MAX - step; step *= 4)
+		if (!read_prefix(dwarf, table, table->offset + step, &cut))
+			return false;
 	return table->n_items > 0;
 }
 

@@ -2,9 +2,9 @@
  *
  * Debug sections are large and mostly a part of one is asked for: unpacking goes on from where it
  * stopped, into memory for the whole section that is only touched as far as it is filled. */
+#include <isa-l/igzip_lib.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 #include <zstd.h>
 
 #include "base/cleanup.h"
@@ -33,8 +33,8 @@ struct csn_elf_inflated {
 	size_t taken;  /* bytes of the payload that are used up */
 	bool broken, ended;
 	struct packing packing;
-	z_stream zlib;
-	ZSTD_DStream *zstd; /* owned; NULL unless of that type */
+	struct inflate_state *zlib; /* owned; one of these two, as the packing says */
+	ZSTD_DStream *zstd;
 };
 
 static bool read_packing(const struct csn_elf_file *file, const struct csn_elf_section *section,
@@ -67,8 +67,7 @@ static bool is_packed(const struct csn_elf_section *section)
 
 static void free_one(struct csn_elf_inflated *one)
 {
-	if (one->packing.type == ELFCOMPRESS_ZLIB)
-		inflateEnd(&one->zlib);
+	free(one->zlib);
 	ZSTD_freeDStream(one->zstd);
 	free(one->data);
 	free(one);
@@ -84,25 +83,24 @@ void csn_elf_inflated_free(struct csn_elf_inflated *inflated)
 	}
 }
 
-/* One call of the library; room is what may be filled. False when it cannot go on. uInt is too
- * narrow for gigabytes at once. */
+/* One call of the library; room is what may be filled. False when it cannot go on. Its counts are
+ * too narrow for gigabytes at once. */
 static bool step_zlib(struct csn_elf_inflated *one, size_t room)
 {
 	const struct csn_span *payload = &one->packing.payload;
-	uInt in = (uInt)csn_min_u64(payload->size - one->taken, CSN_GIB);
-	uInt out = (uInt)csn_min_u64(room, CSN_GIB);
+	uint32_t in = (uint32_t)csn_min_u64(payload->size - one->taken, CSN_GIB);
+	uint32_t out = (uint32_t)csn_min_u64(room, CSN_GIB);
 	int rc;
 
-	one->zlib.next_in = (Bytef *)payload->data + one->taken;
-	one->zlib.avail_in = in;
-	one->zlib.next_out = one->data + one->ready;
-	one->zlib.avail_out = out;
-	rc = inflate(&one->zlib, Z_NO_FLUSH);
-	one->taken += in - one->zlib.avail_in;
-	one->ready += out - one->zlib.avail_out;
-	one->ended = rc == Z_STREAM_END;
-	return (rc == Z_OK || rc == Z_STREAM_END) &&
-	       (in != one->zlib.avail_in || out != one->zlib.avail_out);
+	one->zlib->next_in = (uint8_t *)payload->data + one->taken;
+	one->zlib->avail_in = in;
+	one->zlib->next_out = one->data + one->ready;
+	one->zlib->avail_out = out;
+	rc = isal_inflate(one->zlib);
+	one->taken += in - one->zlib->avail_in;
+	one->ready += out - one->zlib->avail_out;
+	one->ended = one->zlib->block_state == ISAL_BLOCK_FINISH;
+	return rc == ISAL_DECOMP_OK && (in != one->zlib->avail_in || out != one->zlib->avail_out);
 }
 
 static bool step_zstd(struct csn_elf_inflated *one, size_t room)
@@ -155,15 +153,18 @@ static int begin(struct csn_elf_file *file, const struct csn_elf_section *sectio
 		return csn_fail_nomem(err);
 	one->data = malloc(packing->size + 1);
 	if (packing->type == ELFCOMPRESS_ZLIB) {
-		started = inflateInit(&one->zlib) == Z_OK;
+		one->zlib = malloc(sizeof(*one->zlib));
+		started = one->zlib != NULL;
+		if (started) {
+			isal_inflate_init(one->zlib);
+			one->zlib->crc_flag = ISAL_ZLIB;
+		}
 	} else {
 		one->zstd = ZSTD_createDStream();
 		started = one->zstd != NULL;
 	}
 	one->index = section->index;
 	one->packing = *packing;
-	if (!started)
-		one->packing.type = 0;
 	if (!started || !one->data) {
 		free_one(one);
 		return csn_fail_nomem(err);
