@@ -25,6 +25,7 @@ struct csn_engine_options {
 	size_t n_threads;
 	int64_t fault_thread;    /* 0: what the target says */
 	bool faulted;            /* callers' registers for the faulting thread only */
+	bool no_registers;       /* of callers: for those who do not show them */
 	uint64_t depth;          /* frames kept per thread; 0: no limit */
 	uint64_t budget;         /* frames kept in all; 0: no limit */
 	int64_t timeout_seconds; /* 0: none */

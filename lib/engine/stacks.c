@@ -17,13 +17,18 @@
 
 #define CSN_KEPT_REGISTERS 16
 
+/* Small, because stacks of a hundred thousand frames are. */
 struct csn_raw_frame {
 	csn_addr pc;
+	uint32_t lookup; /* index into csn_stacks.lookups */
+	uint32_t kept;   /* index into csn_stacks.registers */
 	bool exact, signal_frame;
 	uint8_t how;
+};
+
+struct csn_kept_registers {
 	uint64_t known;                     /* bit n: value[n] */
 	uint64_t value[CSN_KEPT_REGISTERS]; /* of csn_stacks.kept */
-	uint32_t lookup;                    /* index into csn_stacks.lookups */
 };
 
 /* What frames say of their module, in the snapshot's arena. */
@@ -38,6 +43,8 @@ struct csn_stacks {
 	unsigned n_kept;
 	struct csn_raw_frame *frames; /* malloc; of all threads */
 	size_t n_frames, capacity;
+	struct csn_kept_registers *registers; /* malloc; NULL when nobody asks for them */
+	size_t registers_capacity;
 	struct csn_lookup *lookups; /* malloc; distinct */
 	size_t n_lookups, lookups_capacity;
 	uint32_t *slots; /* malloc; open addressing, index + 1 */
@@ -50,6 +57,7 @@ struct csn_stacks {
 static void csn_stacks_done(struct csn_stacks *stacks)
 {
 	free(stacks->frames);
+	free(stacks->registers);
 	free(stacks->lookups);
 	free(stacks->slots);
 	free(stacks->named);
@@ -134,16 +142,37 @@ static bool csn_stacks_intern(struct csn_stacks *stacks, struct csn_raw_frame *f
 static void csn_raw_frame_take(const struct csn_stacks *stacks,
 			       const struct csn_unwind_cursor *cursor, struct csn_raw_frame *frame)
 {
+	struct csn_kept_registers *kept;
+
 	frame->pc = cursor->pc;
 	frame->exact = cursor->exact;
 	frame->signal_frame = cursor->signal_frame;
 	frame->how = (uint8_t)cursor->how;
-	frame->known = 0;
+	if (!stacks->registers)
+		return;
+	kept = &stacks->registers[frame->kept];
+	kept->known = 0;
 	for (unsigned i = 0; i < stacks->n_kept; i++) {
-		frame->value[i] = cursor->registers.value[stacks->kept[i]];
-		frame->known |= (uint64_t)csn_register_known(&cursor->registers, stacks->kept[i])
-				<< i;
+		kept->value[i] = cursor->registers.value[stacks->kept[i]];
+		kept->known |= (uint64_t)csn_register_known(&cursor->registers, stacks->kept[i])
+			       << i;
 	}
+}
+
+/* Room for one more frame, and for its registers if they are kept. */
+static bool csn_stacks_extend(struct csn_stacks *stacks)
+{
+	size_t place = stacks->n_frames;
+
+	if (!csn_grow(&stacks->frames, place, &stacks->capacity, sizeof(*stacks->frames)))
+		return false;
+	if (!stacks->engine->options->no_registers &&
+	    !csn_grow(&stacks->registers, place, &stacks->registers_capacity,
+		      sizeof(*stacks->registers)))
+		return false;
+	stacks->frames[place].kept = (uint32_t)place;
+	stacks->n_frames++;
+	return true;
 }
 
 static void csn_reverse(struct csn_raw_frame *frames, size_t from, size_t to)
@@ -179,10 +208,8 @@ static int csn_walk(struct csn_stacks *stacks, struct csn_unwind_cursor *cursor,
 			oldest = oldest + 1 < tail ? oldest + 1 : 0;
 			left_out++;
 		} else {
-			if (!csn_grow(&stacks->frames, stacks->n_frames, &stacks->capacity,
-				      sizeof(*stacks->frames)))
+			if (!csn_stacks_extend(stacks))
 				return csn_fail_nomem(err);
-			stacks->n_frames++;
 		}
 		if (place != SIZE_MAX)
 			csn_raw_frame_take(stacks, cursor, &stacks->frames[place]);
@@ -217,17 +244,18 @@ static int csn_store_kept(struct csn_stacks *stacks, const struct csn_raw_frame 
 {
 	const struct csn_engine *engine = stacks->engine;
 	const struct csn_arch *arch = engine->target->arch;
-	unsigned count = (unsigned)__builtin_popcountll(raw->known);
+	const struct csn_kept_registers *kept = &stacks->registers[raw->kept];
+	unsigned count = (unsigned)__builtin_popcountll(kept->known);
 
 	frame->registers =
 		csn_arena_array(engine->snapshot->arena, count + 1u, sizeof(*frame->registers));
 	if (!frame->registers)
 		return csn_fail_nomem(err);
 	for (unsigned i = 0; i < stacks->n_kept; i++)
-		if (raw->known >> i & 1)
+		if (kept->known >> i & 1)
 			frame->registers[frame->n_registers++] =
 				(struct csn_register){ arch->registers[stacks->kept[i]].name,
-						       raw->value[i] };
+						       kept->value[i] };
 	return 0;
 }
 
@@ -333,7 +361,7 @@ static int csn_store_thread(struct csn_stacks *stacks, struct csn_snapshot_threa
 			    const struct csn_raw_frame *raw, const struct csn_thread *thread,
 			    struct csn_error *err)
 {
-	bool registers = stored->fault || !stacks->engine->options->faulted;
+	bool registers = stacks->registers && (stored->fault || !stacks->engine->options->faulted);
 	size_t n_raw = raw ? stored->n_frames : 0, n = 0;
 	int result = 0;
 

@@ -37,6 +37,7 @@ static int read_registers(struct csn_snapshot_reader *reader, void *object, stru
 	struct csn_register *slot;
 	const char *name;
 	uint64_t value;
+	size_t count;
 
 	reader->registers.count = 0;
 	if (!csn_reader_enter(reader, '{'))
@@ -52,8 +53,9 @@ static int read_registers(struct csn_snapshot_reader *reader, void *object, stru
 			return -(int)err->code;
 		*slot = (struct csn_register){ kept, value };
 	}
-	frame->registers = csn_reader_take(reader, &reader->registers, sizeof(*frame->registers),
-					   &frame->n_registers);
+	frame->registers =
+		csn_reader_take(reader, &reader->registers, sizeof(*frame->registers), &count);
+	frame->n_registers = (uint32_t)count;
 	return 0;
 }
 

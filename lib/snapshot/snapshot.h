@@ -37,22 +37,21 @@ struct csn_register {
 };
 
 struct csn_snapshot_frame {
-	bool has_address;
 	csn_addr address;        /* program counter as unwound: a return address, not minus one */
 	const char *function;    /* demangled; NULL unknown */
 	const char *library;     /* path of the object; NULL outside any */
 	const char *build_id;    /* lower-case hex of the object; NULL unknown */
 	const char *source_path; /* NULL unknown */
 	uint32_t line, column;   /* 0 unknown */
-	bool has_offset;
-	uint64_t offset; /* address minus the function's start */
+	uint64_t offset;         /* address minus the function's start */
 	enum csn_frame_kind kind;
+	bool has_address, has_offset;
 	bool inlined;      /* comes before its physical frame, same address */
 	bool faulted;      /* the frame that faulted */
 	bool signal_frame; /* a signal trampoline (the frame above was interrupted) */
 	bool guessed;      /* documents of others: found by guess */
+	uint32_t n_registers;
 	struct csn_register *registers;
-	size_t n_registers;
 };
 
 struct csn_snapshot_thread {

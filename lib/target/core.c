@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/limits.h"
@@ -46,22 +47,7 @@ static size_t csn_core_read(struct csn_target *target, csn_addr addr, void *data
 		return 0;
 	in_segment = addr - segment->start;
 	size_bytes = (size_t)csn_min_u64(size_bytes, segment->stored - in_segment);
-	memcpy(data, core->data + segment->offset + in_segment, size_bytes);
-	return size_bytes;
-}
-
-static const void *csn_core_peek(struct csn_target *target, csn_addr addr, size_t size_bytes)
-{
-	struct csn_core *core = target->impl;
-	const struct csn_core_segment *segment = csn_core_find(core, addr);
-	uint64_t in_segment;
-
-	if (!segment)
-		return NULL;
-	in_segment = addr - segment->start;
-	if (in_segment >= segment->stored || size_bytes > segment->stored - in_segment)
-		return NULL;
-	return core->data + segment->offset + in_segment;
+	return csn_core_read_file(core, segment->offset + in_segment, data, size_bytes);
 }
 
 static bool csn_core_lost(struct csn_target *target, csn_addr addr)
@@ -76,13 +62,17 @@ static void csn_core_close(struct csn_target *target)
 {
 	struct csn_core *core = target->impl;
 
-	if (core && core->data)
+	if (!core)
+		return;
+	if (core->data)
 		munmap(core->data, core->size);
+	if (core->fd >= 0)
+		close(core->fd);
+	free(core->pages);
 }
 
 static const struct csn_target_ops csn_core_ops = {
 	.read = csn_core_read,
-	.peek = csn_core_peek,
 	.lost = csn_core_lost,
 	.close = csn_core_close,
 };
@@ -303,6 +293,7 @@ static int csn_core_map(int fd, struct csn_target *target, struct csn_span *ret_
 		return csn_fail_os(err, errno, "fstat");
 	if (!S_ISREG(st.st_mode))
 		return csn_fail(err, CSN_E_FORMAT, "not a regular file; give a core file");
+	core->fd = -1;
 	target->impl = core;
 	target->timestamp = st.st_mtime;
 	core->size = (size_t)st.st_size;
@@ -313,6 +304,12 @@ static int csn_core_map(int fd, struct csn_target *target, struct csn_span *ret_
 	if (data == MAP_FAILED)
 		return csn_fail_os(err, errno, "mmap");
 	core->data = data;
+	core->pages = calloc(1, sizeof(*core->pages));
+	if (!core->pages)
+		return csn_fail_nomem(err);
+	core->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (core->fd < 0)
+		return csn_fail_os(err, errno, "dup");
 	*ret_image = csn_span_of(data, core->size);
 	return 0;
 }

@@ -72,9 +72,6 @@ typedef size_t (*csn_target_backing)(void *context, csn_addr addr, void *data, s
 struct csn_target_ops {
 	/* Reads up to size_bytes from addr, stopping at the first byte that is not there. */
 	size_t (*read)(struct csn_target *target, csn_addr addr, void *data, size_t size_bytes);
-	/* Borrowed pointer to size_bytes at addr when they lie in our own memory; NULL otherwise.
-	 * May be NULL. Valid as long as the target. */
-	const void *(*peek)(struct csn_target *target, csn_addr addr, size_t size_bytes);
 	/* True when addr belongs to bytes that were saved and then lost (truncated core), so that
 	 * the mapped file may say something else. May be NULL. */
 	bool (*lost)(struct csn_target *target, csn_addr addr);

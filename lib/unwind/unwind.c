@@ -283,22 +283,26 @@ static int csn_unwind_expression(struct csn_unwind_cursor *cursor, const struct 
 	return 0;
 }
 
+static bool csn_unwind_cfa_expression(struct csn_unwind_cursor *cursor,
+				      const struct csn_cfi_row *row, csn_addr *ret_cfa)
+{
+	struct csn_error err = CSN_ERROR_INIT;
+	int code = csn_unwind_expression(cursor, &row->cfa, NULL, ret_cfa, &err);
+
+	if (code == 0)
+		return true;
+	return csn_unwind_stop(cursor,
+			       code == -CSN_E_FAULT ? CSN_UNWIND_MEMORY : CSN_UNWIND_BROKEN_CFI,
+			       err.addr);
+}
+
 static bool csn_unwind_cfa(struct csn_unwind_cursor *cursor, const struct csn_cfi_row *row,
 			   csn_addr *ret_cfa)
 {
 	uint64_t base;
-	struct csn_error err = CSN_ERROR_INIT;
-	int code;
 
-	if (row->cfa.kind == CSN_CFI_VAL_EXPRESSION || row->cfa.kind == CSN_CFI_EXPRESSION) {
-		code = csn_unwind_expression(cursor, &row->cfa, NULL, ret_cfa, &err);
-		if (code == 0)
-			return true;
-		return csn_unwind_stop(cursor,
-				       code == -CSN_E_FAULT ? CSN_UNWIND_MEMORY
-							    : CSN_UNWIND_BROKEN_CFI,
-				       err.addr);
-	}
+	if (row->cfa.kind == CSN_CFI_VAL_EXPRESSION || row->cfa.kind == CSN_CFI_EXPRESSION)
+		return csn_unwind_cfa_expression(cursor, row, ret_cfa);
 	if (!csn_expr_register(cursor, row->cfa_register, &base))
 		return csn_unwind_stop(cursor, CSN_UNWIND_BROKEN_CFI, 0);
 	*ret_cfa = base + (uint64_t)row->cfa.offset;

@@ -83,6 +83,7 @@ int bt_run(const struct bt_options *options, const char *operand)
 	const char *subject = options->core ? options->core : operand;
 	const struct csn_engine_options engine = {
 		.executable = options->core ? operand : NULL,
+		.no_registers = !options->verbose && !options->json,
 		.depth = options->depth,
 	};
 	struct csn_error err = CSN_ERROR_INIT;
