@@ -5,6 +5,7 @@
 #include <isa-l/igzip_lib.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <zstd.h>
 
 #include "base/cleanup.h"
@@ -17,6 +18,8 @@
 
 /* More than what was asked for, so that neighbours are there too. */
 #define CSN_INFLATE_STEP (64 * CSN_KIB)
+
+#define CSN_HUGE_PAGE (2 * CSN_MIB)
 
 /* How one compressed section says it is packed. */
 struct packing {
@@ -134,6 +137,20 @@ static void inflate_to(struct csn_elf_inflated *one, uint64_t size_bytes)
 		one->broken = true;
 }
 
+/* Filling fresh memory costs half as much as unpacking into it, page by page: large pages, where
+ * the kernel has them. */
+static void *allocate(size_t size_bytes)
+{
+	void *data;
+
+	if (size_bytes < CSN_HUGE_PAGE)
+		return malloc(size_bytes);
+	if (posix_memalign(&data, CSN_HUGE_PAGE, size_bytes) != 0)
+		return NULL;
+	(void)madvise(data, size_bytes, MADV_HUGEPAGE);
+	return data;
+}
+
 static int begin(struct csn_elf_file *file, const struct csn_elf_section *section,
 		 const struct packing *packing, struct csn_elf_inflated **ret_one,
 		 struct csn_error *err)
@@ -151,7 +168,7 @@ static int begin(struct csn_elf_file *file, const struct csn_elf_section *sectio
 	one = calloc(1, sizeof(*one));
 	if (!one)
 		return csn_fail_nomem(err);
-	one->data = malloc(packing->size + 1);
+	one->data = allocate(packing->size + 1);
 	if (packing->type == ELFCOMPRESS_ZLIB) {
 		one->zlib = malloc(sizeof(*one->zlib));
 		started = one->zlib != NULL;
