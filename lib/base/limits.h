@@ -76,6 +76,8 @@
 #define CSN_MAX_LINE_FILES 1000000u
 #define CSN_MAX_LINE_ROWS 50000000u
 #define CSN_MAX_LINE_FORMATS 64u
+#define CSN_RAW_STACK_BYTES 512u                 /* kept where a walk ended before its time */
+#define CSN_MAX_RAW_STACKS_BYTES (128 * CSN_KIB) /* of them, over all threads */
 
 /* Snapshots. */
 #define CSN_MAX_SNAPSHOT_FILE (256 * CSN_MIB)
@@ -86,6 +88,7 @@
 #define CSN_MAX_SNAPSHOT_MODULES 200000u
 #define CSN_MAX_SNAPSHOT_MAPS 200000u
 #define CSN_MAX_SNAPSHOT_REGISTERS 256u /* of one frame */
+#define CSN_MAX_SNAPSHOT_RAW_STACK (64 * CSN_KIB)
 #define CSN_MAX_SNAPSHOT_NOTES 4096u    /* annotations, classifiers, truncation notes: of each */
 #define CSN_MAX_ATTRIBUTES 4096
 #define CSN_MAX_JSON_DEPTH 64

@@ -16,6 +16,7 @@ struct csn_engine {
 	json_t *facts;
 	const struct csn_thread *fault_thread; /* NULL: nobody faulted */
 	int64_t deadline_ns;                   /* monotonic; 0 none */
+	size_t raw_stack_bytes;                /* kept so far, of all threads */
 	struct csn_engine_stats stats;
 };
 
@@ -32,6 +33,13 @@ const char *csn_engine_describe_missing(struct csn_engine *engine, const char *w
 
 /* stacks.c: threads with frames and names. */
 int csn_engine_walk_threads(struct csn_engine *engine, struct csn_error *err) csn_must_check;
+
+/* raw_stack.c: copies the stack of a walk that ended before its time, and names, when all threads
+ * are walked, the words of such copies that point into code. */
+int csn_engine_keep_raw_stack(struct csn_engine *engine, const struct csn_unwind_cursor *cursor,
+			      struct csn_snapshot_thread *stored, struct csn_error *err)
+	csn_must_check;
+int csn_engine_name_raw_stacks(struct csn_engine *engine, struct csn_error *err) csn_must_check;
 
 /* describe.c: attributes, limits, call stack, warnings. */
 int csn_engine_describe(struct csn_engine *engine, struct csn_error *err) csn_must_check;

@@ -485,7 +485,9 @@ static int csn_walk_thread(struct csn_stacks *stacks, const struct csn_thread *t
 	}
 	stored->unwind_end = csn_arena_strdup(engine->snapshot->arena,
 					      csn_unwind_describe_end(&cursor, text, sizeof(text)));
-	return stored->unwind_end ? 0 : csn_fail_nomem(err);
+	if (!stored->unwind_end)
+		return csn_fail_nomem(err);
+	return csn_engine_keep_raw_stack(engine, &cursor, stored, err);
 }
 
 static int csn_walk_all(struct csn_stacks *stacks, const struct csn_thread **order, size_t count,
@@ -590,6 +592,8 @@ static int csn_name_and_store(struct csn_stacks *stacks, const struct csn_thread
 	stacks->engine->stats.n_addresses = stacks->n_lookups;
 	if (result == 0)
 		result = csn_name_modules(stacks, err);
+	if (result == 0)
+		result = csn_engine_name_raw_stacks(stacks->engine, err);
 	for (size_t i = 0; i < snapshot->n_threads && result == 0; i++) {
 		struct csn_snapshot_thread *stored = &snapshot->threads[i];
 

@@ -4,10 +4,13 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/span.h"
 #include "base/text.h"
 
-/* A run of one address is folded when it would be longer than this. */
+/* A recursion is folded when it went round more often than this, and its round has no more calls
+ * than that. */
 #define CSN_RUN_FRAMES 4u
+#define CSN_RUN_CALLS 8u
 /* So many thread ids are told for one stack. */
 #define CSN_TOLD_THREADS 8u
 
@@ -173,18 +176,120 @@ static size_t csn_call_length(const struct csn_snapshot_thread *thread, size_t f
 	return at + 1 - from;
 }
 
-/* How often the call that begins there, length frames long, follows upon itself. */
+/* The frames of n_calls calls, from there on; 0 when there are fewer. */
+static size_t csn_calls_length(const struct csn_snapshot_thread *thread, size_t from,
+			       size_t n_calls)
+{
+	size_t at = from;
+
+	while (n_calls && at < thread->n_frames) {
+		at += csn_call_length(thread, at);
+		n_calls--;
+	}
+	return n_calls ? 0 : at - from;
+}
+
+static bool csn_same_frames(const struct csn_snapshot_frame *a, const struct csn_snapshot_frame *b,
+			    size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!a[i].has_address || !b[i].has_address || a[i].address != b[i].address ||
+		    a[i].inlined != b[i].inlined)
+			return false;
+	return true;
+}
+
+/* How often the calls that begin there, length frames long, follow upon themselves. */
 static size_t csn_run_length(const struct csn_snapshot_thread *thread, size_t from, size_t length)
 {
 	size_t run = 1, at = from + length;
 
-	while (at < thread->n_frames && thread->frames[at].has_address &&
-	       thread->frames[at].address == thread->frames[from].address &&
-	       csn_call_length(thread, at) == length) {
+	while (at + length <= thread->n_frames &&
+	       csn_same_frames(&thread->frames[from], &thread->frames[at], length)) {
 		at += length;
 		run++;
 	}
 	return run;
+}
+
+/* A recursion that begins there, of one function or of several that call each other: how many
+ * calls are its round, how many frames they have, how often it went round. */
+struct csn_recursion {
+	size_t n_calls, length, run;
+};
+
+static struct csn_recursion csn_find_recursion(const struct csn_snapshot_thread *thread,
+					       size_t from)
+{
+	struct csn_recursion found = { 1, csn_call_length(thread, from), 1 };
+
+	for (size_t n_calls = 1; n_calls <= CSN_RUN_CALLS; n_calls++) {
+		size_t length = csn_calls_length(thread, from, n_calls);
+		size_t run = length ? csn_run_length(thread, from, length) : 0;
+
+		if (run > CSN_RUN_FRAMES)
+			return (struct csn_recursion){ n_calls, length, run };
+	}
+	return found;
+}
+
+static void csn_render_recursion(struct csn_renderer *renderer,
+				 const struct csn_recursion *recursion)
+{
+	csn_buf_printf(renderer->out, "     ... %zu more frames of the same ",
+		       (recursion->run - 1) * recursion->length);
+	if (recursion->n_calls > 1)
+		csn_buf_printf(renderer->out, "%zu calls\n", recursion->n_calls);
+	else
+		csn_buf_puts(renderer->out, "call\n");
+}
+
+static void csn_render_code_word(struct csn_renderer *renderer,
+				 const struct csn_snapshot_code_word *code)
+{
+	csn_buf_puts(renderer->out, "  ");
+	csn_style(renderer, CSN_STYLE_FUNCTION);
+	csn_foreign(renderer, code->function ? code->function : "??");
+	csn_style_end(renderer);
+	if (code->function)
+		csn_buf_printf(renderer->out, "+%" PRIu64, code->offset);
+	if (code->library) {
+		csn_buf_puts(renderer->out, " in ");
+		csn_foreign(renderer, code->library);
+	}
+}
+
+/* A word a line; a run of equal words is told once. */
+static void csn_render_raw_stack(struct csn_renderer *renderer,
+				 const struct csn_snapshot_raw_stack *raw)
+{
+	struct csn_span span = csn_span_of(raw->bytes, raw->size_bytes), next;
+	size_t same = 0, n_named = 0;
+
+	csn_buf_puts(renderer->out, "     raw stack from there on:\n");
+	for (size_t at = 0; at + raw->word_bytes <= raw->size_bytes; at += raw->word_bytes) {
+		const struct csn_snapshot_code_word *code = &raw->code[n_named];
+		uint64_t word = csn_span_uint(&span, raw->word_bytes);
+		bool named = n_named < raw->n_code && code->at == at;
+
+		next = span;
+		if (!named && csn_span_left(&next) >= raw->word_bytes &&
+		    csn_span_uint(&next, raw->word_bytes) == word) {
+			same++;
+			continue;
+		}
+		csn_buf_printf(renderer->out, "      0x%016" PRIx64 ": 0x%0*" PRIx64,
+			       raw->address + at - same * raw->word_bytes, (int)raw->word_bytes * 2,
+			       word);
+		if (same)
+			csn_buf_printf(renderer->out, "  (%zu times)", same + 1);
+		same = 0;
+		if (named) {
+			csn_render_code_word(renderer, code);
+			n_named++;
+		}
+		csn_buf_putc(renderer->out, '\n');
+	}
 }
 
 static void csn_render_frames(struct csn_renderer *renderer,
@@ -193,18 +298,15 @@ static void csn_render_frames(struct csn_renderer *renderer,
 	bool fold = !renderer->options->no_fold && !renderer->options->verbose;
 
 	for (size_t i = 0; i < thread->n_frames;) {
-		size_t length = csn_call_length(thread, i);
-		size_t run = fold ? csn_run_length(thread, i, length) : 1;
+		struct csn_recursion recursion = csn_find_recursion(thread, i);
 
-		for (size_t k = 0; k < length; k++)
+		for (size_t k = 0; k < recursion.length; k++)
 			csn_render_frame(renderer, i + k, &thread->frames[i + k]);
-		if (run <= CSN_RUN_FRAMES) {
-			i += length;
+		i += recursion.length;
+		if (!fold || recursion.run == 1)
 			continue;
-		}
-		csn_buf_printf(renderer->out, "     ... %zu more frames of the same call\n",
-			       (run - 1) * length);
-		i += run * length;
+		csn_render_recursion(renderer, &recursion);
+		i += (recursion.run - 1) * recursion.length;
 	}
 	if (thread->frames_left_out)
 		csn_buf_printf(renderer->out,
@@ -217,6 +319,8 @@ static void csn_render_frames(struct csn_renderer *renderer,
 		csn_foreign(renderer, thread->unwind_end);
 		csn_buf_puts(renderer->out, ")\n");
 	}
+	if (renderer->options->verbose && thread->raw_stack.size_bytes)
+		csn_render_raw_stack(renderer, &thread->raw_stack);
 }
 
 /* --- threads --- */
@@ -280,6 +384,8 @@ static void csn_render_group(struct csn_renderer *renderer, const struct csn_sta
 	}
 	if (count > CSN_TOLD_THREADS)
 		csn_buf_printf(renderer->out, " and %zu more", count - CSN_TOLD_THREADS);
+	if (count > 1)
+		csn_buf_printf(renderer->out, " (%zu threads)", count);
 	csn_buf_puts(renderer->out, first->fault ? " faulted:" : ":");
 	csn_style_end(renderer);
 	csn_buf_putc(renderer->out, '\n');

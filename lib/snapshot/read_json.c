@@ -27,7 +27,7 @@ static void reader_done(struct csn_snapshot_reader *reader)
 {
 	struct csn_vec *const vecs[] = { &reader->threads, &reader->frames, &reader->registers,
 					 &reader->modules, &reader->maps,   &reader->limits,
-					 &reader->sources };
+					 &reader->sources, &reader->words };
 	size_t i;
 
 	csn_json_reader_done(&reader->json);

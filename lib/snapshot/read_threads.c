@@ -111,6 +111,93 @@ static int read_stack(struct csn_snapshot_reader *reader, void *object, struct c
 	return 0;
 }
 
+/* --- the raw stack --- */
+
+static int hex_digit(char digit)
+{
+	return digit >= '0' && digit <= '9'   ? digit - '0'
+	       : digit >= 'a' && digit <= 'f' ? digit - 'a' + 10
+	       : digit >= 'A' && digit <= 'F' ? digit - 'A' + 10
+					      : -1;
+}
+
+static int read_bytes(struct csn_snapshot_reader *reader, void *object, struct csn_error *err)
+{
+	struct csn_snapshot_raw_stack *raw = object;
+	const char *text = csn_reader_text(reader);
+	size_t size = text ? strlen(text) / 2 : 0;
+	uint8_t *bytes;
+
+	if (size > CSN_MAX_SNAPSHOT_RAW_STACK)
+		return csn_fail(err, CSN_E_LIMIT, "more than %llu bytes of a raw stack",
+				CSN_MAX_SNAPSHOT_RAW_STACK);
+	bytes = csn_arena_array(reader->arena, size + 1, 1);
+	if (!bytes)
+		return csn_fail_nomem(err);
+	for (size_t i = 0; i < size; i++) {
+		int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return csn_fail(err, CSN_E_FORMAT, "\"bytes\" is not hexadecimal");
+		bytes[i] = (uint8_t)(high << 4 | low);
+	}
+	raw->bytes = bytes;
+	raw->size_bytes = size;
+	return 0;
+}
+
+#define CODE(member) offsetof(struct csn_snapshot_code_word, member)
+
+static const struct csn_member code_members[] = {
+	{ "at", CSN_MEMBER_U32, CODE(at), NULL },
+	{ "funcName", CSN_MEMBER_TEXT, CODE(function), NULL },
+	{ "offset", CSN_MEMBER_U64, CODE(offset), NULL },
+	{ "library", CSN_MEMBER_TEXT, CODE(library), NULL },
+	{ NULL },
+};
+
+static int read_code(struct csn_snapshot_reader *reader, void *object, struct csn_error *err)
+{
+	struct csn_snapshot_raw_stack *raw = object;
+	struct csn_snapshot_code_word *word;
+	int r;
+
+	reader->words.count = 0;
+	if (!csn_reader_enter(reader, '['))
+		return 0;
+	while (csn_json_next_item(&reader->json)) {
+		word = csn_vec_push(&reader->words, sizeof(*word), CSN_MAX_SNAPSHOT_RAW_STACK,
+				    "words of a raw stack", err);
+		if (!word)
+			return -(int)err->code;
+		r = csn_reader_object(reader, code_members, word, err);
+		if (r < 0)
+			return r;
+	}
+	raw->code = csn_reader_take(reader, &reader->words, sizeof(*word), &raw->n_code);
+	return 0;
+}
+
+#define RAW(member) offsetof(struct csn_snapshot_raw_stack, member)
+
+static const struct csn_member raw_members[] = {
+	{ "address", CSN_MEMBER_U64, RAW(address), NULL },
+	{ "word", CSN_MEMBER_U32, RAW(word_bytes), NULL },
+	{ "bytes", CSN_MEMBER_OTHER, 0, read_bytes },
+	{ "code", CSN_MEMBER_OTHER, 0, read_code },
+	{ NULL },
+};
+
+static int read_raw_stack(struct csn_snapshot_reader *reader, void *object, struct csn_error *err)
+{
+	struct csn_snapshot_thread *thread = object;
+	int r = csn_reader_object(reader, raw_members, &thread->raw_stack, err);
+
+	if (r == 0 && thread->raw_stack.word_bytes != 4)
+		thread->raw_stack.word_bytes = 8;
+	return r < 0 ? csn_wrap(err, "\"raw_stack\"") : 0;
+}
+
 #define THREAD(member) offsetof(struct csn_snapshot_thread, member)
 
 static const struct csn_member thread_members[] = {
@@ -120,6 +207,7 @@ static const struct csn_member thread_members[] = {
 	{ "unwind_end", CSN_MEMBER_TEXT, THREAD(unwind_end), NULL },
 	{ "frames_left_out", CSN_MEMBER_U64, THREAD(frames_left_out), NULL },
 	{ "stack", CSN_MEMBER_OTHER, 0, read_stack },
+	{ "raw_stack", CSN_MEMBER_OTHER, 0, read_raw_stack },
 	{ NULL },
 };
 

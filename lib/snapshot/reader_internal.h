@@ -20,7 +20,7 @@ struct csn_snapshot_reader {
 	struct csn_snapshot *snapshot;
 	struct csn_arena *arena; /* the snapshot's */
 	struct csn_buf scratch;
-	struct csn_vec threads, frames, registers, modules, maps, limits, sources;
+	struct csn_vec threads, frames, registers, modules, maps, limits, sources, words;
 	size_t n_frames; /* of all threads */
 	bool out_of_memory;
 	unsigned seen; /* required members, a bit each */

@@ -54,6 +54,24 @@ struct csn_snapshot_frame {
 	struct csn_register *registers;
 };
 
+/* A word of a raw stack that points into code. */
+struct csn_snapshot_code_word {
+	uint32_t at;          /* bytes from the start of the raw stack */
+	const char *function; /* NULL nameless */
+	uint64_t offset;      /* value minus the function's start; 0 when nameless */
+	const char *library;  /* path of the object; NULL outside any */
+};
+
+/* The stack as it lay in memory, kept where a walk ended before its time. */
+struct csn_snapshot_raw_stack {
+	csn_addr address; /* of the first byte: the stack pointer of the last good frame */
+	unsigned word_bytes;
+	const uint8_t *bytes;
+	size_t size_bytes;
+	struct csn_snapshot_code_word *code;
+	size_t n_code;
+};
+
 struct csn_snapshot_thread {
 	int64_t tid;      /* host tid; -1 when the document's key is no number */
 	const char *key;  /* the document's key ("1234"); NULL = the tid in decimal */
@@ -63,7 +81,8 @@ struct csn_snapshot_thread {
 	const char *unwind_end; /* why the walk ended: "outermost frame", "no CFI for ..." */
 	struct csn_snapshot_frame *frames;
 	size_t n_frames;
-	uint64_t frames_left_out; /* beyond a budget */
+	uint64_t frames_left_out;                /* beyond a budget */
+	struct csn_snapshot_raw_stack raw_stack; /* size_bytes 0: not kept */
 };
 
 enum csn_value_kind {

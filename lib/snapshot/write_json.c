@@ -140,6 +140,35 @@ static void write_frame(struct writer *writer, const struct csn_snapshot_frame *
 	csn_json_end_object(json);
 }
 
+/* Bytes as hexadecimal text, two digits each, in the order of addresses. */
+static void write_raw_stack(struct csn_json *json, const struct csn_snapshot_raw_stack *raw)
+{
+	cleanup_(csn_buf_done) struct csn_buf hex = CSN_BUF_INIT(2 * CSN_MAX_SNAPSHOT_RAW_STACK);
+
+	if (!raw->size_bytes)
+		return;
+	csn_json_key(json, "raw_stack");
+	csn_json_begin_object(json);
+	csn_json_member_address(json, "address", raw->address);
+	csn_json_member_uint(json, "word", raw->word_bytes);
+	for (size_t i = 0; i < raw->size_bytes; i++)
+		csn_buf_printf(&hex, "%02x", raw->bytes[i]);
+	csn_json_member_string(json, "bytes", csn_buf_text(&hex));
+	csn_json_key(json, "code");
+	csn_json_begin_array(json);
+	for (size_t i = 0; i < raw->n_code; i++) {
+		csn_json_begin_object(json);
+		csn_json_member_uint(json, "at", raw->code[i].at);
+		member_if(json, "funcName", raw->code[i].function);
+		if (raw->code[i].function)
+			member_uint(json, "offset", raw->code[i].offset);
+		member_if(json, "library", raw->code[i].library);
+		csn_json_end_object(json);
+	}
+	csn_json_end_array(json);
+	csn_json_end_object(json);
+}
+
 static void write_threads(struct writer *writer)
 {
 	const struct csn_snapshot *snapshot = writer->snapshot;
@@ -160,6 +189,7 @@ static void write_threads(struct writer *writer)
 		member_if(json, "unwind_end", thread->unwind_end);
 		if (thread->frames_left_out)
 			member_uint(json, "frames_left_out", thread->frames_left_out);
+		write_raw_stack(json, &thread->raw_stack);
 		csn_json_key(json, "stack");
 		csn_json_begin_array(json);
 		for (f = 0; f < thread->n_frames; f++)

@@ -48,7 +48,7 @@ static void equal_stacks_are_told_once_and_text_is_escaped(void **state)
 	       "app\\x0d\n"
 	       "\nThread 5 faulted:\n"
 	       "#0   0x0000000000000010 in die\\x0a\\x1b[31m () from /bin/app\n"
-	       "\nThreads 6 \"a\\x09b\", 7:\n"
+	       "\nThreads 6 \"a\\x09b\", 7 (2 threads):\n"
 	       "#0   0x0000000000000020 in wait(int) from /bin/app\n"
 	       "#1   0x0000000000000030 in ?? () from /bin/app\n");
 	render(snapshot, (struct csn_render_options){ .faulted = true, .colour = true },
@@ -109,6 +109,64 @@ static void runs_of_calls_with_inlined_functions_are_folded_too(void **state)
 	       "#12  0x0000000000000050 in operator()(int) from /bin/app\n");
 }
 
+static void functions_that_call_each_other_are_folded_as_one_recursion(void **state)
+{
+	struct csn_snapshot_frame frames[14];
+	struct csn_snapshot_thread thread = { .tid = 5, .frames = frames, .n_frames = 14 };
+	cleanup_(csn_snapshot_freep) struct csn_snapshot *snapshot = csn_snapshot_new();
+
+	(void)state;
+	frames[0] = frame_at(0x30, "leaf");
+	for (size_t i = 1; i < 13; i += 2) {
+		frames[i] = frame_at(0x40, "even");
+		frames[i + 1] = frame_at(0x50, "odd");
+	}
+	frames[13] = frame_at(0x60, "main");
+	snapshot->threads = &thread;
+	snapshot->n_threads = 1;
+	render(snapshot, (struct csn_render_options){ 0 },
+	       "process\n"
+	       "\nThread 5:\n"
+	       "#0   0x0000000000000030 in leaf () from /bin/app\n"
+	       "#1   0x0000000000000040 in even () from /bin/app\n"
+	       "#2   0x0000000000000050 in odd () from /bin/app\n"
+	       "     ... 10 more frames of the same 2 calls\n"
+	       "#13  0x0000000000000060 in main () from /bin/app\n");
+}
+
+static void the_raw_stack_is_shown_with_its_code_named(void **state)
+{
+	static const uint64_t words[] = { 0x4141414141414141, 0x4141414141414141, 0x401136, 7 };
+	struct csn_snapshot_code_word code = { 16, "main", 22, "/bin/app" };
+	struct csn_snapshot_frame frames[] = { frame_at(0x40, "vuln") };
+	struct csn_snapshot_thread thread = { .tid = 5,
+					      .frames = frames,
+					      .n_frames = 1,
+					      .raw_stack = { .address = 0x7ff0,
+							     .word_bytes = 8,
+							     .bytes = (const uint8_t *)words,
+							     .size_bytes = sizeof(words),
+							     .code = &code,
+							     .n_code = 1 } };
+	cleanup_(csn_snapshot_freep) struct csn_snapshot *snapshot = csn_snapshot_new();
+
+	(void)state;
+	snapshot->threads = &thread;
+	snapshot->n_threads = 1;
+	render(snapshot, (struct csn_render_options){ .verbose = true },
+	       "process\n"
+	       "\nThread 5:\n"
+	       "#0   0x0000000000000040 in vuln () from /bin/app\n"
+	       "     raw stack from there on:\n"
+	       "      0x0000000000007ff0: 0x4141414141414141  (2 times)\n"
+	       "      0x0000000000008000: 0x0000000000401136  main+22 in /bin/app\n"
+	       "      0x0000000000008008: 0x0000000000000007\n");
+	render(snapshot, (struct csn_render_options){ 0 },
+	       "process\n"
+	       "\nThread 5:\n"
+	       "#0   0x0000000000000040 in vuln () from /bin/app\n");
+}
+
 static void sources_signals_and_inlined_frames_have_their_place(void **state)
 {
 	struct csn_snapshot_frame frames[] = { frame_at(0x40, "inner"),
@@ -141,6 +199,8 @@ int main(void)
 		cmocka_unit_test(equal_stacks_are_told_once_and_text_is_escaped),
 		cmocka_unit_test(runs_of_one_call_are_folded_and_ends_explained),
 		cmocka_unit_test(runs_of_calls_with_inlined_functions_are_folded_too),
+		cmocka_unit_test(functions_that_call_each_other_are_folded_as_one_recursion),
+		cmocka_unit_test(the_raw_stack_is_shown_with_its_code_named),
 		cmocka_unit_test(sources_signals_and_inlined_frames_have_their_place),
 	};
 

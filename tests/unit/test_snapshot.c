@@ -272,6 +272,7 @@ static struct csn_snapshot *make_rich(void)
 	struct csn_snapshot_attribute attribute = { "ratio",
 						    CSN_VALUE_DOUBLE,
 						    { .double_ = 0.25 } };
+	struct csn_snapshot_code_word *code;
 	struct csn_snapshot_frame *frames;
 
 	snprintf(snapshot->uuid, sizeof(snapshot->uuid), "00112233-4455-4677-8899-aabbccddeeff");
@@ -344,7 +345,19 @@ static struct csn_snapshot *make_rich(void)
 		.n_frames = 2,
 		.frames_left_out = 3,
 	};
-	snapshot->threads[1] = (struct csn_snapshot_thread){ .tid = -1, .key = "worker" };
+	snapshot->threads[1] = (struct csn_snapshot_thread){
+		.tid = -1,
+		.key = "worker",
+		.unwind_end = "return address 0x4141 is no code",
+		.raw_stack = { .address = 0x7ff100,
+			       .word_bytes = 8,
+			       .bytes = (const uint8_t *)"AA\0\0\0\0\0\0\x23\x01\x40\0\0\0\0\0",
+			       .size_bytes = 16,
+			       .code = csn_arena_array(arena, 1, sizeof(*code)),
+			       .n_code = 1 },
+	};
+	code = snapshot->threads[1].raw_stack.code;
+	*code = (struct csn_snapshot_code_word){ 8, "session_close", 35, "/usr/bin/net" };
 	assert_int_equal(csn_snapshot_set_string(snapshot, "hostname", "h1", NULL), 0);
 	assert_int_equal(csn_snapshot_set_uint(snapshot, "vm.rss.size", 5120, NULL), 0);
 	assert_int_equal(csn_snapshot_set(snapshot, &attribute, NULL), 0);
@@ -389,6 +402,9 @@ static void what_is_written_is_read_back_whole(void **state)
 	assert_string_equal(first, second);
 	assert_int_equal(again->threads[0].tid, 42);
 	assert_string_equal(again->threads[1].key, "worker");
+	assert_int_equal(again->threads[1].raw_stack.size_bytes, 16);
+	assert_memory_equal(again->threads[1].raw_stack.bytes, "AA\0", 3);
+	assert_string_equal(again->threads[1].raw_stack.code[0].function, "session_close");
 	assert_int_equal(frame->address, 0x400123);
 	assert_int_equal(frame->registers[0].value, 0xffffffffff600000);
 	assert_string_equal(frame->source_path, "src/net.c");
@@ -478,6 +494,7 @@ static void hostile_documents_are_refused(void **state)
 	refusal("{" HEAD "\"threads\":{\"1\":{\"stack\":[3]}}}", &err);
 	assert_non_null(strstr(err.text, "thread \"1\": frame 0"));
 	refusal("{" HEAD "\"threads\":{},\"maps\":[[\"0xffffffffffffffff\",2,\"r\"]]}", &err);
+	refusal("{" HEAD "\"threads\":{\"1\":{\"raw_stack\":{\"bytes\":\"4x\"}}}}", &err);
 	refusal("{" HEAD "\"threads\":{},\"attributes\":7}", &err);
 }
 
