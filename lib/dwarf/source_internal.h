@@ -210,6 +210,7 @@ struct csn_call_site {
 	bool is_tail;
 };
 
+/* Does it describe a call, by either of the two tags? */
 bool csn_abbrev_is_call(const struct csn_abbrev *abbrev);
 /* Reads all attributes of such an entry. */
 void csn_call_site_read(struct csn_span *at, const struct csn_unit *unit,
