@@ -89,7 +89,7 @@
 #define CSN_MAX_SNAPSHOT_MAPS 200000u
 #define CSN_MAX_SNAPSHOT_REGISTERS 256u /* of one frame */
 #define CSN_MAX_SNAPSHOT_RAW_STACK (64 * CSN_KIB)
-#define CSN_MAX_SNAPSHOT_NOTES 4096u    /* annotations, classifiers, truncation notes: of each */
+#define CSN_MAX_SNAPSHOT_NOTES 4096u /* annotations, classifiers, truncation notes: of each */
 #define CSN_MAX_ATTRIBUTES 4096
 #define CSN_MAX_JSON_DEPTH 64
 #define CSN_MAX_CALLSTACK_TEXT CSN_MIB
