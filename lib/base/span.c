@@ -73,21 +73,6 @@ int64_t csn_span_int(struct csn_span *span, unsigned width)
 	return (int64_t)(value << shift) >> shift;
 }
 
-uint16_t csn_span_u16(struct csn_span *span)
-{
-	return (uint16_t)csn_span_uint(span, 2);
-}
-
-uint32_t csn_span_u32(struct csn_span *span)
-{
-	return (uint32_t)csn_span_uint(span, 4);
-}
-
-uint64_t csn_span_u64(struct csn_span *span)
-{
-	return csn_span_uint(span, 8);
-}
-
 uint64_t csn_span_uleb_long(struct csn_span *span)
 {
 	uint64_t value = 0;
@@ -109,7 +94,7 @@ uint64_t csn_span_uleb_long(struct csn_span *span)
 	return value;
 }
 
-int64_t csn_span_sleb(struct csn_span *span)
+int64_t csn_span_sleb_long(struct csn_span *span)
 {
 	uint64_t value = 0;
 	unsigned shift = 0;

@@ -6,6 +6,8 @@
 #ifndef CSN_BASE_SPAN_H
 #define CSN_BASE_SPAN_H
 
+#include <string.h>
+
 #include "base/types.h"
 
 struct csn_span {
@@ -39,12 +41,54 @@ static inline uint8_t csn_span_u8(struct csn_span *span)
 	return span->data[span->at++];
 }
 
-/* The next integer, in the span's byte order; 0 and failed past the end. */
-uint16_t csn_span_u16(struct csn_span *span);
-uint32_t csn_span_u32(struct csn_span *span);
-uint64_t csn_span_u64(struct csn_span *span);
-/* width in bytes: 1, 2, 4 or 8; anything else fails the span. */
+/* width in bytes: 1, 2, 4 or 8; anything else fails the span. In the span's byte order; 0 and
+ * failed past the end. */
 uint64_t csn_span_uint(struct csn_span *span, unsigned width);
+
+/* The bytes of the next integer when nothing but copying is to be done; NULL otherwise. */
+static inline const void *csn_span_plain(struct csn_span *span, size_t width)
+{
+	if (__BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__ || span->big_endian || span->failed ||
+	    width > span->size - span->at)
+		return NULL;
+	span->at += width;
+	return span->data + span->at - width;
+}
+
+/* The next integer of that many bits, like csn_span_uint. */
+static inline uint16_t csn_span_u16(struct csn_span *span)
+{
+	const void *plain = csn_span_plain(span, 2);
+	uint16_t value;
+
+	if (!plain)
+		return (uint16_t)csn_span_uint(span, 2);
+	memcpy(&value, plain, sizeof(value));
+	return value;
+}
+
+static inline uint32_t csn_span_u32(struct csn_span *span)
+{
+	const void *plain = csn_span_plain(span, 4);
+	uint32_t value;
+
+	if (!plain)
+		return (uint32_t)csn_span_uint(span, 4);
+	memcpy(&value, plain, sizeof(value));
+	return value;
+}
+
+static inline uint64_t csn_span_u64(struct csn_span *span)
+{
+	const void *plain = csn_span_plain(span, 8);
+	uint64_t value;
+
+	if (!plain)
+		return csn_span_uint(span, 8);
+	memcpy(&value, plain, sizeof(value));
+	return value;
+}
+
 /* Sign-extended from width bytes. */
 int64_t csn_span_int(struct csn_span *span, unsigned width);
 /* What csn_span_uleb does with more than one byte. */
@@ -57,8 +101,19 @@ static inline uint64_t csn_span_uleb(struct csn_span *span)
 	return csn_span_uleb_long(span);
 }
 
+/* What csn_span_sleb does with more than one byte. */
+int64_t csn_span_sleb_long(struct csn_span *span);
 /* The signed form; what is more than 64 bits is cut, more than 20 bytes fail the span. */
-int64_t csn_span_sleb(struct csn_span *span);
+static inline int64_t csn_span_sleb(struct csn_span *span)
+{
+	if (!span->failed && span->at < span->size && span->data[span->at] < 0x80) {
+		uint8_t byte = span->data[span->at++];
+
+		return byte & 0x40 ? (int64_t)byte - 0x80 : byte;
+	}
+	return csn_span_sleb_long(span);
+}
+
 /* A NUL-terminated string inside the span; NULL and failed when unterminated. */
 const char *csn_span_cstr(struct csn_span *span);
 /* Pointer to size_bytes bytes, advancing; NULL and failed when fewer are left. */

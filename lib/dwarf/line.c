@@ -1,10 +1,15 @@
 /* Line programs (DWARF 5, 6.2): from addresses to files and lines.
  *
  * A program is run once for all addresses of its unit. Nothing is collected or sorted: each row is
- * held until the next one tells where it ends, and offered to the addresses between. */
+ * held until the next one tells where it ends, and offered to the addresses between. Sequences
+ * that begin where no address can follow are only passed by, and when every address has its row
+ * the rest is not looked at. */
 #include <string.h>
 
 #include "dwarf/source_internal.h"
+
+/* Ranges of the unit that hold addresses; of more than these all sequences are run. */
+#define MAX_WANTED 256u
 
 struct row {
 	uint64_t address;
@@ -13,54 +18,87 @@ struct row {
 	bool is_statement;
 };
 
+struct wanted {
+	uint64_t start, end;
+};
+
 struct machine {
 	struct csn_lines *lines;
 	struct csn_spot *spots;
-	size_t n_spots;
-	uint64_t lowest, highest;
+	size_t n_spots, n_left; /* without a row */
 	struct row row, held;
-	bool holds; /* held is a row of the sequence that runs */
+	bool holds;    /* held is a row of the sequence that runs */
+	bool idle;     /* nothing is wanted from here on, up to the next address that is set */
+	uint64_t next; /* address of the first spot at or after held's; UINT64_MAX none */
 	unsigned operation;
 	uint64_t n_rows;
+	bool filtered;
+	struct wanted wanted[MAX_WANTED];
+	size_t n_wanted;
 };
 
-static void settle(struct machine *machine, uint64_t end)
+static uint64_t next_spot(const struct machine *machine, size_t index)
 {
-	const struct row *held = &machine->held;
-	size_t i;
+	return index < machine->n_spots ? machine->spots[index].address : UINT64_MAX;
+}
 
-	if (held->address > machine->highest || end <= machine->lowest)
-		return;
-	for (i = csn_spots_first(machine->spots, machine->n_spots, held->address);
-	     i < machine->n_spots && machine->spots[i].address < end; i++) {
+/* The row holds up to end: gives it to the spots there. */
+static void settle(struct machine *machine, const struct row *row, uint64_t end)
+{
+	size_t i = csn_spots_first(machine->spots, machine->n_spots, row->address);
+
+	for (; i < machine->n_spots && machine->spots[i].address < end; i++) {
 		struct csn_spot *spot = &machine->spots[i];
 
 		if (spot->has_row)
 			continue;
 		spot->has_row = true;
-		spot->file = held->file;
-		spot->line = held->line;
-		spot->column = held->column;
+		spot->file = row->file;
+		spot->line = row->line;
+		spot->column = row->column;
+		machine->n_left--;
 	}
+	machine->next = next_spot(machine, i);
 }
 
 /* Of several rows at one address the last counts, but a statement before one that is none. Rows of
  * line 0 (code of no line) do not end the line before them: debuggers do it so, and a near answer
  * helps more than none. */
-static void emit(struct machine *machine, bool end_sequence)
+static inline void hold(struct machine *machine, const struct row *row)
 {
-	const struct row *row = &machine->row;
+	struct row *held = &machine->held;
 
-	machine->n_rows++;
-	if (!end_sequence && row->line == 0)
+	if (row->line == 0)
 		return;
-	if (machine->holds && row->address > machine->held.address)
-		settle(machine, row->address);
-	else if (machine->holds && !end_sequence && row->address == machine->held.address &&
-		 machine->held.is_statement && !row->is_statement)
+	if (!machine->holds || row->address < held->address) {
+		machine->next = next_spot(machine, csn_spots_first(machine->spots, machine->n_spots,
+								   row->address));
+	} else if (row->address > held->address) {
+		if (machine->next < row->address)
+			settle(machine, held, row->address);
+	} else if (held->is_statement && !row->is_statement) {
 		return;
-	machine->held = *row;
-	machine->holds = !end_sequence;
+	}
+	*held = *row;
+	machine->holds = true;
+}
+
+static void end_sequence(struct machine *machine)
+{
+	if (machine->holds && machine->next < machine->row.address)
+		settle(machine, &machine->held, machine->row.address);
+}
+
+/* Whether rows from this address on may be those of a spot. */
+static bool is_wanted(const struct machine *machine, uint64_t address)
+{
+	if (!machine->filtered)
+		return csn_spots_first(machine->spots, machine->n_spots, address) <
+		       machine->n_spots;
+	for (size_t i = 0; i < machine->n_wanted; i++)
+		if (address >= machine->wanted[i].start && address < machine->wanted[i].end)
+			return true;
+	return false;
 }
 
 static void reset(struct machine *machine)
@@ -70,6 +108,7 @@ static void reset(struct machine *machine)
 				     .is_statement = machine->lines->default_is_statement };
 	machine->operation = 0;
 	machine->holds = false;
+	machine->idle = !is_wanted(machine, 0);
 }
 
 static void advance(struct machine *machine, uint64_t operations)
@@ -93,12 +132,13 @@ static void run_extended(struct machine *machine, struct csn_span *at)
 
 	switch (csn_span_u8(&operands)) {
 	case DW_LNE_end_sequence:
-		emit(machine, true);
+		end_sequence(machine);
 		reset(machine);
 		return;
 	case DW_LNE_set_address:
 		machine->row.address = csn_span_uint(&operands, (unsigned)length - 1);
 		machine->operation = 0;
+		machine->idle = !machine->holds && !is_wanted(machine, machine->row.address);
 		return;
 	default:
 		/* Files defined in the program are of compilers long gone; discriminators tell
@@ -121,7 +161,7 @@ static void run_standard(struct machine *machine, struct csn_span *at, uint8_t o
 
 	switch (opcode) {
 	case DW_LNS_copy:
-		emit(machine, false);
+		hold(machine, &machine->row);
 		return;
 	case DW_LNS_advance_pc:
 		advance(machine, csn_span_uleb(at));
@@ -154,29 +194,96 @@ static void run_standard(struct machine *machine, struct csn_span *at, uint8_t o
 	}
 }
 
-void csn_lines_run(struct csn_lines *lines, struct csn_spot *spots, size_t n_spots)
+/* What programs mostly consist of: instructions of one byte that advance and give a row. */
+static void run_specials(struct machine *machine, struct csn_span *at)
 {
-	struct machine machine = { .lines = lines, .spots = spots, .n_spots = n_spots };
+	const struct csn_lines *lines = machine->lines;
+	size_t begin = at->at;
+
+	while (at->at < at->size && at->data[at->at] >= lines->opcode_base) {
+		unsigned opcode = at->data[at->at++] - (unsigned)lines->opcode_base;
+
+		machine->row.line += (uint32_t)lines->line_advance[opcode];
+		if (lines->maximum_operations == 1)
+			machine->row.address += lines->address_advance[opcode];
+		else
+			advance(machine, opcode / lines->line_range);
+		hold(machine, &machine->row);
+	}
+	machine->n_rows += at->at - begin;
+}
+
+/* Passes by everything up to the next extended instruction. */
+static void skip_rows(const struct csn_lines *lines, struct csn_span *at)
+{
+	while (csn_span_left(at)) {
+		uint8_t opcode = at->data[at->at];
+
+		if (opcode == 0)
+			return;
+		at->at++;
+		if (opcode >= lines->opcode_base)
+			continue;
+		if (opcode == DW_LNS_fixed_advance_pc)
+			(void)csn_span_u16(at);
+		else
+			skip_unknown(lines, at, opcode);
+	}
+}
+
+static void run(struct machine *machine)
+{
+	struct csn_lines *lines = machine->lines;
 	struct csn_span at = lines->program;
 
-	if (!n_spots)
-		return;
-	machine.lowest = spots[0].address;
-	machine.highest = spots[n_spots - 1].address;
-	reset(&machine);
-	while (csn_span_left(&at) && machine.n_rows < CSN_MAX_LINE_ROWS) {
-		uint8_t opcode = csn_span_u8(&at);
+	reset(machine);
+	while (csn_span_left(&at) && machine->n_left && machine->n_rows < CSN_MAX_LINE_ROWS) {
+		uint8_t opcode;
 
-		if (opcode >= lines->opcode_base) {
-			opcode = (uint8_t)(opcode - lines->opcode_base);
-			advance(&machine, opcode / lines->line_range);
-			machine.row.line +=
-				(uint32_t)(lines->line_base + opcode % lines->line_range);
-			emit(&machine, false);
-		} else if (opcode) {
-			run_standard(&machine, &at, opcode);
-		} else {
-			run_extended(&machine, &at);
-		}
+		if (machine->idle)
+			skip_rows(lines, &at);
+		else
+			run_specials(machine, &at);
+		if (!csn_span_left(&at))
+			return;
+		opcode = csn_span_u8(&at);
+		if (opcode)
+			run_standard(machine, &at, opcode);
+		else
+			run_extended(machine, &at);
+	}
+}
+
+static bool want_range(void *context, uint64_t start, uint64_t end)
+{
+	struct machine *machine = context;
+	size_t i = csn_spots_first(machine->spots, machine->n_spots, start);
+
+	if (i == machine->n_spots || machine->spots[i].address >= end)
+		return true;
+	if (machine->n_wanted == MAX_WANTED) {
+		machine->filtered = false;
+		return false;
+	}
+	machine->wanted[machine->n_wanted++] = (struct wanted){ start, end };
+	return true;
+}
+
+void csn_lines_run(struct csn_unit *unit, struct csn_lines *lines, struct csn_spot *spots,
+		   size_t n_spots)
+{
+	struct machine machine = {
+		.lines = lines, .spots = spots, .n_spots = n_spots, .n_left = n_spots
+	};
+
+	/* Compilers give each range of a unit a sequence of its own. Where one did not, everything
+	 * is run. */
+	machine.filtered = unit->has_ranges;
+	if (machine.filtered)
+		csn_ranges_each(unit, unit->ranges_form, unit->ranges, want_range, &machine);
+	run(&machine);
+	if (machine.n_left && machine.filtered) {
+		machine.filtered = false;
+		run(&machine);
 	}
 }

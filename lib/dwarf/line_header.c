@@ -146,6 +146,11 @@ static bool read_fixed_part(struct header *header, uint64_t *ret_program)
 	if (!lines->opcode_base || !lines->line_range || !lines->maximum_operations)
 		return false;
 	lines->opcode_lengths = csn_span_bytes(at, lines->opcode_base - 1u);
+	for (unsigned i = 0; i < csn_countof(lines->line_advance); i++) {
+		lines->address_advance[i] =
+			(uint16_t)(i / lines->line_range * lines->minimum_length);
+		lines->line_advance[i] = (int16_t)(lines->line_base + (int)(i % lines->line_range));
+	}
 	return csn_span_ok(at);
 }
 

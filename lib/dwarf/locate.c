@@ -78,7 +78,7 @@ static int locate_unit(struct csn_arena *arena, struct csn_unit *unit, struct cs
 	int rc = 0;
 
 	if (lines)
-		csn_lines_run(lines, spots, n_spots);
+		csn_lines_run(unit, lines, spots, n_spots);
 	if (!csn_entries_walk(arena, unit, spots, n_spots))
 		return csn_fail_nomem(err);
 	for (i = 0; i < n_spots && rc == 0; i++)

@@ -50,6 +50,10 @@ struct csn_lines {
 	int8_t line_base;
 	bool default_is_statement;
 	const uint8_t *opcode_lengths; /* opcode_base - 1 of them; borrowed */
+	/* What special instructions do, by opcode - opcode_base; the address for one operation per
+	 * instruction word. */
+	uint16_t address_advance[256];
+	int16_t line_advance[256];
 	const char **folders;
 	struct csn_line_file *files;
 	const char **paths; /* made on demand, like files */
@@ -192,7 +196,8 @@ size_t csn_spots_first(const struct csn_spot *spots, size_t n_spots, uint64_t ad
 struct csn_lines *csn_unit_lines(struct csn_unit *unit);
 const char *csn_lines_path(struct csn_unit *unit, struct csn_lines *lines, uint64_t file);
 /* Fills has_row, file, line and column of spots, sorted and all of this unit. */
-void csn_lines_run(struct csn_lines *lines, struct csn_spot *spots, size_t n_spots);
+void csn_lines_run(struct csn_unit *unit, struct csn_lines *lines, struct csn_spot *spots,
+		   size_t n_spots);
 
 /* entry.c: fills has_function, function, entry, inlined and call of spots, sorted and all of this
  * unit. False: out of memory. */
