@@ -213,19 +213,41 @@ static void run_specials(struct machine *machine, struct csn_span *at)
 	machine->n_rows += at->at - begin;
 }
 
-/* Passes by everything up to the next extended instruction. */
+/* Extended instructions that end what is passed by. */
+static bool ends_skipping(struct csn_span at)
+{
+	uint64_t length = csn_span_uleb(&at);
+	uint8_t opcode = length ? csn_span_u8(&at) : 0;
+
+	return opcode == DW_LNE_end_sequence || opcode == DW_LNE_set_address;
+}
+
+/* Passes by rows up to where another sequence or address begins. */
 static void skip_rows(const struct csn_lines *lines, struct csn_span *at)
 {
 	while (csn_span_left(at)) {
-		uint8_t opcode = at->data[at->at];
+		size_t i = at->at;
+		uint8_t opcode;
 
-		if (opcode == 0)
+		while (i < at->size && at->data[i] >= lines->opcode_base)
+			i++;
+		at->at = i;
+		if (i == at->size)
 			return;
-		at->at++;
-		if (opcode >= lines->opcode_base)
+		opcode = at->data[i];
+		if (!opcode) {
+			struct csn_span behind = *at;
+
+			csn_span_skip(&behind, 1);
+			if (ends_skipping(behind))
+				return;
+			csn_span_skip(&behind, csn_span_uleb(&behind));
+			*at = behind;
 			continue;
+		}
+		csn_span_skip(at, 1);
 		if (opcode == DW_LNS_fixed_advance_pc)
-			(void)csn_span_u16(at);
+			csn_span_skip(at, 2);
 		else
 			skip_unknown(lines, at, opcode);
 	}

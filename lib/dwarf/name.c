@@ -91,20 +91,44 @@ static bool is_c(const struct csn_unit *unit)
 	}
 }
 
-/* The entries around one entry, outermost first. */
-struct scopes {
+/* The entries around the one at target, outermost first. */
+struct csn_scopes {
+	uint64_t target;
 	uint64_t offsets[CSN_MAX_DWARF_SCOPES];
 	unsigned n;
 };
 
-/* Goes along the entries to target. ancestors is what is open: offset by depth. */
-static bool find_scopes(struct csn_unit *unit, uint64_t target, struct scopes *ret_scopes)
+/* Scopes found before are where the next search goes on: entries lie behind one another. */
+static void begin_search(const struct csn_unit *unit, uint64_t target,
+			 struct csn_scopes *ret_scopes)
+{
+	*ret_scopes = (struct csn_scopes){ .target = unit->first_entry };
+	for (unsigned i = 0; i < unit->n_found_scopes; i++) {
+		const struct csn_scopes *found = &unit->found_scopes[i];
+
+		if (found->target <= target && found->target > ret_scopes->target)
+			*ret_scopes = *found;
+	}
+}
+
+static void keep_scopes(struct csn_unit *unit, const struct csn_scopes *found)
+{
+	if (!unit->found_scopes)
+		unit->found_scopes = csn_arena_array(unit->dwarf->arena, CSN_MAX_DWARF_SCANS,
+						     sizeof(*unit->found_scopes));
+	if (unit->found_scopes && unit->n_found_scopes < CSN_MAX_DWARF_SCANS)
+		unit->found_scopes[unit->n_found_scopes++] = *found;
+}
+
+/* Goes along the entries to target. */
+static bool find_scopes(struct csn_unit *unit, uint64_t target, struct csn_scopes *ret_scopes)
 {
 	struct csn_span at = csn_dwarf_bytes(unit->dwarf, CSN_DEBUG_INFO, unit->end);
-	struct scopes open = { .n = 0 };
+	struct csn_scopes open;
 
+	begin_search(unit, target, &open);
 	at.size = csn_min_u64(at.size, unit->end);
-	csn_span_seek(&at, unit->first_entry);
+	csn_span_seek(&at, open.target);
 	while (csn_span_left(&at) && at.at < target) {
 		uint64_t offset = at.at, code = csn_span_uleb(&at), sibling = 0;
 		const struct csn_abbrev *abbrev;
@@ -139,8 +163,12 @@ static bool find_scopes(struct csn_unit *unit, uint64_t target, struct scopes *r
 			return false;
 		open.offsets[open.n++] = offset;
 	}
+	if (at.at != target || !csn_span_ok(&at))
+		return false;
+	open.target = target;
+	keep_scopes(unit, &open);
 	*ret_scopes = open;
-	return at.at == target && csn_span_ok(&at);
+	return true;
 }
 
 /* "ns::class" for an entry that is such a scope; empties the text at a function, whose inside has
@@ -178,7 +206,7 @@ static void append_scope(struct csn_unit *unit, uint64_t offset, char *text, siz
 static const char *qualify(const struct named *named)
 {
 	struct csn_unit *unit = named->unit;
-	struct scopes scopes;
+	struct csn_scopes scopes;
 	char prefix[1024] = "";
 	unsigned i;
 

@@ -61,6 +61,8 @@ struct csn_lines {
 	struct csn_span program;
 };
 
+struct csn_scopes;
+
 struct csn_unit {
 	struct csn_unit *next; /* same bucket */
 	struct csn_dwarf *dwarf;
@@ -81,6 +83,8 @@ struct csn_unit {
 	bool lines_tried;
 	struct csn_lines *lines; /* NULL none */
 	unsigned n_scans;        /* for scopes */
+	struct csn_scopes *found_scopes;
+	unsigned n_found_scopes;
 };
 
 /* A value as stored: value is an offset, an index or the thing itself, as the form says. */
