@@ -314,6 +314,9 @@ static void csn_store_frame(const struct csn_stacks *stacks, const struct csn_ra
 	frame->signal_frame = raw->signal_frame;
 	frame->library = stacks->named[raw->lookup].path;
 	frame->build_id = stacks->named[raw->lookup].build_id;
+	/* Trampolines are no functions: what lies before their counter is none of the stack. */
+	if (raw->signal_frame)
+		return;
 	frame->function = csn_function_of(lookup->symbol, located);
 	if (located)
 		csn_store_position(located, frame);

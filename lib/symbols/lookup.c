@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "symbols/demangle.h"
+#include "symbols/golang.h"
 #include "symbols/plt_internal.h"
 
 /* A symbol offered to an address. */
@@ -214,6 +215,19 @@ static int name_plt(struct csn_arena *arena, struct csn_module *module, const st
 	return *ret_symbol ? 0 : csn_fail_nomem(err);
 }
 
+/* By the table that Go programs keep when their symbols are stripped. */
+static int name_go(struct csn_arena *arena, struct csn_module *module, uint64_t address,
+		   const struct csn_symbol **ret_symbol, struct csn_error *err)
+{
+	struct csn_pclntab_function function;
+
+	if (*ret_symbol || !csn_module_go_function(module, address + module->bias, &function))
+		return 0;
+	*ret_symbol = make_symbol(arena, module, function.name, function.start + module->bias,
+				  function.end - function.start);
+	return *ret_symbol ? 0 : csn_fail_nomem(err);
+}
+
 /* Reads the tables of a module, the best informed first. */
 static void scan_module(struct csn_module *module, struct batch *batch,
 			struct csn_elf_symbols tables[3])
@@ -265,6 +279,8 @@ static int name_module(struct csn_arena *arena, struct csn_module *module,
 		} else {
 			int rc = name_plt(arena, module, &plt, address, &symbol, err);
 
+			if (rc == 0)
+				rc = name_go(arena, module, address, &symbol, err);
 			if (rc < 0)
 				return rc;
 		}

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "elf/note.h"
+#include "symbols/golang.h"
 #include "symbols/module_internal.h"
 
 #define DELETED " (deleted)"
@@ -456,6 +457,9 @@ enum csn_cfi_answer csn_module_find_row(struct csn_module *module, csn_addr addr
 	struct csn_module_impl *impl = module->impl;
 	enum csn_cfi_answer answer = CSN_CFI_NONE, second;
 
+	/* Go's own table says more than its .debug_frame, which is compressed besides. */
+	if (csn_module_go_row(module, addr, ret_row))
+		return CSN_CFI_FOUND;
 	if (!impl->cfi_tried) {
 		impl->cfi_tried = true;
 		impl->cfi = open_cfi(csn_module_elf(module));

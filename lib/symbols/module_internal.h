@@ -39,6 +39,8 @@ struct csn_module_impl {
 	bool cfi_tried, debug_cfi_tried;
 	struct csn_dwarf *dwarf; /* owned */
 	bool dwarf_tried;
+	struct csn_pclntab *go; /* in the arena; see golang.c */
+	bool go_tried;
 };
 
 /* Reads the target's memory; returns the bytes that could be read, from the first on. */

@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "symbols/demangle.h"
+#include "symbols/golang.h"
 #include "symbols/module_internal.h"
 
 #define SHARED_TEXTS 1024u
@@ -127,6 +128,46 @@ static size_t order_lookups(const struct csn_lookup *lookups, size_t n_lookups,
 	return n;
 }
 
+static bool keep_go_frames(struct sources *sources, const struct csn_pclntab_frame *from, size_t n,
+			   struct csn_located *located)
+{
+	struct csn_located_frame *frames = csn_arena_array(sources->arena, n, sizeof(*frames));
+
+	if (!frames)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		frames[i].line = from[i].line;
+		if (!keep(sources, from[i].name, &frames[i].function) ||
+		    !keep(sources, from[i].path, &frames[i].path))
+			return false;
+	}
+	located->frames = frames;
+	located->n_frames = n;
+	return true;
+}
+
+/* What debug information left open, by the table that Go programs carry. */
+static int locate_go(struct sources *sources, const struct order *orders, size_t n,
+		     struct csn_located *located, struct csn_error *err)
+{
+	struct csn_pclntab *table = csn_module_pclntab(orders[0].module);
+	struct csn_pclntab_frame frames[CSN_MAX_INLINE_DEPTH];
+	struct csn_pclntab_function function;
+
+	for (size_t i = 0; table && i < n; i++) {
+		struct csn_located *one = &located[orders[i].index];
+		size_t n_frames;
+
+		if (one->n_frames || !csn_pclntab_find(table, orders[i].address, &function))
+			continue;
+		n_frames = csn_pclntab_frames(table, &function, orders[i].address, frames,
+					      csn_countof(frames));
+		if (!keep_go_frames(sources, frames, n_frames, one))
+			return csn_fail_nomem(err);
+	}
+	return 0;
+}
+
 /* orders[0..n) are of one module; batch has room for n. */
 static int locate_module(struct sources *sources, const struct order *orders, size_t n,
 			 struct csn_source *batch, struct csn_located *located,
@@ -137,7 +178,7 @@ static int locate_module(struct sources *sources, const struct order *orders, si
 	int rc;
 
 	if (!dwarf)
-		return 0;
+		return locate_go(sources, orders, n, located, err);
 	for (i = 0; i < n; i++)
 		if (!n_batch || batch[n_batch - 1].address != orders[i].address)
 			batch[n_batch++] = (struct csn_source){ .address = orders[i].address };
@@ -152,7 +193,7 @@ static int locate_module(struct sources *sources, const struct order *orders, si
 		if (!keep_source(sources, &batch[n_batch++], one))
 			rc = csn_fail_nomem(err);
 	}
-	return rc;
+	return rc == 0 ? locate_go(sources, orders, n, located, err) : rc;
 }
 
 int csn_lookup_sources(struct csn_arena *arena, const struct csn_lookup *lookups, size_t n_lookups,

@@ -146,6 +146,7 @@ static void csn_rule_make(struct csn_unwinder *unwinder, struct csn_rule *rule)
 		csn_rule_simplify(unwinder->arch, rule);
 	if (!rule->exact && csn_rule_is_first(unwinder, rule))
 		rule->kind = CSN_RULE_FIRST;
+	csn_go_settle(rule);
 }
 
 static struct csn_rule *csn_rule_find(struct csn_unwinder *unwinder, csn_addr pc, bool exact)
@@ -170,6 +171,8 @@ static void csn_cursor_settle(struct csn_unwind_cursor *cursor)
 	/* Its counter belongs to the function itself, not to a call before it. */
 	cursor->exact |= rule->kind == CSN_RULE_FIRST;
 	cursor->first = rule->kind == CSN_RULE_FIRST;
+	cursor->injected = rule->is_injected;
+	cursor->switched = rule->kind == CSN_RULE_SWITCH;
 }
 
 void csn_unwind_begin(struct csn_unwind_cursor *cursor, struct csn_unwinder *unwinder,
@@ -200,7 +203,7 @@ bool csn_unwind_accept(struct csn_unwind_cursor *cursor, const struct csn_regist
 	csn_addr pc = caller->value[arch->pc], sp = caller->value[arch->sp];
 	csn_addr old_sp = cursor->registers.value[arch->sp];
 
-	if (cursor->signal_frame) {
+	if (cursor->signal_frame || cursor->switched) {
 		if (sp == old_sp && pc == cursor->pc)
 			return csn_unwind_stop(cursor, CSN_UNWIND_NO_PROGRESS, sp);
 	} else {
@@ -211,7 +214,7 @@ bool csn_unwind_accept(struct csn_unwind_cursor *cursor, const struct csn_regist
 		if (!csn_is_code(unwinder->target, pc) && !csn_is_code(unwinder->target, pc - 1))
 			return csn_unwind_stop(cursor, CSN_UNWIND_BAD_RETURN, pc);
 	}
-	cursor->exact = cursor->signal_frame;
+	cursor->exact = cursor->signal_frame || (cursor->injected && csn_go_is_exact(unwinder, pc));
 	cursor->registers.known = caller->known;
 	memcpy(cursor->registers.value, caller->value, arch->n_dwarf * sizeof(caller->value[0]));
 	cursor->pc = pc;
@@ -451,6 +454,8 @@ bool csn_unwind_next(struct csn_unwind_cursor *cursor)
 					    : csn_unwind_by_cfi(cursor, &rule->row);
 	case CSN_RULE_NO_CODE:
 		return csn_unwind_by_call(cursor);
+	case CSN_RULE_SWITCH:
+		return csn_unwind_switched(cursor, rule);
 	default:
 		return csn_unwind_by_code(cursor, rule);
 	}
@@ -496,6 +501,7 @@ const char *csn_unwind_describe_end(const struct csn_unwind_cursor *cursor, char
 		[CSN_UNWIND_BROKEN_CFI] = "broken unwind information for ",
 		[CSN_UNWIND_NO_PROGRESS] = "the stack does not go on",
 		[CSN_UNWIND_LIMIT] = "limit of frames reached",
+		[CSN_UNWIND_SWITCHED] = "the program went on here from another stack",
 	};
 	unsigned long long addr = cursor->end_addr;
 	char place[256] = "";

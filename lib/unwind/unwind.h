@@ -34,6 +34,7 @@ enum csn_unwind_end {
 	CSN_UNWIND_BAD_RETURN,  /* end_addr, the return address, is no code */
 	CSN_UNWIND_NO_PROGRESS, /* the stack pointer does not move on */
 	CSN_UNWIND_LIMIT,       /* max_frames */
+	CSN_UNWIND_SWITCHED,    /* the program had moved to this stack from another one */
 };
 
 struct csn_unwinder;
@@ -45,6 +46,8 @@ struct csn_unwind_cursor {
 	bool exact;        /* pc is that of the next instruction, not a return address */
 	bool signal_frame; /* this frame is a signal trampoline */
 	bool first;        /* the stack was begun here by hand; there is no caller */
+	bool injected;     /* a signal handler had this called; the caller's pc may be exact */
+	bool switched;     /* the caller is on another stack */
 	enum csn_unwind_how how;
 	struct csn_module *module; /* of pc; NULL none */
 	struct csn_registers registers;

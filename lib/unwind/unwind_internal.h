@@ -1,5 +1,5 @@
 /* What the files of the unwinder share: unwind.c steps by call-frame information and holds the
- * rules; bare.c steps where there is none. */
+ * rules; bare.c steps where there is none; golang.c knows the ways of Go's runtime. */
 #ifndef CSN_UNWIND_UNWIND_INTERNAL_H
 #define CSN_UNWIND_UNWIND_INTERNAL_H
 
@@ -16,7 +16,8 @@ enum csn_rule_kind {
 	CSN_RULE_BROKEN_CFI,
 	CSN_RULE_CFI,
 	CSN_RULE_TRAMPOLINE,
-	CSN_RULE_FIRST, /* nothing called it: its address was put on the stack by hand */
+	CSN_RULE_SWITCH, /* it moved to this stack from another one */
+	CSN_RULE_FIRST,  /* nothing called it: its address was put on the stack by hand */
 };
 
 /* What most rows come to: CFA at a distance of a register, registers saved at distances of the CFA,
@@ -36,9 +37,11 @@ struct csn_rule {
 	csn_addr pc;
 	bool exact;
 	bool has_start, has_state, is_entry; /* bare.c: what was found out so far */
+	bool is_injected;                    /* golang.c: entered from a signal handler */
 	uint8_t tries;                       /* of finding it from a stack */
 	enum csn_rule_kind kind;
 	struct csn_module *module;
+	const char *switched_from;  /* SWITCH: the Go function; NULL: there is no way back */
 	struct csn_plain_row plain; /* CFI: the same as row, when is_plain */
 	union {
 		struct csn_cfi_row row;      /* CFI */
@@ -68,6 +71,12 @@ bool csn_is_return_address(struct csn_unwinder *unwinder, csn_addr word, csn_add
 
 /* One step in code without call-frame information. */
 bool csn_unwind_by_code(struct csn_unwind_cursor *cursor, struct csn_rule *rule);
+/* Marks rules of Go functions that are not what their tables say. */
+void csn_go_settle(struct csn_rule *rule);
+/* The caller of an injected function: is pc that of an instruction, not a return address? */
+bool csn_go_is_exact(struct csn_unwinder *unwinder, csn_addr pc);
+/* One step back to the stack that a goroutine left. */
+bool csn_unwind_switched(struct csn_unwind_cursor *cursor, const struct csn_rule *rule);
 /* One step out of what is no code. */
 bool csn_unwind_by_call(struct csn_unwind_cursor *cursor);
 
