@@ -6,6 +6,7 @@
 #include "analyze/fault.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/shrink.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "engine/engine_internal.h"
@@ -151,6 +152,10 @@ static int csn_engine_run(struct csn_engine *engine, struct csn_error *err)
 	at[3] = csn_monotonic_ns();
 	if (result == 0)
 		result = csn_engine_describe(engine, err);
+	if (result == 0 && csn_shrink_noted())
+		result = csn_snapshot_add_truncated(
+			engine->snapshot,
+			"a file became shorter while it was read: what it held is missing", err);
 	at[4] = csn_monotonic_ns();
 	engine->stats.modules_ns = (uint64_t)(at[1] - at[0] + at[3] - at[2]);
 	engine->stats.unwind_ns = (uint64_t)(at[2] - at[1]) - engine->stats.names_ns;

@@ -7,6 +7,7 @@
 #ifndef CSN_ENGINE_ENGINE_H
 #define CSN_ENGINE_ENGINE_H
 
+#include "base/progress.h"
 #include "snapshot/snapshot.h"
 #include "target/target.h"
 
@@ -29,6 +30,7 @@ struct csn_engine_options {
 	uint64_t depth;          /* frames kept per thread; 0: no limit */
 	uint64_t budget;         /* frames kept in all; 0: no limit */
 	int64_t timeout_seconds; /* 0: none */
+	struct csn_progress_sink progress;
 };
 
 /* Opens what a command line names: a core file, or the process of pid_text when core is NULL.

@@ -83,6 +83,7 @@ int csn_engine_open_modules(struct csn_engine *engine, struct csn_error *err)
 		.context = target,
 		.executable = csn_find_executable(engine),
 		.assets = csn_find_assets(engine->options),
+		.progress = engine->options->progress,
 	};
 
 	csn_target_find_auxv(target, AT_SYSINFO_EHDR, &input.vdso);

@@ -503,6 +503,8 @@ static int csn_walk_all(struct csn_stacks *stacks, const struct csn_thread **ord
 	for (size_t i = 0; i < count; i++) {
 		struct csn_snapshot_thread *stored = &snapshot->threads[i];
 
+		csn_progress_tell(&engine->options->progress, "unwinding thread", NULL, i + 1,
+				  count);
 		if (csn_begin_thread(engine, order[i], stored, err) < 0 ||
 		    csn_walk_thread(stacks, order[i], stored, err) < 0)
 			return csn_fail_nomem(err);

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "symbols/demangle.h"
 #include "symbols/golang.h"
+#include "symbols/module_internal.h"
 #include "symbols/plt_internal.h"
 
 /* A symbol offered to an address. */
@@ -356,6 +357,7 @@ int csn_lookup_symbols(struct csn_arena *arena, struct csn_modules *modules,
 
 		for (end = start + 1; end < n && sorted[end]->module == module; end++)
 			;
+		csn_module_tell(module, "names of");
 		(void)csn_module_load(module);
 		if (!module->bias_known)
 			continue;

@@ -321,6 +321,11 @@ static int build(struct csn_modules *modules, struct csn_error *err)
 	return 0;
 }
 
+void csn_module_tell(const struct csn_module *module, const char *phase)
+{
+	csn_progress_tell(&module->impl->modules->input.progress, phase, module->name, 0, 0);
+}
+
 int csn_modules_new(const struct csn_modules_input *input, struct csn_modules **ret_modules,
 		    struct csn_error *err)
 {

@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/limits.h"
+#include "base/progress.h"
 #include "dwarf/cfi.h"
 #include "dwarf/source.h"
 #include "elf/file.h"
@@ -37,8 +38,9 @@ struct csn_modules_input {
 	const char
 		*executable; /* file given for the main program, instead of its path; may be NULL */
 	const char *assets;  /* folder with files named by build-id, searched first; may be NULL */
-	const char *debug_root; /* NULL: /usr/lib/debug */
-	bool no_files;          /* use process memory only */
+	const char *debug_root;            /* NULL: /usr/lib/debug */
+	bool no_files;                     /* use process memory only */
+	struct csn_progress_sink progress; /* hears which module is looked into */
 };
 
 /* Who speaks for the module. */

@@ -43,6 +43,8 @@ struct csn_module_impl {
 	bool go_tried;
 };
 
+/* Tells the sink what is done with the module. */
+void csn_module_tell(const struct csn_module *module, const char *phase);
 /* Reads the target's memory; returns the bytes that could be read, from the first on. */
 size_t csn_module_read_memory(const struct csn_module *module, csn_addr addr, void *data,
 			      size_t size_bytes);

@@ -173,10 +173,12 @@ static int locate_module(struct sources *sources, const struct order *orders, si
 			 struct csn_source *batch, struct csn_located *located,
 			 struct csn_error *err)
 {
-	struct csn_dwarf *dwarf = csn_module_dwarf(orders[0].module);
+	struct csn_dwarf *dwarf;
 	size_t i, n_batch = 0;
 	int rc;
 
+	csn_module_tell(orders[0].module, "source positions of");
+	dwarf = csn_module_dwarf(orders[0].module);
 	if (!dwarf)
 		return locate_go(sources, orders, n, located, err);
 	for (i = 0; i < n; i++)

@@ -7,10 +7,17 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/shrink.h"
 #include "target/core_internal.h"
 
 /* Read together when one page was asked for after the other. */
 #define RUN 16u
+
+/* What the file had from there on, when it was opened. */
+static uint64_t csn_left_at(const struct csn_core *core, uint64_t offset)
+{
+	return offset < core->size ? core->size - offset : 0;
+}
 
 static void read_pages(struct csn_core *core, uint64_t number)
 {
@@ -20,6 +27,9 @@ static void read_pages(struct csn_core *core, uint64_t number)
 	ssize_t got = pread(core->fd, pages->data[slot], n * CSN_CORE_PAGE,
 			    (off_t)(number * CSN_CORE_PAGE));
 	uint64_t left = got > 0 ? (uint64_t)got : 0;
+
+	if (left < csn_min_u64(n * CSN_CORE_PAGE, csn_left_at(core, number * CSN_CORE_PAGE)))
+		csn_shrink_note();
 
 	for (uint64_t i = 0; i < n; i++) {
 		pages->held[slot + i].number = number + i;
@@ -40,6 +50,8 @@ size_t csn_core_read_file(struct csn_core *core, uint64_t offset, void *data, si
 	if (size_bytes >= CSN_CORE_PAGE) {
 		ssize_t got = pread(core->fd, data, size_bytes, (off_t)offset);
 
+		if (got < 0 || (uint64_t)got < csn_min_u64(size_bytes, csn_left_at(core, offset)))
+			csn_shrink_note();
 		return got > 0 ? (size_t)got : 0;
 	}
 	if (!pages->held[slot].size || pages->held[slot].number != number)

@@ -1,3 +1,4 @@
+#include "base/shrink.h"
 #include "bt.h"
 
 int main(int argc, char **argv)
@@ -35,5 +36,6 @@ int main(int argc, char **argv)
 		return csn_usage_error(&program,
 				       o.core ? "one executable at most"
 					      : "give a process id, --core or a snapshot");
+	csn_shrink_guard_install();
 	return bt_run(&o, n ? argv[first] : NULL);
 }

@@ -81,10 +81,12 @@ int bt_run(const struct bt_options *options, const char *operand)
 	cleanup_(csn_target_freep) struct csn_target *target = NULL;
 	cleanup_(csn_snapshot_freep) struct csn_snapshot *snapshot = NULL;
 	const char *subject = options->core ? options->core : operand;
+	struct csn_progress_line progress;
 	const struct csn_engine_options engine = {
 		.executable = options->core ? operand : NULL,
 		.no_registers = !options->verbose && !options->json,
 		.depth = options->depth,
+		.progress = csn_progress_line_sink(&progress),
 	};
 	struct csn_error err = CSN_ERROR_INIT;
 	int result;
@@ -99,9 +101,11 @@ int bt_run(const struct bt_options *options, const char *operand)
 		result = csn_snapshot_read_file(operand, &snapshot, &err);
 		subject = NULL;
 	} else {
+		csn_progress_line_start(&progress, "bt");
 		result = csn_engine_open(operand, options->core, &target, &err);
 		if (result == 0)
 			result = csn_engine_snapshot(target, &engine, &snapshot, NULL, &err);
+		csn_progress_line_stop(&progress);
 	}
 	if (result < 0)
 		return bt_fail(subject, &err);

@@ -1,4 +1,5 @@
 #include "base/cleanup.h"
+#include "base/shrink.h"
 #include "ptrace.h"
 
 /* What --help shows last. */
@@ -21,6 +22,7 @@ static int ptrace_main(const struct csn_program *program, struct ptrace_options 
 	if (options->core ? n > 1 : n != 1)
 		return csn_usage_error(program, options->core ? "one executable at most"
 							      : "give a process id or --core");
+	csn_shrink_guard_install();
 	return options->core ? ptrace_run(options, NULL, n ? argv[first] : NULL)
 			     : ptrace_run(options, argv[first], NULL);
 }

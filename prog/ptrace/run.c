@@ -192,6 +192,7 @@ static int ptrace_snapshot(const struct ptrace_run *run, struct csn_target *targ
 			   const char *executable)
 {
 	const struct ptrace_options *o = run->options;
+	struct csn_progress_line progress;
 	const struct csn_engine_options options = {
 		.executable = executable,
 		.application = o->application,
@@ -209,13 +210,17 @@ static int ptrace_snapshot(const struct ptrace_run *run, struct csn_target *targ
 		.depth = o->depth,
 		.budget = o->budget,
 		.timeout_seconds = o->timeout_seconds,
+		.progress = csn_progress_line_sink(&progress),
 	};
 	cleanup_(csn_snapshot_freep) struct csn_snapshot *snapshot = NULL;
 	struct csn_engine_stats stats = { 0 };
 	struct csn_error err = CSN_ERROR_INIT;
 	int status;
 
-	if (csn_engine_snapshot(target, &options, &snapshot, &stats, &err) < 0)
+	csn_progress_line_start(&progress, "ptrace");
+	status = csn_engine_snapshot(target, &options, &snapshot, &stats, &err);
+	csn_progress_line_stop(&progress);
+	if (status < 0)
 		return ptrace_fail(run->subject, &err);
 	status = ptrace_write(run, target, snapshot);
 	if (status)

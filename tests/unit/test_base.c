@@ -7,9 +7,11 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,6 +22,7 @@
 #include "base/io.h"
 #include "base/json.h"
 #include "base/options.h"
+#include "base/shrink.h"
 #include "base/span.h"
 #include "base/text.h"
 #include "base/uuid.h"
@@ -254,6 +257,32 @@ static void options_mix_with_operands(void **state)
 	assert_string_equal(argv[first + 1], "two");
 }
 
+static void a_mapped_file_that_shrinks_reads_as_zeros(void **state)
+{
+	char name[] = "/tmp/csn-shrink-XXXXXX";
+	cleanup_close int fd = mkstemp(name);
+	char page[4096];
+	const volatile char *data;
+
+	(void)state;
+	unlink(name);
+	memset(page, 'x', sizeof(page));
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(csn_write_full(fd, page, sizeof(page)), 0);
+	data = mmap(NULL, 3 * sizeof(page), PROT_READ, MAP_PRIVATE, fd, 0);
+	assert_true(data != MAP_FAILED);
+	csn_shrink_guard_install();
+	assert_int_equal(data[2 * sizeof(page)], 'x');
+	assert_false(csn_shrink_noted());
+	assert_int_equal(ftruncate(fd, sizeof(page)), 0);
+	assert_int_equal(data[sizeof(page) - 1], 'x');
+	assert_int_equal(data[sizeof(page)], 0);
+	assert_int_equal(data[3 * sizeof(page) - 1], 0);
+	assert_true(csn_shrink_noted());
+	signal(SIGBUS, SIG_DFL);
+	munmap((void *)data, 3 * sizeof(page));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -271,6 +300,7 @@ int main(void)
 		cmocka_unit_test(publishing_never_replaces_a_device_or_a_pipe),
 		cmocka_unit_test(publishing_leaves_no_name_until_commit),
 		cmocka_unit_test(options_mix_with_operands),
+		cmocka_unit_test(a_mapped_file_that_shrinks_reads_as_zeros),
 	};
 
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);
