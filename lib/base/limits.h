@@ -81,6 +81,9 @@
 #define CSN_RAW_STACK_BYTES 512u       /* kept where a walk ended before its time */
 #define CSN_MAX_RAW_STACKS_BYTES (128 * CSN_KIB) /* of them, over all threads */
 
+/* Downloads of debug files. */
+#define CSN_MAX_BROKER_SECONDS 3600 /* for one file */
+
 /* Snapshots. */
 #define CSN_MAX_SNAPSHOT_FILE (256 * CSN_MIB)
 #define CSN_MAX_SNAPSHOT_JSON (1024 * CSN_MIB)

@@ -416,7 +416,7 @@ struct csn_elf_file *csn_module_elf(struct csn_module *module)
 	return module->impl->elf;
 }
 
-struct csn_elf_file *csn_module_debug_elf(struct csn_module *module)
+struct csn_elf_file *csn_module_local_debug_elf(struct csn_module *module)
 {
 	(void)csn_module_load(module);
 	if (!module->impl->debug_tried) {
@@ -426,9 +426,20 @@ struct csn_elf_file *csn_module_debug_elf(struct csn_module *module)
 	return module->impl->debug_elf;
 }
 
+struct csn_elf_file *csn_module_debug_elf(struct csn_module *module)
+{
+	struct csn_module_impl *impl = module->impl;
+
+	if (csn_module_local_debug_elf(module) || impl->debug_fetched)
+		return impl->debug_elf;
+	impl->debug_fetched = true;
+	impl->debug_elf = csn_module_fetch(module, false, &impl->debug_path);
+	return impl->debug_elf;
+}
+
 const char *csn_module_debug_path(struct csn_module *module)
 {
-	return csn_module_debug_elf(module) ? module->impl->debug_path : NULL;
+	return csn_module_local_debug_elf(module) ? module->impl->debug_path : NULL;
 }
 
 struct csn_dwarf *csn_module_dwarf(struct csn_module *module)

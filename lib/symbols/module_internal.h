@@ -32,7 +32,7 @@ struct csn_module_impl {
 
 	bool loaded;
 	struct csn_elf_file *elf; /* owned: file or image */
-	bool debug_tried;
+	bool debug_tried, debug_fetched;
 	struct csn_elf_file *debug_elf; /* owned */
 	const char *debug_path;
 	struct csn_cfi *cfi, *debug_cfi; /* owned */
@@ -57,6 +57,10 @@ struct csn_elf_file *csn_module_open_image(const struct csn_module *module);
 void csn_module_find_file(struct csn_module *module);
 /* Sets impl->debug_elf and impl->debug_path. */
 void csn_module_find_debug(struct csn_module *module);
+/* fetch.c: the module's own file, or its debug file, from elsewhere; NULL none, or another one than
+ * was asked for. *ret_path is where it is, in the arena. */
+struct csn_elf_file *csn_module_fetch(struct csn_module *module, bool executable,
+				      const char **ret_path);
 /* True when the object has exactly this module's build-id. */
 bool csn_module_has_build_id(const struct csn_module *module, const struct csn_elf_file *elf);
 
