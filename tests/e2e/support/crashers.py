@@ -135,7 +135,7 @@ def task_sleeps(task):
     return (task / "stat").read_text().rpartition(")")[2].split()[0] == "S"
 
 
-def gdb(*arguments):
+def gdb(*arguments, timeout=300):
     return subprocess.run(["gdb", "-nx", "-batch", "-iex", "set debuginfod enabled off",
-                           *arguments], capture_output=True, text=True, timeout=300,
+                           *arguments], capture_output=True, text=True, timeout=timeout,
                           stdin=subprocess.DEVNULL)
