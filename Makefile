@@ -33,8 +33,8 @@ install: all ## installs below $(DESTDIR)/opt/backtrace
 e2e: stage ## the black-box tests alone
 	@CSN_STAGE=$(STAGE) /usr/bin/python3 -m pytest -q tests/e2e
 
-bench: ## the measured promises, side by side with their peers
-	@tools/install-deps build check
+bench: ## the measured promises beside their peers (CASES="headline vim": those alone)
+	@tools/install-deps build check bench
 	@$(MAKE) --no-print-directory stage
 	@bench/run
 

@@ -80,9 +80,13 @@ class Crashers:
         program = self.build(name)
         core = self.folder / "-".join(["core", name, *arguments])
         if not core.exists():
-            make = self._by_kernel if kernel.system_tests_allowed() else self._by_gdb
-            make(core, [program, *arguments])
+            self.core_of(core, program, *arguments)
         return core, program
+
+    def core_of(self, core, program, *arguments):
+        """Runs a program that dies, and lets its core go there."""
+        make = self._by_kernel if kernel.system_tests_allowed() else self._by_gdb
+        make(core, [program, *map(str, arguments)])
 
     def vim(self):
         """(core, program) of a real vim that got SIGABRT."""
@@ -90,15 +94,21 @@ class Crashers:
         if core.exists():
             return core, program
         with terminal.vim() as pid:
-            if kernel.system_tests_allowed():
-                resource.prlimit(pid, resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2)
-                with self._core_to(core):
-                    os.kill(pid, signal.SIGABRT)
-                    os.waitpid(pid, 0)
-            else:
-                gdb("-p", str(pid), "-ex", "handle SIGABRT stop nopass", "-ex", "python import os",
-                    "-ex", f"python os.kill({pid}, 6)", "-ex", "continue", "-ex", f"gcore {core}")
+            self.core_of_child(core, pid, signal.SIGABRT)
         return core, program
+
+    def core_of_child(self, core, pid, number):
+        """Ends a child of ours by a signal, and lets its core go there."""
+        if kernel.system_tests_allowed():
+            resource.prlimit(pid, resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2)
+            with self._core_to(core):
+                os.kill(pid, number)
+                os.waitpid(pid, 0)
+        else:
+            gdb("-p", str(pid), "-ex", f"handle {number.name} stop nopass",
+                "-ex", "python import os", "-ex", f"python os.kill({pid}, {int(number)})",
+                "-ex", "continue", "-ex", f"gcore {core}")
+        assert core.exists(), f"process {pid} left no core"
 
     @staticmethod
     def _core_to(core):

@@ -2,8 +2,8 @@
 
 Conventions: gdb goes on past main; its trailing counters of 0 are no frames; counters and inline
 chains are compared frame by frame, tail calls as a set of their own; functions by the last part of
-their name without scopes, parameters and clones; aliases (__GI_x, __x) are equal; source positions
-where both know one."""
+their name without scopes, parameters and clones; aliases (__GI_x, __libc_x, __x) are equal; source
+positions where both know one."""
 
 import json
 import pathlib
@@ -28,9 +28,9 @@ class Frame(typing.NamedTuple):
     line: int  # 0 unknown
 
 
-def gdb_stacks(*arguments):
+def gdb_stacks(*arguments, timeout=300):
     """{tid: [Frame]} of a core (program, core) or of a process ("-p", pid)."""
-    result = crashers.gdb(*map(str, arguments), "-x", str(SCRIPT))
+    result = crashers.gdb(*map(str, arguments), "-x", str(SCRIPT), timeout=timeout)
     for line in result.stdout.splitlines():
         if line.startswith("frames "):
             threads = json.loads(line[7:])
@@ -55,6 +55,26 @@ def eu_frames(program, core):
         elif line.startswith("#"):
             words = line.split(None, 2)
             current.append((int(words[1], 16), words[2] if len(words) > 2 else "??"))
+    return threads
+
+
+def eu_stacks(program, core):
+    """{tid: [Frame]} that eu-stack finds, inlined functions and lines included. It marks no frame
+    as inlined: all of one counter but the last are."""
+    result = subprocess.run(["eu-stack", "-n", "0", "-is", "-e", program, "--core", core],
+                            capture_output=True, text=True, timeout=300)
+    threads, frames = {}, []
+    for line in result.stdout.splitlines():
+        if line.startswith("TID "):
+            frames = threads.setdefault(int(line[4:].rstrip(":")), [])
+        elif line.startswith("#"):
+            words = line.split(None, 2)
+            frames.append(Frame(int(words[1], 16), "physical",
+                                words[2] if len(words) > 2 else None, None, 0))
+            if len(frames) > 1 and frames[-2].pc == frames[-1].pc:
+                frames[-2] = frames[-2]._replace(kind="inline")
+        elif frames and (position := re.fullmatch(r"    (.+?):(\d+)(:\d+)?", line)):
+            frames[-1] = frames[-1]._replace(path=position[1], line=int(position[2]))
     return threads
 
 
@@ -119,7 +139,7 @@ def base_name(name):
 
 def _plain(frame):
     """The frame as both sides should have it."""
-    name = re.sub(r"^(__GI_)+", "", ALIASES.get(frame.name, base_name(frame.name)) or "")
+    name = re.sub(r"^(__GI_|__libc_)+", "", ALIASES.get(frame.name, base_name(frame.name)) or "")
     return frame._replace(name=name.lstrip("_"),
                           path=pathlib.Path(frame.path).name if frame.path else None)
 
