@@ -81,8 +81,10 @@
 #define CSN_RAW_STACK_BYTES 512u       /* kept where a walk ended before its time */
 #define CSN_MAX_RAW_STACKS_BYTES (128 * CSN_KIB) /* of them, over all threads */
 
-/* Downloads of debug files. */
-#define CSN_MAX_BROKER_SECONDS 3600 /* for one file */
+/* Answers kept on disk, by build-id. */
+#define CSN_MAX_ANSWERS_RECORDS 65536u
+#define CSN_MAX_ANSWERS_FILE (64 * CSN_MIB)
+#define CSN_MAX_ANSWERS_FOLDER (256 * CSN_MIB)
 
 /* Snapshots. */
 #define CSN_MAX_SNAPSHOT_FILE (256 * CSN_MIB)

@@ -61,12 +61,19 @@ static bool add_size(struct csn_abbrev *abbrev, uint16_t form)
 	}
 }
 
-static void note_attribute(struct csn_abbrev *abbrev, const struct csn_attr_spec *spec)
+static void note_attribute(struct csn_abbrev *abbrev, const struct csn_attr_spec *spec,
+			   uint32_t index)
 {
 	if (spec->name == DW_AT_low_pc || spec->name == DW_AT_ranges)
 		abbrev->has_code = true;
-	if (spec->name == DW_AT_sibling)
+	if (spec->name == DW_AT_sibling && !abbrev->has_sibling) {
 		abbrev->has_sibling = true;
+		abbrev->sibling_is_fixed = abbrev->is_fixed;
+		abbrev->sibling_bytes = abbrev->bytes;
+		abbrev->sibling_addresses = abbrev->addresses;
+		abbrev->sibling_offsets = abbrev->offsets;
+		abbrev->sibling_spec = index;
+	}
 	if (abbrev->is_fixed)
 		abbrev->is_fixed = add_size(abbrev, spec->form);
 }
@@ -91,7 +98,8 @@ static bool read_specs(struct csn_dwarf *dwarf, struct csn_span *at, struct csn_
 		specs[n] = (struct csn_attr_spec){ .name = name > UINT16_MAX ? 0 : (uint16_t)name,
 						   .form = form > UINT16_MAX ? 0 : (uint16_t)form,
 						   .implicit = implicit };
-		note_attribute(abbrev, &specs[n++]);
+		note_attribute(abbrev, &specs[n], (uint32_t)n);
+		n++;
 	}
 	abbrev->specs = specs;
 	abbrev->n_specs = (uint32_t)n;

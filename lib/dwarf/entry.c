@@ -76,29 +76,6 @@ static void read_scope(struct walk *walk)
 	}
 }
 
-/* Of the attributes only the sibling; 0 none. */
-static uint64_t read_sibling(struct walk *walk)
-{
-	const struct csn_abbrev *abbrev = walk->abbrev;
-	uint64_t sibling = 0;
-	uint32_t i;
-
-	if (!abbrev->has_sibling || walk->deep) {
-		csn_attrs_skip(&walk->at, walk->unit, abbrev);
-		return 0;
-	}
-	for (i = 0; i < abbrev->n_specs && csn_span_ok(&walk->at); i++) {
-		struct csn_attr attr;
-
-		csn_attr_read(&walk->at, walk->unit, &abbrev->specs[i], &attr);
-		if (abbrev->specs[i].name != DW_AT_sibling)
-			continue;
-		if (!csn_attr_reference(walk->unit, &attr, &sibling))
-			sibling = 0;
-	}
-	return sibling;
-}
-
 /* Backwards would be a loop. */
 static bool jump(struct walk *walk, uint64_t sibling)
 {
@@ -250,7 +227,7 @@ static uint64_t visit_call(struct walk *walk)
 		if (i < walk->n_spots && walk->spots[i].address == end - 1 && !walk->spots[i].call)
 			walk->spots[i].call = walk->offset;
 	}
-	return !walk->deep && csn_attr_reference(walk->unit, &site.sibling, &sibling) ? sibling : 0;
+	return csn_attr_reference(walk->unit, &site.sibling, &sibling) ? sibling : 0;
 }
 
 /* True: go into its children. */
@@ -263,11 +240,11 @@ static bool visit(struct walk *walk)
 	if (walk->inside && !walk->quiet && csn_abbrev_is_call(walk->abbrev))
 		sibling = visit_call(walk);
 	else
-		sibling = read_sibling(walk);
+		sibling = csn_attrs_skip_sibling(&walk->at, walk->unit, walk->abbrev);
 	/* Blocks without code of their own may still have children with some. */
 	if (walk->inside && !walk->quiet && walk->abbrev->tag == DW_TAG_lexical_block)
 		return true;
-	return !(sibling && walk->abbrev->children && jump(walk, sibling));
+	return walk->deep || !(sibling && walk->abbrev->children && jump(walk, sibling));
 }
 
 /* The end of a list of children; false at the end of the unit or when nothing is left to find. */

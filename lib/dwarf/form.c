@@ -136,6 +136,40 @@ void csn_attrs_skip(struct csn_span *at, const struct csn_unit *unit,
 		csn_attr_read(at, unit, &abbrev->specs[i], &unused);
 }
 
+static uint64_t sibling_of(struct csn_span *at, const struct csn_unit *unit,
+			   const struct csn_attr_spec *spec)
+{
+	struct csn_attr attr;
+	uint64_t sibling;
+
+	csn_attr_read(at, unit, spec, &attr);
+	return csn_attr_reference(unit, &attr, &sibling) ? sibling : 0;
+}
+
+uint64_t csn_attrs_skip_sibling(struct csn_span *at, const struct csn_unit *unit,
+				const struct csn_abbrev *abbrev)
+{
+	struct csn_span ahead = *at;
+	uint64_t sibling = 0;
+	uint32_t i;
+
+	if (abbrev->sibling_is_fixed) {
+		csn_span_skip(&ahead,
+			      abbrev->sibling_bytes +
+				      (uint64_t)abbrev->sibling_addresses * unit->address_size +
+				      (uint64_t)abbrev->sibling_offsets * unit->offset_size);
+		sibling = sibling_of(&ahead, unit, &abbrev->specs[abbrev->sibling_spec]);
+	} else if (abbrev->has_sibling) {
+		struct csn_attr unused;
+
+		for (i = 0; i < abbrev->sibling_spec && csn_span_ok(&ahead); i++)
+			csn_attr_read(&ahead, unit, &abbrev->specs[i], &unused);
+		sibling = sibling_of(&ahead, unit, &abbrev->specs[i]);
+	}
+	csn_attrs_skip(at, unit, abbrev);
+	return csn_span_ok(at) ? sibling : 0;
+}
+
 bool csn_attr_uint(const struct csn_attr *attr, uint64_t *ret_value)
 {
 	switch (attr->form) {

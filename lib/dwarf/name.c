@@ -6,6 +6,9 @@
 
 #include "dwarf/source_internal.h"
 
+/* Places that a search leaves for later ones to begin at, over the whole unit. */
+#define CSN_SCOPE_MARKS 16u
+
 /* What an entry says of itself. */
 struct named {
 	struct csn_unit *unit;
@@ -124,16 +127,23 @@ static void keep_scopes(struct csn_unit *unit, const struct csn_scopes *found)
 static bool find_scopes(struct csn_unit *unit, uint64_t target, struct csn_scopes *ret_scopes)
 {
 	struct csn_span at = csn_dwarf_bytes(unit->dwarf, CSN_DEBUG_INFO, unit->end);
+	uint64_t step = (unit->end - unit->offset) / CSN_SCOPE_MARKS + 1, mark;
 	struct csn_scopes open;
 
 	begin_search(unit, target, &open);
+	mark = open.target + step;
 	at.size = csn_min_u64(at.size, unit->end);
 	csn_span_seek(&at, open.target);
 	while (csn_span_left(&at) && at.at < target) {
-		uint64_t offset = at.at, code = csn_span_uleb(&at), sibling = 0;
+		uint64_t offset = at.at, code, sibling;
 		const struct csn_abbrev *abbrev;
-		uint32_t i;
 
+		if (offset >= mark) {
+			open.target = offset;
+			keep_scopes(unit, &open);
+			mark = offset + step;
+		}
+		code = csn_span_uleb(&at);
 		if (!code) {
 			if (!open.n)
 				return false;
@@ -143,16 +153,7 @@ static bool find_scopes(struct csn_unit *unit, uint64_t target, struct csn_scope
 		abbrev = csn_abbrev_find(unit->abbrevs, code);
 		if (!abbrev)
 			return false;
-		if (!abbrev->has_sibling)
-			csn_attrs_skip(&at, unit, abbrev);
-		for (i = 0; abbrev->has_sibling && i < abbrev->n_specs; i++) {
-			struct csn_attr attr;
-
-			csn_attr_read(&at, unit, &abbrev->specs[i], &attr);
-			if (abbrev->specs[i].name == DW_AT_sibling &&
-			    !csn_attr_reference(unit, &attr, &sibling))
-				sibling = 0;
-		}
+		sibling = csn_attrs_skip_sibling(&at, unit, abbrev);
 		if (!abbrev->children)
 			continue;
 		if (sibling > at.at && sibling <= target) {

@@ -25,6 +25,10 @@ struct csn_abbrev {
 	/* All attributes together take bytes + addresses * address size + offsets * offset size. */
 	bool is_fixed;
 	uint32_t bytes, addresses, offsets;
+	/* DW_AT_sibling lies behind so much of them, when that is the same for every entry. */
+	bool sibling_is_fixed;
+	uint32_t sibling_bytes, sibling_addresses, sibling_offsets;
+	uint32_t sibling_spec; /* index of it in specs */
 	uint32_t n_specs;
 	const struct csn_attr_spec *specs;
 };
@@ -163,6 +167,9 @@ void csn_attr_read(struct csn_span *at, const struct csn_unit *unit,
 		   const struct csn_attr_spec *spec, struct csn_attr *ret_attr);
 void csn_attrs_skip(struct csn_span *at, const struct csn_unit *unit,
 		    const struct csn_abbrev *abbrev);
+/* The same; returns the entry's sibling, 0 when it says none. */
+uint64_t csn_attrs_skip_sibling(struct csn_span *at, const struct csn_unit *unit,
+				const struct csn_abbrev *abbrev);
 /* Each: false or NULL when absent or of another class. */
 bool csn_attr_uint(const struct csn_attr *attr, uint64_t *ret_value);
 bool csn_attr_address(struct csn_unit *unit, const struct csn_attr *attr, uint64_t *ret_address);

@@ -22,6 +22,7 @@ struct csn_engine_options {
 	size_t n_classifiers;
 	const char *const *resources; /* folders of objects by build-id, and files to attach */
 	size_t n_resources;
+	const char *cache;      /* folder for answers about addresses, shared by runs; NULL: none */
 	const int64_t *threads; /* only these; n_threads 0: all */
 	size_t n_threads;
 	int64_t fault_thread;    /* 0: what the target says */
@@ -31,17 +32,17 @@ struct csn_engine_options {
 	uint64_t budget;         /* frames kept in all; 0: no limit */
 	int64_t timeout_seconds; /* 0: none */
 	struct csn_progress_sink progress;
-	/* Brings files by build-id that are not on this machine; an error other than NOT_FOUND is
-	 * told in the snapshot. May be NULL. */
-	int (*fetch)(void *context, bool executable, const uint8_t *build_id, size_t size_bytes,
-		     int *ret_fd, struct csn_error *err);
-	void *fetch_context;
 };
 
 /* Opens what a command line names: a core file, or the process of pid_text when core is NULL.
  * Errors say what and what next, without the name. */
 int csn_engine_open(const char *pid_text, const char *core, struct csn_target **ret_target,
 		    struct csn_error *err) csn_must_check;
+
+/* The folder for csn_engine_options.cache: given, or what $CORESNAP_CACHE names, or "coresnap" in
+ * the user's cache folder ($XDG_CACHE_HOME, else $HOME/.cache). Writes it to out and returns that;
+ * NULL when there is to be none ("none", "") or no home. */
+const char *csn_engine_cache_folder(const char *given, char *out, size_t size_bytes);
 
 /* What a program wants to tell about the run. */
 struct csn_engine_stats {

@@ -592,6 +592,7 @@ static int csn_name_and_store(struct csn_stacks *stacks, const struct csn_thread
 	if (result == 0)
 		result = csn_lookup_sources(snapshot->arena, stacks->lookups, stacks->n_lookups,
 					    stacks->located, err);
+	csn_modules_save(stacks->engine->modules);
 	stacks->engine->stats.names_ns = (uint64_t)(csn_monotonic_ns() - begin);
 	stacks->engine->stats.n_frames = stacks->n_frames;
 	stacks->engine->stats.n_addresses = stacks->n_lookups;

@@ -252,6 +252,75 @@ static void scan_module(struct csn_module *module, struct batch *batch,
 		scan_table(batch, elf, &tables[n]);
 }
 
+/* For later runs. */
+static void keep_answer(struct csn_module *module, uint64_t address,
+			const struct csn_symbol *symbol)
+{
+	struct csn_answers *answers = csn_module_answers(module);
+	struct csn_answer answer = { .has_symbol = true };
+
+	if (!answers)
+		return;
+	if (symbol) {
+		answer.raw = symbol->raw;
+		answer.name = symbol->name;
+		answer.start = symbol->start - module->bias;
+		answer.size = symbol->size;
+	}
+	csn_answers_put(answers, address, &answer);
+}
+
+static bool recall_symbol(struct csn_arena *arena, struct csn_module *module,
+			  const struct csn_answer *answer, const struct csn_symbol **ret_symbol)
+{
+	struct csn_symbol *symbol;
+
+	*ret_symbol = NULL;
+	if (!answer->raw)
+		return true;
+	symbol = csn_arena_alloc(arena, sizeof(*symbol));
+	if (!symbol)
+		return false;
+	symbol->raw = csn_arena_strdup(arena, answer->raw);
+	symbol->name = answer->name ? csn_arena_strdup(arena, answer->name) : symbol->raw;
+	symbol->start = answer->start + module->bias;
+	symbol->size = answer->size;
+	symbol->module = module;
+	*ret_symbol = symbol;
+	return symbol->raw && symbol->name;
+}
+
+/* Answers what earlier runs know. The others move to the front; *n of them are left. */
+static int recall(struct csn_arena *arena, struct csn_module *module, struct csn_lookup **lookups,
+		  size_t *n, struct csn_error *err)
+{
+	struct csn_answers *answers = csn_module_answers(module);
+	const struct csn_symbol *symbol = NULL;
+	uint64_t last = 0;
+	bool known = false;
+	size_t i, left = 0;
+
+	for (i = 0; answers && i < *n; i++) {
+		uint64_t address = lookups[i]->pc - lookups[i]->is_return - module->bias;
+		struct csn_answer answer;
+
+		if (!i || address != last) {
+			known = csn_answers_find(answers, arena, address, &answer) &&
+				answer.has_symbol;
+			if (known && !recall_symbol(arena, module, &answer, &symbol))
+				return csn_fail_nomem(err);
+			last = address;
+		}
+		if (known)
+			lookups[i]->symbol = symbol;
+		else
+			lookups[left++] = lookups[i];
+	}
+	if (answers)
+		*n = left;
+	return 0;
+}
+
 /* lookups[0..n) are of one module and sorted by address. */
 static int name_module(struct csn_arena *arena, struct csn_module *module,
 		       struct csn_lookup **lookups, const struct batch *sorted,
@@ -288,6 +357,7 @@ static int name_module(struct csn_arena *arena, struct csn_module *module,
 		while (lookups[next] &&
 		       lookups[next]->pc - lookups[next]->is_return == address + module->bias)
 			lookups[next++]->symbol = symbol;
+		keep_answer(module, address, symbol);
 	}
 	return 0;
 }
@@ -353,6 +423,7 @@ int csn_lookup_symbols(struct csn_arena *arena, struct csn_modules *modules,
 	for (start = 0; start < n; start = end) {
 		struct csn_module *module = sorted[start]->module;
 		struct csn_lookup *behind;
+		size_t left;
 		int rc;
 
 		for (end = start + 1; end < n && sorted[end]->module == module; end++)
@@ -361,11 +432,17 @@ int csn_lookup_symbols(struct csn_arena *arena, struct csn_modules *modules,
 		(void)csn_module_load(module);
 		if (!module->bias_known)
 			continue;
-		fill_batch(&batch, sorted + start, end - start);
-		behind = sorted[end];
-		sorted[end] = NULL;
+		left = end - start;
+		rc = recall(arena, module, sorted + start, &left, err);
+		if (rc < 0)
+			return rc;
+		if (!left)
+			continue;
+		fill_batch(&batch, sorted + start, left);
+		behind = sorted[start + left];
+		sorted[start + left] = NULL;
 		rc = name_module(arena, module, sorted + start, &batch, err);
-		sorted[end] = behind;
+		sorted[start + left] = behind;
 		if (rc < 0)
 			return rc;
 	}
@@ -411,8 +488,7 @@ static bool find_address(struct csn_module *module, const char *name, bool only_
 	found = find_name(elf, CSN_ELF_DYNSYM, name, &symbol);
 	if (!found && !only_dynamic)
 		found = find_name(elf, CSN_ELF_SYMTAB, name, &symbol) ||
-			find_name(csn_module_local_debug_elf(module), CSN_ELF_SYMTAB, name,
-				  &symbol);
+			find_name(csn_module_debug_elf(module), CSN_ELF_SYMTAB, name, &symbol);
 	if (!found)
 		return false;
 	*ret_addr = symbol.address + module->bias;

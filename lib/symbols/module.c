@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/hash.h"
 #include "elf/note.h"
 #include "symbols/golang.h"
 #include "symbols/module_internal.h"
@@ -275,7 +276,8 @@ static void extend_to_bss(struct csn_modules *modules, size_t index)
 static int copy_strings(struct csn_modules *modules, struct csn_error *err)
 {
 	struct csn_modules_input *input = &modules->input;
-	const char **strings[] = { &input->executable, &input->assets, &input->debug_root };
+	const char **strings[] = { &input->executable, &input->assets, &input->debug_root,
+				   &input->cache };
 	size_t i;
 
 	for (i = 0; i < csn_countof(strings); i++) {
@@ -356,6 +358,7 @@ void csn_modules_free(struct csn_modules *modules)
 
 		csn_cfi_free(impl->cfi);
 		csn_cfi_free(impl->debug_cfi);
+		csn_answers_free(impl->answers);
 		csn_dwarf_free(impl->dwarf);
 		csn_elf_file_free(impl->elf);
 		csn_elf_file_free(impl->debug_elf);
@@ -416,7 +419,7 @@ struct csn_elf_file *csn_module_elf(struct csn_module *module)
 	return module->impl->elf;
 }
 
-struct csn_elf_file *csn_module_local_debug_elf(struct csn_module *module)
+struct csn_elf_file *csn_module_debug_elf(struct csn_module *module)
 {
 	(void)csn_module_load(module);
 	if (!module->impl->debug_tried) {
@@ -426,20 +429,9 @@ struct csn_elf_file *csn_module_local_debug_elf(struct csn_module *module)
 	return module->impl->debug_elf;
 }
 
-struct csn_elf_file *csn_module_debug_elf(struct csn_module *module)
-{
-	struct csn_module_impl *impl = module->impl;
-
-	if (csn_module_local_debug_elf(module) || impl->debug_fetched)
-		return impl->debug_elf;
-	impl->debug_fetched = true;
-	impl->debug_elf = csn_module_fetch(module, false, &impl->debug_path);
-	return impl->debug_elf;
-}
-
 const char *csn_module_debug_path(struct csn_module *module)
 {
-	return csn_module_local_debug_elf(module) ? module->impl->debug_path : NULL;
+	return csn_module_debug_elf(module) ? module->impl->debug_path : NULL;
 }
 
 struct csn_dwarf *csn_module_dwarf(struct csn_module *module)
@@ -456,6 +448,43 @@ struct csn_dwarf *csn_module_dwarf(struct csn_module *module)
 	if (!debug || csn_dwarf_open(debug, &impl->dwarf, NULL) < 0)
 		impl->dwarf = NULL;
 	return impl->dwarf;
+}
+
+/* Equal build-ids mean equal code, but one file may be stripped where another is not. */
+static uint64_t stamp_of(struct csn_module *module)
+{
+	const struct csn_elf_file *debug = csn_module_debug_elf(module);
+	const uint64_t sizes[2] = { csn_elf_file_bytes(module->impl->elf)->size,
+				    debug ? csn_elf_file_bytes(debug)->size : 0 };
+
+	return csn_hash_bytes(sizes, sizeof(sizes));
+}
+
+struct csn_answers *csn_module_answers(struct csn_module *module)
+{
+	struct csn_module_impl *impl = module->impl;
+	struct csn_answers_key key = {
+		.folder = impl->modules->input.cache,
+		.build_id = module->build_id,
+	};
+
+	if (impl->answers_tried)
+		return impl->answers;
+	impl->answers_tried = true;
+	if (!key.folder || csn_module_load(module) != CSN_MODULE_OK ||
+	    module->proof != CSN_PROOF_BUILD_ID)
+		return NULL;
+	key.build_id_size = module->build_id_size;
+	key.stamp = stamp_of(module);
+	impl->answers = csn_answers_open(&key);
+	return impl->answers;
+}
+
+void csn_modules_save(struct csn_modules *modules)
+{
+	for (size_t i = 0; i < modules->n_modules; i++)
+		if (modules->modules[i]->impl->answers)
+			csn_answers_save(modules->modules[i]->impl->answers);
 }
 
 static struct csn_cfi *open_cfi(struct csn_elf_file *elf)

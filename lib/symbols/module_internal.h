@@ -3,6 +3,7 @@
 #ifndef CSN_SYMBOLS_MODULE_INTERNAL_H
 #define CSN_SYMBOLS_MODULE_INTERNAL_H
 
+#include "symbols/answers.h"
 #include "symbols/module.h"
 
 /* Bytes read from the beginning of a module in memory: file header, program headers and, as
@@ -32,13 +33,15 @@ struct csn_module_impl {
 
 	bool loaded;
 	struct csn_elf_file *elf; /* owned: file or image */
-	bool debug_tried, debug_fetched;
+	bool debug_tried;
 	struct csn_elf_file *debug_elf; /* owned */
 	const char *debug_path;
 	struct csn_cfi *cfi, *debug_cfi; /* owned */
 	bool cfi_tried, debug_cfi_tried;
 	struct csn_dwarf *dwarf; /* owned */
 	bool dwarf_tried;
+	struct csn_answers *answers; /* owned */
+	bool answers_tried;
 	struct csn_pclntab *go; /* in the arena; see golang.c */
 	bool go_tried;
 };
@@ -57,10 +60,9 @@ struct csn_elf_file *csn_module_open_image(const struct csn_module *module);
 void csn_module_find_file(struct csn_module *module);
 /* Sets impl->debug_elf and impl->debug_path. */
 void csn_module_find_debug(struct csn_module *module);
-/* fetch.c: the module's own file, or its debug file, from elsewhere; NULL none, or another one than
- * was asked for. *ret_path is where it is, in the arena. */
-struct csn_elf_file *csn_module_fetch(struct csn_module *module, bool executable,
-				      const char **ret_path);
+/* What earlier runs answered about the module; NULL when there is no cache, or no file and build-id
+ * that could prove that it speaks of this module. */
+struct csn_answers *csn_module_answers(struct csn_module *module);
 /* True when the object has exactly this module's build-id. */
 bool csn_module_has_build_id(const struct csn_module *module, const struct csn_elf_file *elf);
 

@@ -168,10 +168,65 @@ static int locate_go(struct sources *sources, const struct order *orders, size_t
 	return 0;
 }
 
-/* orders[0..n) are of one module; batch has room for n. */
-static int locate_module(struct sources *sources, const struct order *orders, size_t n,
-			 struct csn_source *batch, struct csn_located *located,
-			 struct csn_error *err)
+/* Frames and texts of an answer into the arena. */
+static bool recall_located(struct sources *sources, const struct csn_located *from,
+			   struct csn_located *located)
+{
+	struct csn_located_frame *frames =
+		csn_arena_array(sources->arena, from->n_frames + 1, sizeof(*frames));
+
+	if (!frames)
+		return false;
+	*located = *from;
+	located->frames = frames;
+	for (size_t i = 0; i < from->n_frames; i++) {
+		frames[i] = from->frames[i];
+		if (!keep(sources, from->frames[i].function, &frames[i].function) ||
+		    !keep(sources, from->frames[i].path, &frames[i].path))
+			return false;
+	}
+	return keep(sources, from->callee.name, &located->callee.name);
+}
+
+/* Answers what earlier runs know. The others move to the front; *n of them are left. */
+static int recall(struct sources *sources, struct order *orders, size_t *n,
+		  struct csn_located *located, struct csn_error *err)
+{
+	struct csn_answers *answers = csn_module_answers(orders[0].module);
+	size_t i, left = 0;
+
+	for (i = 0; answers && i < *n; i++) {
+		struct csn_answer answer;
+
+		if (!csn_answers_find(answers, sources->arena, orders[i].address, &answer) ||
+		    !answer.has_sources)
+			orders[left++] = orders[i];
+		else if (!recall_located(sources, &answer.located, &located[orders[i].index]))
+			return csn_fail_nomem(err);
+	}
+	if (answers)
+		*n = left;
+	return 0;
+}
+
+/* For later runs. */
+static void keep_answers(const struct order *orders, size_t n, const struct csn_located *located)
+{
+	struct csn_answers *answers = csn_module_answers(orders[0].module);
+
+	for (size_t i = 0; answers && i < n; i++) {
+		const struct csn_answer answer = { .has_sources = true,
+						   .located = located[orders[i].index] };
+
+		if (!i || orders[i].address != orders[i - 1].address)
+			csn_answers_put(answers, orders[i].address, &answer);
+	}
+}
+
+/* By debug information: orders[0..n) are of one module; batch has room for n. */
+static int locate_dwarf(struct sources *sources, const struct order *orders, size_t n,
+			struct csn_source *batch, struct csn_located *located,
+			struct csn_error *err)
 {
 	struct csn_dwarf *dwarf;
 	size_t i, n_batch = 0;
@@ -180,7 +235,7 @@ static int locate_module(struct sources *sources, const struct order *orders, si
 	csn_module_tell(orders[0].module, "source positions of");
 	dwarf = csn_module_dwarf(orders[0].module);
 	if (!dwarf)
-		return locate_go(sources, orders, n, located, err);
+		return 0;
 	for (i = 0; i < n; i++)
 		if (!n_batch || batch[n_batch - 1].address != orders[i].address)
 			batch[n_batch++] = (struct csn_source){ .address = orders[i].address };
@@ -195,7 +250,23 @@ static int locate_module(struct sources *sources, const struct order *orders, si
 		if (!keep_source(sources, &batch[n_batch++], one))
 			rc = csn_fail_nomem(err);
 	}
-	return rc == 0 ? locate_go(sources, orders, n, located, err) : rc;
+	return rc;
+}
+
+static int locate_module(struct sources *sources, struct order *orders, size_t n,
+			 struct csn_source *batch, struct csn_located *located,
+			 struct csn_error *err)
+{
+	int rc = recall(sources, orders, &n, located, err);
+
+	if (rc < 0 || !n)
+		return rc;
+	rc = locate_dwarf(sources, orders, n, batch, located, err);
+	if (rc == 0)
+		rc = locate_go(sources, orders, n, located, err);
+	if (rc == 0)
+		keep_answers(orders, n, located);
+	return rc;
 }
 
 int csn_lookup_sources(struct csn_arena *arena, const struct csn_lookup *lookups, size_t n_lookups,

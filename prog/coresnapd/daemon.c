@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/options.h"
 #include "base/text.h"
@@ -120,6 +121,15 @@ static void greet(struct csn_host *host)
 			pattern.text);
 }
 
+/* What ptrace learns of addresses it keeps beside the crashes, unless told otherwise. */
+static void name_cache(const struct csn_host *host)
+{
+	char folder[CSN_MAX_PATH + 8];
+
+	snprintf(folder, sizeof(folder), "%s/cache", host->spool.path);
+	(void)setenv("CORESNAP_CACHE", folder, false);
+}
+
 static int serve(struct csn_host *host, int *ready_fd)
 {
 	struct csn_service *service = NULL;
@@ -133,6 +143,7 @@ static int serve(struct csn_host *host, int *ready_fd)
 	r = csn_service_new(host, false, &service, &err);
 	if (r < 0)
 		return complain(CSN_EXIT_OS, &err, NULL);
+	name_cache(host);
 	greet(host);
 	say_ready(ready_fd);
 	r = csn_service_run(service, &err);

@@ -7,13 +7,11 @@
 
 struct ptrace_options {
 	const char *core, *output, *prefix, *application, *format, *log_level, *fault_thread;
-	const char *globals;
+	const char *globals, *cache;
 	struct csn_option_list threads, classifiers, kv, resources, load;
 	bool faulted, stale_pointer, security, source;
 	uint64_t depth, budget;
 	int64_t timeout_seconds;
-	const char *debuginfod; /* NULL: not wanted */
-	int64_t debuginfod_timeout;
 };
 
 /* config.c: puts the options of a --config FILE before those of the command line. *ret_argv is

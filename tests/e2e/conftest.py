@@ -15,6 +15,10 @@ from support.server import Server  # noqa: E402
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
+# Answers of other builds and of programs of other days must not make a test pass.
+os.environ["CORESNAP_CACHE"] = "none"
+
+
 def pytest_configure(config):
     config.addinivalue_line("markers", "system: changes core_pattern; needs root and SYSTEM=1")
 
