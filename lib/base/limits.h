@@ -86,6 +86,9 @@
 #define CSN_MAX_ANSWERS_FILE (64 * CSN_MIB)
 #define CSN_MAX_ANSWERS_FOLDER (256 * CSN_MIB)
 
+/* Downloads of debug files. */
+#define CSN_MAX_BROKER_SECONDS 3600 /* for one file */
+
 /* Snapshots. */
 #define CSN_MAX_SNAPSHOT_FILE (256 * CSN_MIB)
 #define CSN_MAX_SNAPSHOT_JSON (1024 * CSN_MIB)

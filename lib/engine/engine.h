@@ -32,6 +32,11 @@ struct csn_engine_options {
 	uint64_t budget;         /* frames kept in all; 0: no limit */
 	int64_t timeout_seconds; /* 0: none */
 	struct csn_progress_sink progress;
+	/* Brings files by build-id that are not on this machine; an error other than NOT_FOUND is
+	 * told in the snapshot. May be NULL. */
+	int (*fetch)(void *context, bool executable, const uint8_t *build_id, size_t size_bytes,
+		     int *ret_fd, struct csn_error *err);
+	void *fetch_context;
 };
 
 /* Opens what a command line names: a core file, or the process of pid_text when core is NULL.

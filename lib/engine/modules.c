@@ -75,6 +75,43 @@ static const char *csn_find_executable(const struct csn_engine *engine)
 	return csn_arena_strdup(engine->snapshot->arena, link);
 }
 
+/* What a file would have been good for is told when nobody can say whether there is one. */
+static int csn_fetch(void *context, bool executable, const uint8_t *build_id, size_t size_bytes,
+		     const char *name)
+{
+	struct csn_engine *engine = context;
+	struct csn_error err = CSN_ERROR_INIT;
+	const char *text;
+	int fd;
+
+	csn_progress_tell(&engine->options->progress, "asking for the debug information of", name,
+			  0, 0);
+	if (engine->options->fetch(engine->options->fetch_context, executable, build_id, size_bytes,
+				   &fd, &err) == 0)
+		return fd;
+	if (err.code == CSN_E_NOT_FOUND)
+		return -1;
+	text = csn_arena_sprintf(engine->snapshot->arena,
+				 executable ? "debuginfod: %s; %s stays without its file"
+					    : "debuginfod: %s; frames of %s stay without lines",
+				 err.text, name);
+	if (text && csn_snapshot_add_annotation(engine->snapshot, "warning", text, &err) < 0)
+		return -1;
+	return -1;
+}
+
+static void csn_refused(void *context, const char *name)
+{
+	struct csn_engine *engine = context;
+	const char *text = csn_arena_sprintf(engine->snapshot->arena,
+					     "debuginfod: the file that came for %s has another "
+					     "build-id and was not used",
+					     name);
+
+	if (text && csn_snapshot_add_annotation(engine->snapshot, "warning", text, NULL) < 0)
+		return;
+}
+
 int csn_engine_open_modules(struct csn_engine *engine, struct csn_error *err)
 {
 	struct csn_target *target = engine->target;
@@ -85,6 +122,9 @@ int csn_engine_open_modules(struct csn_engine *engine, struct csn_error *err)
 		.assets = csn_find_assets(engine->options),
 		.progress = engine->options->progress,
 		.cache = engine->options->cache,
+		.fetch = engine->options->fetch ? csn_fetch : NULL,
+		.refused = csn_refused,
+		.fetch_context = engine,
 	};
 
 	csn_target_find_auxv(target, AT_SYSINFO_EHDR, &input.vdso);

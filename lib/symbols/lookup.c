@@ -488,7 +488,8 @@ static bool find_address(struct csn_module *module, const char *name, bool only_
 	found = find_name(elf, CSN_ELF_DYNSYM, name, &symbol);
 	if (!found && !only_dynamic)
 		found = find_name(elf, CSN_ELF_SYMTAB, name, &symbol) ||
-			find_name(csn_module_debug_elf(module), CSN_ELF_SYMTAB, name, &symbol);
+			find_name(csn_module_local_debug_elf(module), CSN_ELF_SYMTAB, name,
+				  &symbol);
 	if (!found)
 		return false;
 	*ret_addr = symbol.address + module->bias;

@@ -419,7 +419,7 @@ struct csn_elf_file *csn_module_elf(struct csn_module *module)
 	return module->impl->elf;
 }
 
-struct csn_elf_file *csn_module_debug_elf(struct csn_module *module)
+struct csn_elf_file *csn_module_local_debug_elf(struct csn_module *module)
 {
 	(void)csn_module_load(module);
 	if (!module->impl->debug_tried) {
@@ -429,9 +429,20 @@ struct csn_elf_file *csn_module_debug_elf(struct csn_module *module)
 	return module->impl->debug_elf;
 }
 
+struct csn_elf_file *csn_module_debug_elf(struct csn_module *module)
+{
+	struct csn_module_impl *impl = module->impl;
+
+	if (csn_module_local_debug_elf(module) || impl->debug_fetched)
+		return impl->debug_elf;
+	impl->debug_fetched = true;
+	impl->debug_elf = csn_module_fetch(module, false, &impl->debug_path);
+	return impl->debug_elf;
+}
+
 const char *csn_module_debug_path(struct csn_module *module)
 {
-	return csn_module_debug_elf(module) ? module->impl->debug_path : NULL;
+	return csn_module_local_debug_elf(module) ? module->impl->debug_path : NULL;
 }
 
 struct csn_dwarf *csn_module_dwarf(struct csn_module *module)
@@ -453,10 +464,15 @@ struct csn_dwarf *csn_module_dwarf(struct csn_module *module)
 /* Equal build-ids mean equal code, but one file may be stripped where another is not. */
 static uint64_t stamp_of(struct csn_module *module)
 {
-	const struct csn_elf_file *debug = csn_module_debug_elf(module);
-	const uint64_t sizes[2] = { csn_elf_file_bytes(module->impl->elf)->size,
-				    debug ? csn_elf_file_bytes(debug)->size : 0 };
+	const struct csn_elf_file *debug = csn_module_local_debug_elf(module);
+	struct csn_elf_section own;
+	uint64_t sizes[2];
 
+	/* What has its own needs no other from far away. */
+	if (!debug && !csn_elf_file_section_find(module->impl->elf, ".debug_info", &own))
+		debug = csn_module_debug_elf(module);
+	sizes[0] = csn_elf_file_bytes(module->impl->elf)->size;
+	sizes[1] = debug ? csn_elf_file_bytes(debug)->size : 0;
 	return csn_hash_bytes(sizes, sizeof(sizes));
 }
 

@@ -42,6 +42,15 @@ struct csn_modules_input {
 	const char *cache; /* folder of answers that earlier runs gave (answers.h); NULL: none */
 	bool no_files;     /* use process memory only */
 	struct csn_progress_sink progress; /* hears which module is looked into */
+	/* Asked last: a file by build-id (its executable, or its debug information), from
+	 * elsewhere. name is for messages. Returns a descriptor, which is taken, or -1. May be
+	 * NULL.
+	 */
+	int (*fetch)(void *fetch_context, bool executable, const uint8_t *build_id,
+		     size_t size_bytes, const char *name);
+	/* A fetched file was not the one: it is not used. NULL when fetch is. */
+	void (*refused)(void *fetch_context, const char *name);
+	void *fetch_context;
 };
 
 /* Who speaks for the module. */
@@ -99,9 +108,12 @@ struct csn_module *csn_modules_main(struct csn_modules *modules);
 enum csn_module_state csn_module_load(struct csn_module *module);
 /* The object to read from: the file or the memory image; loads. NULL when MISSING. */
 struct csn_elf_file *csn_module_elf(struct csn_module *module);
-/* The separate debug file, searched on first use: by build-id, then by debug link; NULL none. */
+/* The separate debug file, searched on first use: by build-id, then by debug link, and last
+ * fetched; NULL none. */
 struct csn_elf_file *csn_module_debug_elf(struct csn_module *module);
-/* Path of the debug file in use; NULL none. */
+/* The same, but what would have to be fetched is left out: for looks at every module there is. */
+struct csn_elf_file *csn_module_local_debug_elf(struct csn_module *module);
+/* Path of the debug file in use or at hand; NULL none. */
 const char *csn_module_debug_path(struct csn_module *module);
 
 /* The debug information of the module's file, or else of its debug file; NULL none. */

@@ -208,6 +208,18 @@ struct csn_elf_file *csn_module_open_image(const struct csn_module *module)
 	return elf;
 }
 
+static bool take_fetched(struct csn_module *module)
+{
+	const char *path;
+	struct csn_elf_file *elf = csn_module_fetch(module, true, &path);
+
+	if (!elf)
+		return false;
+	module->proof = CSN_PROOF_BUILD_ID;
+	keep_file(module, elf, path);
+	return true;
+}
+
 void csn_module_find_file(struct csn_module *module)
 {
 	const struct csn_modules *modules = module->impl->modules;
@@ -220,6 +232,8 @@ void csn_module_find_file(struct csn_module *module)
 			return;
 		}
 	}
+	if (take_fetched(module))
+		return;
 	module->impl->elf = csn_module_open_image(module);
 	if (module->impl->elf && module->state != CSN_MODULE_MISMATCH)
 		module->state = CSN_MODULE_MEMORY;

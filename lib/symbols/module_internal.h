@@ -33,7 +33,7 @@ struct csn_module_impl {
 
 	bool loaded;
 	struct csn_elf_file *elf; /* owned: file or image */
-	bool debug_tried;
+	bool debug_tried, debug_fetched;
 	struct csn_elf_file *debug_elf; /* owned */
 	const char *debug_path;
 	struct csn_cfi *cfi, *debug_cfi; /* owned */
@@ -63,6 +63,10 @@ void csn_module_find_debug(struct csn_module *module);
 /* What earlier runs answered about the module; NULL when there is no cache, or no file and build-id
  * that could prove that it speaks of this module. */
 struct csn_answers *csn_module_answers(struct csn_module *module);
+/* fetch.c: the module's own file, or its debug file, from elsewhere; NULL none, or another one than
+ * was asked for. *ret_path is where it is, in the arena. */
+struct csn_elf_file *csn_module_fetch(struct csn_module *module, bool executable,
+				      const char **ret_path);
 /* True when the object has exactly this module's build-id. */
 bool csn_module_has_build_id(const struct csn_module *module, const struct csn_elf_file *elf);
 

@@ -8,6 +8,8 @@ struct bt_options {
 	const char *core, *cache;
 	bool verbose, faulted, json, no_source;
 	uint64_t depth;
+	const char *debuginfod; /* NULL: not wanted */
+	int64_t debuginfod_timeout;
 };
 
 /* operand: process id or snapshot file; with --core the executable or NULL. Exit status. */

@@ -3,7 +3,7 @@
 
 int main(int argc, char **argv)
 {
-	struct bt_options o = { .depth = 1024 };
+	struct bt_options o = { .depth = 1024, .debuginfod_timeout = 10 };
 	const struct csn_option options[] = {
 		{ "core", 0, CSN_OPT_STRING, "CORE", "look at this core file", &o.core },
 		{ "verbose", 'v', CSN_OPT_FLAG, NULL,
@@ -15,6 +15,10 @@ int main(int argc, char **argv)
 		{ "depth", 0, CSN_OPT_U64, "N", "frames kept per thread (1024; 0: all)", &o.depth },
 		{ "cache", 0, CSN_OPT_STRING, "DIR",
 		  "folder for answers about addresses (none: keep none)", &o.cache },
+		{ "debuginfod", 0, CSN_OPT_OPTIONAL, "URLS",
+		  "get missing debug files from servers ($DEBUGINFOD_URLS)", &o.debuginfod },
+		{ "debuginfod-timeout", 0, CSN_OPT_DURATION, "TIME",
+		  "for one such file (10 s; six times that in all)", &o.debuginfod_timeout },
 		{ NULL },
 	};
 	const struct csn_program program = {

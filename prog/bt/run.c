@@ -8,6 +8,7 @@
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "broker/broker.h"
 #include "bt.h"
 #include "engine/engine.h"
 #include "render/stack.h"
@@ -76,20 +77,44 @@ static bool bt_is_elf(const char *path)
 	return fd >= 0 && csn_read_full(fd, magic, 4) == 4 && memcmp(magic, "\177ELF", 4) == 0;
 }
 
-int bt_run(const struct bt_options *options, const char *operand)
+static int bt_analyse(const struct bt_options *options, const char *operand,
+		      struct csn_snapshot **ret_snapshot, struct csn_error *err)
 {
 	cleanup_(csn_target_freep) struct csn_target *target = NULL;
-	cleanup_(csn_snapshot_freep) struct csn_snapshot *snapshot = NULL;
-	const char *subject = options->core ? options->core : operand;
+	cleanup_(csn_broker_freep) struct csn_broker *broker = NULL;
 	struct csn_progress_line progress;
 	char cache[CSN_MAX_PATH];
-	const struct csn_engine_options engine = {
+	struct csn_engine_options engine = {
 		.executable = options->core ? operand : NULL,
 		.cache = csn_engine_cache_folder(options->cache, cache, sizeof(cache)),
 		.no_registers = !options->verbose && !options->json,
 		.depth = options->depth,
 		.progress = csn_progress_line_sink(&progress),
 	};
+	const struct csn_broker_options servers = {
+		.urls = options->debuginfod,
+		.timeout_seconds = options->debuginfod_timeout,
+		.progress = engine.progress,
+	};
+	int result = csn_broker_start(&servers, &broker, err);
+
+	if (broker) {
+		engine.fetch = csn_broker_fetch;
+		engine.fetch_context = broker;
+	}
+	csn_progress_line_start(&progress, "bt");
+	if (result == 0)
+		result = csn_engine_open(operand, options->core, &target, err);
+	if (result == 0)
+		result = csn_engine_snapshot(target, &engine, ret_snapshot, NULL, err);
+	csn_progress_line_stop(&progress);
+	return result;
+}
+
+int bt_run(const struct bt_options *options, const char *operand)
+{
+	cleanup_(csn_snapshot_freep) struct csn_snapshot *snapshot = NULL;
+	const char *subject = options->core ? options->core : operand;
 	struct csn_error err = CSN_ERROR_INIT;
 	int result;
 
@@ -103,11 +128,7 @@ int bt_run(const struct bt_options *options, const char *operand)
 		result = csn_snapshot_read_file(operand, &snapshot, &err);
 		subject = NULL;
 	} else {
-		csn_progress_line_start(&progress, "bt");
-		result = csn_engine_open(operand, options->core, &target, &err);
-		if (result == 0)
-			result = csn_engine_snapshot(target, &engine, &snapshot, NULL, &err);
-		csn_progress_line_stop(&progress);
+		result = bt_analyse(options, operand, &snapshot, &err);
 	}
 	if (result < 0)
 		return bt_fail(subject, &err);

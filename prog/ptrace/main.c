@@ -29,7 +29,7 @@ static int ptrace_main(const struct csn_program *program, struct ptrace_options 
 
 int main(int argc, char **argv)
 {
-	struct ptrace_options o = { .format = "btt", .depth = 1024 };
+	struct ptrace_options o = { .format = "btt", .depth = 1024, .debuginfod_timeout = 10 };
 	const char *config = NULL;
 	const struct csn_option options[] = {
 		{ "core", 0, CSN_OPT_STRING, "CORE", "look at this core file", &o.core },
@@ -57,6 +57,10 @@ int main(int argc, char **argv)
 		  &o.budget },
 		{ "timeout", 0, CSN_OPT_DURATION, "TIME", "stop walking stacks after this time",
 		  &o.timeout_seconds },
+		{ "debuginfod", 0, CSN_OPT_OPTIONAL, "URLS",
+		  "get missing debug files from servers ($DEBUGINFOD_URLS)", &o.debuginfod },
+		{ "debuginfod-timeout", 0, CSN_OPT_DURATION, "TIME",
+		  "for one such file (10 s; six times that in all)", &o.debuginfod_timeout },
 		{ "globals", 0, CSN_OPT_OPTIONAL, "REGEX", "not in this release", &o.globals },
 		{ "stale-pointer", 0, CSN_OPT_FLAG, NULL, "not in this release", &o.stale_pointer },
 		{ "security", 0, CSN_OPT_FLAG, NULL, "not in this release", &o.security },

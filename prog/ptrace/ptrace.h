@@ -12,6 +12,8 @@ struct ptrace_options {
 	bool faulted, stale_pointer, security, source;
 	uint64_t depth, budget;
 	int64_t timeout_seconds;
+	const char *debuginfod; /* NULL: not wanted */
+	int64_t debuginfod_timeout;
 };
 
 /* config.c: puts the options of a --config FILE before those of the command line. *ret_argv is

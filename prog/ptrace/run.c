@@ -10,6 +10,7 @@
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "broker/broker.h"
 #include "ptrace.h"
 #include "snapshot/document.h"
 
@@ -22,6 +23,8 @@ struct ptrace_run {
 	bool json;
 	int64_t *threads; /* owned */
 	int64_t fault_thread;
+	struct csn_broker *broker; /* owned; NULL: nothing is fetched */
+	struct csn_progress_line progress;
 };
 
 static int ptrace_fail(const char *subject, const struct csn_error *err)
@@ -188,11 +191,10 @@ static void ptrace_report(const struct ptrace_run *run, const struct csn_target 
 		stats->unwind_ns / 1000, stats->names_ns / 1000, stats->analyze_ns / 1000);
 }
 
-static int ptrace_snapshot(const struct ptrace_run *run, struct csn_target *target,
+static int ptrace_snapshot(struct ptrace_run *run, struct csn_target *target,
 			   const char *executable)
 {
 	const struct ptrace_options *o = run->options;
-	struct csn_progress_line progress;
 	char cache[CSN_MAX_PATH];
 	const struct csn_engine_options options = {
 		.executable = executable,
@@ -212,16 +214,18 @@ static int ptrace_snapshot(const struct ptrace_run *run, struct csn_target *targ
 		.depth = o->depth,
 		.budget = o->budget,
 		.timeout_seconds = o->timeout_seconds,
-		.progress = csn_progress_line_sink(&progress),
+		.progress = csn_progress_line_sink(&run->progress),
+		.fetch = run->broker ? csn_broker_fetch : NULL,
+		.fetch_context = run->broker,
 	};
 	cleanup_(csn_snapshot_freep) struct csn_snapshot *snapshot = NULL;
 	struct csn_engine_stats stats = { 0 };
 	struct csn_error err = CSN_ERROR_INIT;
 	int status;
 
-	csn_progress_line_start(&progress, "ptrace");
+	csn_progress_line_start(&run->progress, "ptrace");
 	status = csn_engine_snapshot(target, &options, &snapshot, &stats, &err);
-	csn_progress_line_stop(&progress);
+	csn_progress_line_stop(&run->progress);
 	if (status < 0)
 		return ptrace_fail(run->subject, &err);
 	status = ptrace_write(run, target, snapshot);
@@ -229,6 +233,17 @@ static int ptrace_snapshot(const struct ptrace_run *run, struct csn_target *targ
 		return status;
 	ptrace_report(run, target, snapshot, &stats);
 	return csn_engine_is_partial(snapshot) ? 1 : 0;
+}
+
+static int ptrace_start_broker(struct ptrace_run *run, struct csn_error *err)
+{
+	const struct csn_broker_options servers = {
+		.urls = run->options->debuginfod,
+		.timeout_seconds = run->options->debuginfod_timeout,
+		.progress = csn_progress_line_sink(&run->progress),
+	};
+
+	return csn_broker_start(&servers, &run->broker, err);
 }
 
 int ptrace_run(const struct ptrace_options *options, const char *pid, const char *executable)
@@ -241,11 +256,13 @@ int ptrace_run(const struct ptrace_options *options, const char *pid, const char
 	if (status < 0)
 		status = ptrace_check(&run);
 	if (status < 0) {
-		if (csn_engine_open(pid, options->core, &target, &err) < 0)
+		if (ptrace_start_broker(&run, &err) < 0 ||
+		    csn_engine_open(pid, options->core, &target, &err) < 0)
 			status = ptrace_fail(run.subject, &err);
 		else
 			status = ptrace_snapshot(&run, target, executable);
 	}
+	csn_broker_free(run.broker);
 	free(run.threads);
 	return status;
 }
