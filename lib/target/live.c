@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -25,6 +26,8 @@
 
 /* A thread in an uninterruptible sleep does not stop; we wait for it no longer than this. */
 #define CSN_LIVE_WAIT_NS (500 * CSN_NS_PER_MS)
+/* Room for stacks that is made ready per thread: most threads sleep near the start of theirs. */
+#define CSN_LIVE_READY_BYTES (8 * CSN_KIB)
 
 enum csn_live_state {
 	CSN_LIVE_GONE,
@@ -40,7 +43,7 @@ struct csn_live_thread {
 	struct csn_registers registers;
 	csn_addr stack_start; /* copy of [stack_start, stack_start + stack_size) */
 	size_t stack_size;
-	uint8_t *stack; /* in the arena */
+	uint8_t *stack; /* in the pool or the arena */
 };
 
 struct csn_live {
@@ -51,6 +54,8 @@ struct csn_live {
 	struct csn_live_thread **stacks; /* with a copied stack, by address; arena */
 	size_t n_stacks;
 	uint64_t stack_bytes, bytes_left;
+	uint8_t *pool; /* mmap; room for stacks, in memory before anybody stands still */
+	size_t pool_bytes, pool_used;
 	struct csn_buf maps;
 };
 
@@ -126,6 +131,8 @@ static void csn_live_close(struct csn_target *target)
 	csn_live_release(live);
 	if (live->mem_fd >= 0)
 		close(live->mem_fd);
+	if (live->pool)
+		munmap(live->pool, live->pool_bytes);
 	csn_buf_done(&live->maps);
 	free(live->threads);
 }
@@ -263,6 +270,30 @@ static void csn_live_wait(struct csn_live *live)
 	}
 }
 
+/* Faults of fresh pages would be most of the time that the process stands still. */
+static void csn_live_make_room(struct csn_live *live)
+{
+	uint64_t size = csn_min_u64(live->n_threads * CSN_LIVE_READY_BYTES, live->bytes_left);
+	void *pool = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	if (pool == MAP_FAILED)
+		return;
+	live->pool = pool;
+	live->pool_bytes = size;
+}
+
+/* From the pool, as long as it lasts. NULL when out of memory. */
+static uint8_t *csn_live_room(struct csn_target *target, struct csn_live *live, size_t size)
+{
+	uint8_t *room = live->pool + live->pool_used;
+
+	if (size > live->pool_bytes - live->pool_used)
+		return csn_arena_alloc(target->arena, size);
+	live->pool_used += size;
+	return room;
+}
+
 static void csn_live_copy_stack(struct csn_target *target, struct csn_live *live,
 				struct csn_live_thread *thread)
 {
@@ -279,7 +310,7 @@ static void csn_live_copy_stack(struct csn_target *target, struct csn_live *live
 	size = csn_min_u64(size, live->bytes_left);
 	if (!size)
 		return;
-	thread->stack = csn_arena_alloc(target->arena, size);
+	thread->stack = csn_live_room(target, live, size);
 	if (!thread->stack)
 		return;
 	thread->stack_start = start;
@@ -318,6 +349,7 @@ static int csn_live_stop_and_copy(struct csn_target *target, struct csn_live *li
 
 	if (result < 0)
 		return result;
+	csn_live_make_room(live);
 	begin = csn_monotonic_ns();
 	for (size_t i = 0; i < live->n_threads; i++)
 		ptrace(PTRACE_INTERRUPT, (pid_t)live->threads[i].tid, NULL, NULL);
