@@ -4,7 +4,7 @@
 
 #include "analyze/facts.h"
 #include "engine/engine.h"
-#include "symbols/module.h"
+#include "symbols/lookup.h"
 #include "unwind/unwind.h"
 
 struct csn_engine {
@@ -33,6 +33,10 @@ const char *csn_engine_describe_missing(struct csn_engine *engine, const char *w
 
 /* stacks.c: threads with frames and names. */
 int csn_engine_walk_threads(struct csn_engine *engine, struct csn_error *err) csn_must_check;
+
+/* A symbol that is only the nearest one names code that can be reached from it and nothing else;
+ * the other lookups lose theirs. */
+void csn_engine_drop_doubtful(struct csn_engine *engine, struct csn_lookup *lookups, size_t n);
 
 /* raw_stack.c: copies the stack of a walk that ended before its time, and names, when all threads
  * are walked, the words of such copies that point into code. */

@@ -5,7 +5,6 @@
 #include "base/cleanup.h"
 #include "base/limits.h"
 #include "engine/engine_internal.h"
-#include "symbols/lookup.h"
 
 /* Ends that leave the rest of the stack unexplained. */
 static bool csn_end_is_abnormal(enum csn_unwind_end end)
@@ -123,6 +122,7 @@ int csn_engine_name_raw_stacks(struct csn_engine *engine, struct csn_error *err)
 		n += csn_collect_code(engine, raw, lookups + n);
 	}
 	result = csn_lookup_symbols(snapshot->arena, engine->modules, lookups, n, err);
+	csn_engine_drop_doubtful(engine, lookups, n);
 	n = 0;
 	for (size_t i = 0; i < snapshot->n_threads && result == 0; i++) {
 		result = csn_name_code(engine, &snapshot->threads[i].raw_stack, lookups + n, err);

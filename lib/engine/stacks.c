@@ -577,6 +577,18 @@ static int csn_name_modules(struct csn_stacks *stacks, struct csn_error *err)
 	return 0;
 }
 
+void csn_engine_drop_doubtful(struct csn_engine *engine, struct csn_lookup *lookups, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct csn_symbol *symbol = lookups[i].symbol;
+
+		if (symbol && symbol->is_nearest &&
+		    !csn_unwind_leads(engine->unwinder, symbol->start, lookups[i].pc,
+				      lookups[i].is_return))
+			lookups[i].symbol = NULL;
+	}
+}
+
 static int csn_name_and_store(struct csn_stacks *stacks, const struct csn_thread **order,
 			      struct csn_error *err)
 {
@@ -586,6 +598,7 @@ static int csn_name_and_store(struct csn_stacks *stacks, const struct csn_thread
 	int result = csn_lookup_symbols(snapshot->arena, stacks->engine->modules, stacks->lookups,
 					stacks->n_lookups, err);
 
+	csn_engine_drop_doubtful(stacks->engine, stacks->lookups, stacks->n_lookups);
 	stacks->located = calloc(stacks->n_lookups + 1, sizeof(*stacks->located));
 	if (!stacks->located)
 		return csn_fail_nomem(err);

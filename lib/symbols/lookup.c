@@ -229,8 +229,9 @@ static int name_go(struct csn_arena *arena, struct csn_module *module, uint64_t 
 	return *ret_symbol ? 0 : csn_fail_nomem(err);
 }
 
-/* Reads the tables of a module, the best informed first. */
-static void scan_module(struct csn_module *module, struct batch *batch,
+/* Reads the tables of a module, the best informed first. False when none of them names functions
+ * that only the module itself calls. */
+static bool scan_module(struct csn_module *module, struct batch *batch,
 			struct csn_elf_symbols tables[3])
 {
 	struct csn_elf_file *elf = csn_module_elf(module), *debug = NULL;
@@ -250,6 +251,7 @@ static void scan_module(struct csn_module *module, struct batch *batch,
 	}
 	if (elf && csn_elf_symbols_find(elf, CSN_ELF_DYNSYM, &tables[n]))
 		scan_table(batch, elf, &tables[n]);
+	return n > 0;
 }
 
 /* For later runs. */
@@ -330,8 +332,8 @@ static int name_module(struct csn_arena *arena, struct csn_module *module,
 	struct csn_elf_symbols tables[3];
 	struct csn_plt plt;
 	size_t i, next = 0;
+	bool is_whole = scan_module(module, &batch, tables);
 
-	scan_module(module, &batch, tables);
 	csn_plt_init(&plt, csn_module_elf(module));
 	for (i = 0; i < batch.n_spots; i++) {
 		const struct candidate *best = settle(&batch, i);
@@ -339,13 +341,15 @@ static int name_module(struct csn_arena *arena, struct csn_module *module,
 		const struct csn_symbol *symbol;
 
 		if (best) {
-			symbol =
+			struct csn_symbol *made =
 				make_symbol(arena, module,
 					    csn_elf_symbols_name(best->table,
 								 best->symbol.name_offset),
 					    best->symbol.address + module->bias, best->symbol.size);
-			if (!symbol)
+			if (!made)
 				return csn_fail_nomem(err);
+			made->is_nearest = !is_whole && !made->size;
+			symbol = made;
 		} else {
 			int rc = name_plt(arena, module, &plt, address, &symbol, err);
 

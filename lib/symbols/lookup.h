@@ -13,6 +13,8 @@ struct csn_symbol {
 	const char *raw;  /* as in the symbol table, version and all; == name if no mangling */
 	csn_addr start;   /* target address of the symbol */
 	uint64_t size;    /* 0 when the table does not say */
+	bool is_nearest;  /* of no size, and functions without a symbol may lie behind it: whether
+			     its code leads to the address is not known */
 	struct csn_module *module;
 };
 

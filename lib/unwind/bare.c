@@ -69,6 +69,15 @@ static bool csn_emulate_from(struct csn_unwinder *unwinder, csn_addr start,
 				       flags | (rule->exact ? CSN_EMUL_EXACT : 0), ret_state);
 }
 
+bool csn_unwind_leads(struct csn_unwinder *unwinder, csn_addr start, csn_addr pc, bool is_return)
+{
+	const struct csn_rule rule = { .pc = pc, .exact = !is_return };
+	struct csn_emul_state state;
+
+	return pc >= start && pc - start < CSN_MAX_START_BYTES &&
+	       csn_emulate_from(unwinder, start, &rule, 0, &state);
+}
+
 /* --- the start of the function --- */
 
 /* By its symbol. */

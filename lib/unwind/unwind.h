@@ -69,6 +69,10 @@ void csn_unwind_begin(struct csn_unwind_cursor *cursor, struct csn_unwinder *unw
 /* Moves to the caller. False when the walk has ended; cursor->end says why. */
 bool csn_unwind_next(struct csn_unwind_cursor *cursor);
 
+/* Does the code at start lead to pc, which is a return address or that of the next instruction,
+ * without a call? False also when that is not to be seen. */
+bool csn_unwind_leads(struct csn_unwinder *unwinder, csn_addr start, csn_addr pc, bool is_return);
+
 /* One phrase: "outermost frame", "no unwind information for libfoo.so+0x1234". Returns out. */
 const char *csn_unwind_describe_end(const struct csn_unwind_cursor *cursor, char *out,
 				    size_t out_size);

@@ -91,6 +91,14 @@ static void die_heap(void)
 	free(block);
 }
 
+static void die_memset(void)
+{
+	volatile size_t size = 300;
+	static char *volatile place;
+
+	memset(place, 1, size);
+}
+
 static void die_kill(void)
 {
 	kill(getpid(), SIGSEGV);
@@ -107,7 +115,7 @@ static const struct {
 	{ "badjump", die_badjump },   { "datajump", die_data_jump },
 	{ "bus", die_bus },           { "illegal", die_illegal },
 	{ "trap", die_trap },         { "heap", die_heap },
-	{ "kill", die_kill },
+	{ "kill", die_kill },         { "memset", die_memset },
 };
 
 int main(int argc, char **argv)
