@@ -29,6 +29,8 @@ struct machine {
 	struct row row, held;
 	bool holds;    /* held is a row of the sequence that runs */
 	bool idle;     /* nothing is wanted from here on, up to the next address that is set */
+	bool thorough; /* nothing of this sequence is passed by */
+	size_t begin;  /* of this sequence, in the program */
 	uint64_t next; /* address of the first spot at or after held's; UINT64_MAX none */
 	unsigned operation;
 	uint64_t n_rows;
@@ -101,14 +103,17 @@ static bool is_wanted(const struct machine *machine, uint64_t address)
 	return false;
 }
 
-static void reset(struct machine *machine)
+/* A sequence begins there. Compilers set its file before its address: until that is set nothing can
+ * be passed by. */
+static void reset(struct machine *machine, size_t begin)
 {
 	machine->row = (struct row){ .file = 1,
 				     .line = 1,
 				     .is_statement = machine->lines->default_is_statement };
 	machine->operation = 0;
 	machine->holds = false;
-	machine->idle = !is_wanted(machine, 0);
+	machine->idle = machine->thorough = false;
+	machine->begin = begin;
 }
 
 static void advance(struct machine *machine, uint64_t operations)
@@ -125,6 +130,22 @@ static void advance(struct machine *machine, uint64_t operations)
 	machine->operation = (unsigned)(sum % lines->maximum_operations);
 }
 
+static void set_address(struct machine *machine, struct csn_span *at, uint64_t address)
+{
+	bool wanted = machine->thorough || machine->holds || is_wanted(machine, address);
+
+	if (machine->idle && wanted) {
+		/* Wanted after all: once more, with what was passed by. */
+		csn_span_seek(at, machine->begin);
+		reset(machine, machine->begin);
+		machine->thorough = true;
+		return;
+	}
+	machine->row.address = address;
+	machine->operation = 0;
+	machine->idle = !wanted;
+}
+
 static void run_extended(struct machine *machine, struct csn_span *at)
 {
 	uint64_t length = csn_span_uleb(at);
@@ -133,12 +154,10 @@ static void run_extended(struct machine *machine, struct csn_span *at)
 	switch (csn_span_u8(&operands)) {
 	case DW_LNE_end_sequence:
 		end_sequence(machine);
-		reset(machine);
+		reset(machine, at->at);
 		return;
 	case DW_LNE_set_address:
-		machine->row.address = csn_span_uint(&operands, (unsigned)length - 1);
-		machine->operation = 0;
-		machine->idle = !machine->holds && !is_wanted(machine, machine->row.address);
+		set_address(machine, at, csn_span_uint(&operands, (unsigned)length - 1));
 		return;
 	default:
 		/* Files defined in the program are of compilers long gone; discriminators tell
@@ -258,7 +277,7 @@ static void run(struct machine *machine)
 	struct csn_lines *lines = machine->lines;
 	struct csn_span at = lines->program;
 
-	reset(machine);
+	reset(machine, at.at);
 	while (csn_span_left(&at) && machine->n_left && machine->n_rows < CSN_MAX_LINE_ROWS) {
 		uint8_t opcode;
 
