@@ -16,14 +16,11 @@ import hashlib
 import os
 import pathlib
 import shutil
-import signal
-import socket
 import subprocess
 import tempfile
-import time
 
 from . import ROOT
-from support import crashers
+from support import crashers, services
 
 FOLDER = pathlib.Path(os.environ.get("BENCH_CACHE") or
                       pathlib.Path.home() / ".cache/coresnap-bench").resolve()
@@ -214,83 +211,17 @@ def descended(frames):
     return folder / "core", folder / "program"
 
 
-def _installed(program):
-    found = shutil.which(program, path="/usr/bin:/usr/sbin")
-    if not found:
-        raise FileNotFoundError(f"{program} is not installed; make deps")
-    return pathlib.Path(found)
-
-
 def vim():
-    program = _installed("vim")
+    program = services.installed("vim")
     folder = made("core-vim", lambda folder: crashers.Crashers(folder).vim(), program.stat().st_size)
     return folder / "core-vim", program.resolve()
 
 
-def _free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def _answers(port, patience=20):
-    end = time.monotonic() + patience
-    while time.monotonic() < end:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.05)
-    raise TimeoutError(f"nothing answers on port {port}")
-
-
-def _killed_server(folder, port, argv):
-    """The core of a server that was started, answered on the port and got SIGSEGV."""
-    with open(folder / "log", "w") as log:
-        server = subprocess.Popen([str(word) for word in argv], cwd=folder, stdout=log, stderr=log,
-                                  stdin=subprocess.DEVNULL)
-        try:
-            _answers(port)
-            time.sleep(0.3)  # its threads come to rest
-            crashers.Crashers(folder).core_of_child(folder / "core", server.pid, signal.SIGSEGV)
-        finally:
-            server.kill()
-            server.wait()
-
-
-def redis():
-    program, port = _installed("redis-server"), _free_port()
-    folder = made("core-redis", lambda folder: _killed_server(folder, port, [
-        program, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
-        "--crash-log-enabled", "no", "--io-threads", "4"]), program.stat().st_size)
-    return folder / "core", program.resolve()  # it is what its first argument calls it
-
-
-NGINX = """daemon off;
-master_process off;
-error_log stderr;
-pid {folder}/pid;
-thread_pool default threads=16;
-events {{ }}
-http {{
-	access_log off;
-	client_body_temp_path {folder}/body;
-	proxy_temp_path {folder}/proxy;
-	fastcgi_temp_path {folder}/fastcgi;
-	uwsgi_temp_path {folder}/uwsgi;
-	scgi_temp_path {folder}/scgi;
-	server {{ listen 127.0.0.1:{port}; location / {{ root {folder}; aio threads; }} }}
-}}
-"""
-
-
-def nginx():
-    program, port = _installed("nginx"), _free_port()
-
-    def make(folder):
-        (folder / "conf").write_text(NGINX.format(folder=folder, port=port))
-        _killed_server(folder, port, [program, "-p", folder, "-c", folder / "conf"])
-
-    folder = made("core-nginx", make, program.stat().st_size)
-    return folder / "core", program
+def _service(name, package):
+    """(core, program) of a server; package: a program whose size changes when it is upgraded."""
+    program = services.installed(package)
+    folder = made(f"core-{name}", getattr(services, name), program.stat().st_size)
+    return folder / "core", program.resolve()
 
 
 def go():
@@ -316,8 +247,8 @@ CASES = {
     "deep": lambda: crashed("deep"),
     "threads": lambda: crashed("threads", "1000"),
     "vim": vim,
-    "redis": redis,
-    "nginx": nginx,
+    "redis": lambda: _service("redis", "redis-check-rdb"),
+    "nginx": lambda: _service("nginx", "nginx"),
     "exception": lambda: crashed("exception"),
     "rust": lambda: crashed("panic"),
     "go": go,

@@ -61,8 +61,12 @@ def compare(bt, core, program):
     return oracle.positions(ours)
 
 
+# Every level with every version and both kinds of program, for C; for C++ what differs.
+MATRIX = [(f"{level}-dw{version}-{kind}", [f"-{level}", f"-gdwarf-{version}", *flags])
+          for level in ("O0", "O2", "O3", "Os") for version in (4, 5)
+          for kind, flags in (("pie", ["-fPIE", "-pie"]), ("nopie", ["-fno-pie", "-no-pie"]))]
 CASES = [(language, which, name, flags) for language in LANGUAGES for which in (0, 1)
-         for name, flags in VARIANTS]
+         for name, flags in (VARIANTS + MATRIX if language == "c" else VARIANTS)]
 
 
 @pytest.mark.parametrize("language,which,name,flags", CASES,

@@ -18,10 +18,9 @@ from . import kernel, terminal
 
 SOURCES = pathlib.Path(__file__).resolve().parents[2] / "crashers"
 
-# No call-frame information: of this list and of what the linker adds (STRIPPED).
+# No call-frame information: of this list and of what the linker adds (FINISH).
 NO_CFI = ["-fno-asynchronous-unwind-tables", "-fno-unwind-tables", "-Wl,--no-eh-frame-hdr",
           "-fcf-protection=none"]
-STRIPPED = {name: ["--remove-section", ".eh_frame"] for name in ("nocfi", "nocfi-clang", "nocfifp")}
 
 # name: compiler, source, flags
 RECIPES = {
@@ -48,11 +47,43 @@ RECIPES = {
     "contexts": ("gcc", "contexts.c", ["-O1"]),
     "jit": ("gcc", "jit.c", ["-O1"]),
     "deep": ("gcc", "overflow.c", ["-O1", "-DSIZE=8", "-fno-optimize-sibling-calls"]),
+    "inl": ("g++", "inlined.cc", ["-O2", "-g", "-pthread"]),
+    "inlclang": ("clang++", "inlined.cc", ["-O2", "-g", "-pthread"]),
+    "vars": ("g++", "vars.cc", ["-O0", "-g", "-pthread"]),
+    "varsO2": ("g++", "vars.cc", ["-O2", "-g", "-pthread"]),
     "musl": ("musl-gcc", "threads.c", ["-O1", "-D_GNU_SOURCE", "-pthread"]),
-    "musl-static": ("musl-gcc", "nullderef.c", ["-O1", "-static"]),
-    "static": ("gcc", "nullderef.c", ["-O1", "-static"]),
+    "musl-ways": ("musl-gcc", "ways.c", ["-O1", "-D_GNU_SOURCE", "-w"]),
+    "musl-static": ("musl-gcc", "threads.c", ["-O1", "-static", "-D_GNU_SOURCE", "-pthread"]),
+    "static": ("gcc", "threads.c", ["-O1", "-static", "-g", "-pthread"]),
     "go": ("go", "fault.go", []),
     "sleeper": ("gcc", "sleeper.c", ["-O1", "-g", "-pthread"]),
+    "dw4": ("gcc", "threads.c", ["-O2", "-gdwarf-4", "-pthread"]),
+    "dw5": ("gcc", "threads.c", ["-O2", "-gdwarf-5", "-pthread"]),
+    "clangdw5": ("clang", "threads.c", ["-O2", "-gdwarf-5", "-pthread"]),
+    "names": ("clang++", "inlined.cc", ["-O2", "-gdwarf-5", "-gpubnames", "-mllvm",
+                                          "-accel-tables=Dwarf", "-pthread"]),
+    "split": ("g++", "inlined.cc", ["-O2", "-gdwarf-5", "-gsplit-dwarf", "-pthread"]),
+    "splitdwp": ("g++", "inlined.cc", ["-O2", "-gdwarf-4", "-gsplit-dwarf", "-pthread"]),
+    "gz": ("g++", "inlined.cc", ["-O2", "-g", "-gz=zlib", "-pthread"]),
+    "dwz": ("g++", "inlined.cc", ["-O2", "-g", "-pthread"]),
+    "minidebug": ("gcc", "inlined.c", ["-O2", "-g", "-rdynamic"]),
+    "debuglink": ("g++", "inlined.cc", ["-O2", "-g", "-pthread"]),
+    "buildid": ("g++", "inlined.cc", ["-O2", "-g", "-pthread", "-Wl,--build-id"]),
+}
+
+# What is done to a program after it was linked, by sh in its folder; P is its name.
+SEPARATE = 'objcopy --only-keep-debug "$P" "$P.debug" && '
+FINISH = {
+    **{name: 'objcopy --remove-section .eh_frame "$P"'
+       for name in ("nocfi", "nocfi-clang", "nocfifp")},
+    "splitdwp": 'dwp -e "$P" -o "$P.dwp" && rm -f "$P"*.dwo',
+    "dwz": 'cp "$P" "$P.other" && dwz -m "$P.common" "$P" "$P.other"',
+    "minidebug": 'nm --format=posix --defined-only "$P" | sed -n "s/ [tT] .*//p" >"$P.keep" && '
+                 + SEPARATE + 'objcopy -S --keep-symbols="$P.keep" "$P.debug" "$P.mini" && '
+                 'rm "$P.debug" && strip --strip-all "$P" && xz -f "$P.mini" && '
+                 'objcopy --add-section .gnu_debugdata="$P.mini.xz" "$P"',
+    "debuglink": SEPARATE + 'objcopy --strip-all --add-gnu-debuglink="$P.debug" "$P"',
+    "buildid": SEPARATE + 'strip --strip-all "$P"',
 }
 
 
@@ -68,11 +99,13 @@ class Crashers:
             if not shutil.which(tool):
                 pytest.skip(f"{tool} is not installed")
             build = [tool, "build"] if tool == "go" else [tool]
-            subprocess.run([*build, *flags, "-o", program, SOURCES / source], check=True,
+            subprocess.run([*build, *flags, "-o", name, SOURCES / source], check=True,
+                           cwd=self.folder,
                            env={**os.environ, "GOCACHE": str(self.folder / "go-cache"),
                                 "GO111MODULE": "off"})
-            if name in STRIPPED:
-                subprocess.run(["objcopy", *STRIPPED[name], program], check=True)
+            if name in FINISH:
+                subprocess.run(["sh", "-c", FINISH[name]], check=True, cwd=self.folder,
+                               env={**os.environ, "P": name})
         return program
 
     def core(self, name, *arguments):
