@@ -261,7 +261,8 @@ static void keep_answer(struct csn_module *module, uint64_t address,
 	struct csn_answers *answers = csn_module_answers(module);
 	struct csn_answer answer = { .has_symbol = true };
 
-	if (!answers)
+	/* Whether the nearest symbol is the right one is found out each time. */
+	if (!answers || (symbol && symbol->is_nearest))
 		return;
 	if (symbol) {
 		answer.raw = symbol->raw;
