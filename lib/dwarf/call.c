@@ -17,11 +17,6 @@ bool csn_abbrev_is_call(const struct csn_abbrev *abbrev)
 	return abbrev->tag == DW_TAG_call_site || abbrev->tag == DW_TAG_GNU_call_site;
 }
 
-static bool flag_of(const struct csn_attr *attr)
-{
-	return (attr->form == DW_FORM_flag || attr->form == DW_FORM_flag_present) && attr->value;
-}
-
 static void keep_call_attribute(struct csn_call_site *site, uint16_t name,
 				const struct csn_attr *attr, uint64_t end)
 {
@@ -44,7 +39,7 @@ static void keep_call_attribute(struct csn_call_site *site, uint16_t name,
 		return;
 	case DW_AT_call_tail_call:
 	case DW_AT_GNU_tail_call:
-		site->is_tail = flag_of(attr);
+		site->is_tail = csn_attr_flag(attr);
 		return;
 	case DW_AT_sibling:
 		site->sibling = *attr;
@@ -123,10 +118,10 @@ static void keep_callee_attribute(struct csn_unit *unit, struct callee_entry *en
 		entry->linkage_name = csn_attr_text(unit, attr);
 		return;
 	case DW_AT_declaration:
-		entry->is_declared = flag_of(attr);
+		entry->is_declared = csn_attr_flag(attr);
 		return;
 	case DW_AT_external:
-		entry->is_external = flag_of(attr);
+		entry->is_external = csn_attr_flag(attr);
 		return;
 	default:
 		return;
@@ -161,6 +156,46 @@ static bool keep_first(void *context, uint64_t start, uint64_t end)
 	return false;
 }
 
+static struct csn_place **place_bucket(struct csn_dwarf *dwarf, uint64_t address)
+{
+	return &dwarf->places[(address * 0x9e3779b97f4a7c15ull >> 32) % CSN_DWARF_BUCKETS];
+}
+
+const struct csn_place *csn_place_find(struct csn_dwarf *dwarf, uint64_t address)
+{
+	const struct csn_place *place;
+
+	for (place = *place_bucket(dwarf, address); place; place = place->next)
+		if (place->address == address)
+			return place;
+	return NULL;
+}
+
+/* Whoever asks for the callee's own calls need not search it then. */
+static void keep_place(struct csn_unit *unit, uint64_t offset, uint64_t address)
+{
+	struct csn_place **bucket = place_bucket(unit->dwarf, address), *place;
+
+	if (csn_place_find(unit->dwarf, address))
+		return;
+	place = csn_arena_alloc(unit->dwarf->arena, sizeof(*place));
+	if (!place)
+		return;
+	*place = (struct csn_place){ *bucket, address, unit, offset };
+	*bucket = place;
+}
+
+/* Sets kind and address when the entry has code. */
+static bool resolve_code(struct csn_unit *unit, const struct callee_entry *entry,
+			 struct csn_callee *callee)
+{
+	if (entry->ranges.form)
+		csn_ranges_each(unit, entry->ranges.form, entry->ranges.value, keep_first, callee);
+	else if (csn_attr_address(unit, &entry->low, &callee->address))
+		callee->kind = CSN_CALLEE_ADDRESS;
+	return callee->kind == CSN_CALLEE_ADDRESS;
+}
+
 /* Follows origins for the name; the first entry decides whether there is code. */
 static void resolve_origin(struct csn_unit *unit, uint64_t offset, struct csn_callee *ret_callee)
 {
@@ -172,13 +207,8 @@ static void resolve_origin(struct csn_unit *unit, uint64_t offset, struct csn_ca
 	for (hops = 0; hops < CSN_MAX_DWARF_ORIGINS; hops++) {
 		if (!read_callee(&unit, offset, &entry))
 			break;
-		if (hops == 0 && entry.ranges.form) {
-			csn_ranges_each(unit, entry.ranges.form, entry.ranges.value, keep_first,
-					ret_callee);
-			return;
-		}
-		if (hops == 0 && csn_attr_address(unit, &entry.low, &ret_callee->address)) {
-			ret_callee->kind = CSN_CALLEE_ADDRESS;
+		if (hops == 0 && resolve_code(unit, &entry, ret_callee)) {
+			keep_place(unit, offset, ret_callee->address);
 			return;
 		}
 		is_visible |= entry.is_declared || entry.is_external;

@@ -188,6 +188,11 @@ bool csn_attr_uint(const struct csn_attr *attr, uint64_t *ret_value)
 	}
 }
 
+bool csn_attr_flag(const struct csn_attr *attr)
+{
+	return (attr->form == DW_FORM_flag || attr->form == DW_FORM_flag_present) && attr->value;
+}
+
 /* Element index of a table of numbers of one width that begins at base. */
 static bool read_element(struct csn_dwarf *dwarf, enum csn_dwarf_section section, uint64_t base,
 			 uint64_t index, unsigned width, uint64_t *ret_value)

@@ -70,8 +70,8 @@ static int answer(struct csn_arena *arena, struct csn_spot *spot, struct csn_lin
 	return 0;
 }
 
-static int locate_unit(struct csn_arena *arena, struct csn_unit *unit, struct csn_spot *spots,
-		       size_t n_spots, struct csn_error *err)
+static int locate_unit(void *arena, struct csn_unit *unit, struct csn_spot *spots, size_t n_spots,
+		       struct csn_error *err)
 {
 	struct csn_lines *lines = csn_unit_lines(unit);
 	size_t i;
@@ -86,12 +86,29 @@ static int locate_unit(struct csn_arena *arena, struct csn_unit *unit, struct cs
 	return rc;
 }
 
+int csn_spots_each_unit(struct csn_dwarf *dwarf, struct csn_spot *spots, size_t n_spots,
+			csn_spots_fn each, void *context, struct csn_error *err)
+{
+	size_t start, end;
+	int rc = 0;
+
+	if (!csn_dwarf_find_units(dwarf, spots, n_spots))
+		return csn_fail_nomem(err);
+	if (n_spots)
+		qsort(spots, n_spots, sizeof(*spots), compare_spots);
+	for (start = 0; start < n_spots && spots[start].unit && rc == 0; start = end) {
+		for (end = start + 1; end < n_spots && spots[end].unit == spots[start].unit; end++)
+			;
+		rc = each(context, spots[start].unit, spots + start, end - start, err);
+	}
+	return rc;
+}
+
 int csn_dwarf_locate(struct csn_arena *arena, struct csn_dwarf *dwarf, struct csn_source *sources,
 		     size_t n_sources, struct csn_error *err)
 {
 	cleanup_free struct csn_spot *spots = calloc(n_sources + 1, sizeof(*spots));
-	size_t i, start, end;
-	int rc = 0;
+	size_t i;
 
 	if (!spots)
 		return csn_fail_nomem(err);
@@ -100,15 +117,5 @@ int csn_dwarf_locate(struct csn_arena *arena, struct csn_dwarf *dwarf, struct cs
 		spots[i] =
 			(struct csn_spot){ .source = &sources[i], .address = sources[i].address };
 	}
-	if (!csn_dwarf_find_units(dwarf, spots, n_sources))
-		return csn_fail_nomem(err);
-	if (n_sources)
-		qsort(spots, n_sources, sizeof(*spots), compare_spots);
-	for (start = 0; start < n_sources && spots[start].unit && rc == 0; start = end) {
-		for (end = start + 1; end < n_sources && spots[end].unit == spots[start].unit;
-		     end++)
-			;
-		rc = locate_unit(arena, spots[start].unit, spots + start, end - start, err);
-	}
-	return rc;
+	return csn_spots_each_unit(dwarf, spots, n_sources, locate_unit, arena, err);
 }

@@ -68,6 +68,22 @@ struct csn_source {
 	struct csn_callee callee; /* of the call that ends behind the address */
 };
 
+/* A call that is a jump: when its callee runs, the function that has it is not on the stack. */
+struct csn_tail_call {
+	uint64_t address; /* behind the jump; its own when that is all that is known */
+	bool at_jump;     /* address is the jump's own */
+	struct csn_callee callee;
+};
+
+struct csn_tail_calls {
+	uint64_t entry; /* in: where a function begins */
+	bool known;     /* out: one does begin there */
+	/* Out: all its tail calls, or none when the debug information does not claim that it lists
+	 * them all. */
+	const struct csn_tail_call *calls;
+	size_t n_calls;
+};
+
 struct csn_dwarf;
 struct csn_elf_file;
 
@@ -85,5 +101,9 @@ void csn_dwarf_freep(struct csn_dwarf **dwarf);
  * the arena's cap counts too. */
 int csn_dwarf_locate(struct csn_arena *arena, struct csn_dwarf *dwarf, struct csn_source *sources,
 		     size_t n_sources, struct csn_error *err) csn_must_check;
+/* The same for tail calls of functions. */
+int csn_dwarf_tail_calls(struct csn_arena *arena, struct csn_dwarf *dwarf,
+			 struct csn_tail_calls *functions, size_t n_functions,
+			 struct csn_error *err) csn_must_check;
 
 #endif

@@ -3,7 +3,7 @@
  * sections.c gives bytes, abbrev.c compiles abbreviations, form.c reads attributes, unit.c knows
  * units, ranges.c tells whether an address is in a list, find.c which units hold the addresses,
  * line.c runs line programs, entry.c walks the entries of a unit, name.c names functions, call.c
- * reads the places that call. */
+ * reads the places that call, tail.c those of a function that are jumps. */
 #ifndef CSN_DWARF_SOURCE_INTERNAL_H
 #define CSN_DWARF_SOURCE_INTERNAL_H
 
@@ -104,6 +104,14 @@ struct csn_function_name {
 	const char *name, *linkage_name;
 };
 
+/* Where the entry of a function is that some call calls. */
+struct csn_place {
+	struct csn_place *next;
+	uint64_t address;
+	struct csn_unit *unit;
+	uint64_t offset;
+};
+
 #define CSN_DWARF_BUCKETS 1024u
 
 struct csn_dwarf {
@@ -114,6 +122,7 @@ struct csn_dwarf {
 	struct csn_unit *units[CSN_DWARF_BUCKETS];
 	struct csn_abbrevs *abbrevs[CSN_DWARF_BUCKETS];
 	struct csn_function_name *names[CSN_DWARF_BUCKETS];
+	struct csn_place *places[CSN_DWARF_BUCKETS];
 	uint64_t *unit_offsets; /* all of .debug_info, ascending */
 	size_t n_unit_offsets;
 	bool unit_offsets_tried;
@@ -172,6 +181,7 @@ uint64_t csn_attrs_skip_sibling(struct csn_span *at, const struct csn_unit *unit
 				const struct csn_abbrev *abbrev);
 /* Each: false or NULL when absent or of another class. */
 bool csn_attr_uint(const struct csn_attr *attr, uint64_t *ret_value);
+bool csn_attr_flag(const struct csn_attr *attr);
 bool csn_attr_address(struct csn_unit *unit, const struct csn_attr *attr, uint64_t *ret_address);
 /* Offset in .debug_info. */
 bool csn_attr_reference(const struct csn_unit *unit, const struct csn_attr *attr,
@@ -215,6 +225,13 @@ void csn_lines_run(struct csn_unit *unit, struct csn_lines *lines, struct csn_sp
 bool csn_entries_walk(struct csn_arena *arena, struct csn_unit *unit, struct csn_spot *spots,
 		      size_t n_spots);
 
+/* locate.c: finds the units of spots, in any order, and calls for each unit with its spots, sorted,
+ * until one fails. */
+typedef int (*csn_spots_fn)(void *context, struct csn_unit *unit, struct csn_spot *spots,
+			    size_t n_spots, struct csn_error *err);
+int csn_spots_each_unit(struct csn_dwarf *dwarf, struct csn_spot *spots, size_t n_spots,
+			csn_spots_fn each, void *context, struct csn_error *err) csn_must_check;
+
 /* name.c: of the function whose entry is at offset, in or near the unit. NULL: out of memory. */
 const struct csn_function_name *csn_function_name_get(struct csn_unit *unit, uint64_t offset);
 
@@ -226,7 +243,7 @@ struct csn_call_site {
 	bool is_tail;
 };
 
-/* Does it describe a call, by either of the two tags? */
+/* Its tag is that of a call. */
 bool csn_abbrev_is_call(const struct csn_abbrev *abbrev);
 /* Reads all attributes of such an entry. */
 void csn_call_site_read(struct csn_span *at, const struct csn_unit *unit,
@@ -234,6 +251,8 @@ void csn_call_site_read(struct csn_span *at, const struct csn_unit *unit,
 /* Whom it calls; never CSN_CALLEE_NONE. */
 void csn_call_site_resolve(struct csn_unit *unit, const struct csn_call_site *site,
 			   struct csn_callee *ret_callee);
+/* A function that is known to begin at an address; NULL when none is known yet. */
+const struct csn_place *csn_place_find(struct csn_dwarf *dwarf, uint64_t address);
 /* Whom the call calls whose entry is at an offset. */
 void csn_call_resolve(struct csn_unit *unit, uint64_t offset, struct csn_callee *ret_callee);
 

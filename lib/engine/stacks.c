@@ -2,57 +2,17 @@
  *
  * All threads are walked first; then every distinct counter is named in one batch, because naming
  * costs one pass over the symbols of each module, however many counters there are. Functions that
- * were inlined at a counter become frames of their own, before the frame that is really there. A
- * stack deeper than the limit keeps its inner three quarters and its outer quarter: where it broke
- * and where it came from. */
+ * were inlined at a counter become frames of their own, before the frame that is really there, and
+ * so do functions that left by a jump, whose counters are named in a second batch. A stack deeper
+ * than the limit keeps its inner three quarters and its outer quarter: where it broke and where it
+ * came from. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/limits.h"
-#include "engine/engine_internal.h"
-#include "symbols/lookup.h"
-#include "symbols/sources.h"
-
-#define CSN_KEPT_REGISTERS 16
-
-/* Small, because stacks of a hundred thousand frames are. */
-struct csn_raw_frame {
-	csn_addr pc;
-	uint32_t lookup; /* index into csn_stacks.lookups */
-	uint32_t kept;   /* index into csn_stacks.registers */
-	bool exact, signal_frame;
-	uint8_t how;
-};
-
-struct csn_kept_registers {
-	uint64_t known;                     /* bit n: value[n] */
-	uint64_t value[CSN_KEPT_REGISTERS]; /* of csn_stacks.kept */
-};
-
-/* What frames say of their module, in the snapshot's arena. */
-struct csn_named_module {
-	const struct csn_module *module;
-	const char *path, *build_id;
-};
-
-struct csn_stacks {
-	struct csn_engine *engine;
-	unsigned kept[CSN_KEPT_REGISTERS]; /* register numbers that callers keep */
-	unsigned n_kept;
-	struct csn_raw_frame *frames; /* malloc; of all threads */
-	size_t n_frames, capacity;
-	struct csn_kept_registers *registers; /* malloc; NULL when nobody asks for them */
-	size_t registers_capacity;
-	struct csn_lookup *lookups; /* malloc; distinct */
-	size_t n_lookups, lookups_capacity;
-	uint32_t *slots; /* malloc; open addressing, index + 1 */
-	size_t n_slots;
-	bool over_budget;               /* and told so */
-	struct csn_named_module *named; /* malloc; by index of the lookup */
-	struct csn_located *located;    /* malloc; the same */
-};
+#include "engine/stacks_internal.h"
 
 static void csn_stacks_done(struct csn_stacks *stacks)
 {
@@ -74,7 +34,7 @@ static void csn_stacks_choose_registers(struct csn_stacks *stacks)
 			stacks->kept[stacks->n_kept++] = i;
 }
 
-static bool csn_grow(void *array, size_t count, size_t *capacity, size_t size_bytes)
+bool csn_grow(void *array, size_t count, size_t *capacity, size_t size_bytes)
 {
 	void **place = array, *grown;
 	size_t wanted = *capacity ? *capacity * 2 : 256;
@@ -120,8 +80,7 @@ static bool csn_slots_grow(struct csn_stacks *stacks)
 	return true;
 }
 
-/* Index of the distinct counter. */
-static bool csn_stacks_intern(struct csn_stacks *stacks, struct csn_raw_frame *frame)
+bool csn_stacks_intern(struct csn_stacks *stacks, struct csn_raw_frame *frame)
 {
 	size_t slot;
 
@@ -170,7 +129,7 @@ static bool csn_stacks_extend(struct csn_stacks *stacks)
 	    !csn_grow(&stacks->registers, place, &stacks->registers_capacity,
 		      sizeof(*stacks->registers)))
 		return false;
-	stacks->frames[place].kept = (uint32_t)place;
+	stacks->frames[place] = (struct csn_raw_frame){ .kept = (uint32_t)place };
 	stacks->n_frames++;
 	return true;
 }
@@ -216,6 +175,8 @@ static int csn_walk(struct csn_stacks *stacks, struct csn_unwind_cursor *cursor,
 	} while (csn_unwind_next(cursor));
 	if (oldest)
 		csn_unroll(stacks->frames + begin + head, tail, oldest);
+	if (left_out && tail)
+		stacks->frames[begin + head].after_gap = true;
 	for (size_t i = begin; i < stacks->n_frames; i++)
 		if (!csn_stacks_intern(stacks, &stacks->frames[i]))
 			return csn_fail_nomem(err);
@@ -310,7 +271,7 @@ static void csn_store_frame(const struct csn_stacks *stacks, const struct csn_ra
 
 	frame->has_address = true;
 	frame->address = raw->pc;
-	frame->kind = csn_kind_of((enum csn_unwind_how)raw->how);
+	frame->kind = raw->is_tail ? CSN_FRAME_TAIL : csn_kind_of((enum csn_unwind_how)raw->how);
 	frame->signal_frame = raw->signal_frame;
 	frame->library = stacks->named[raw->lookup].path;
 	frame->build_id = stacks->named[raw->lookup].build_id;
@@ -378,7 +339,7 @@ static int csn_store_thread(struct csn_stacks *stacks, struct csn_snapshot_threa
 		csn_store_frame(stacks, &raw[i], &stored->frames[n]);
 		if (i == 0)
 			result = csn_store_all(stacks, &thread->registers, &stored->frames[n], err);
-		else if (registers)
+		else if (registers && !raw[i].is_tail)
 			result = csn_store_kept(stacks, &raw[i], &stored->frames[n], err);
 		n++;
 	}
@@ -589,39 +550,63 @@ void csn_engine_drop_doubtful(struct csn_engine *engine, struct csn_lookup *look
 	}
 }
 
-static int csn_name_and_store(struct csn_stacks *stacks, const struct csn_thread **order,
-			      struct csn_error *err)
+int csn_stacks_name(struct csn_stacks *stacks, size_t from, struct csn_error *err)
+{
+	struct csn_engine *engine = stacks->engine;
+	size_t count = stacks->n_lookups - from;
+	struct csn_located *grown =
+		reallocarray(stacks->located, stacks->n_lookups + 1, sizeof(*grown));
+	int result;
+
+	if (!grown)
+		return csn_fail_nomem(err);
+	stacks->located = grown;
+	result = csn_lookup_symbols(engine->snapshot->arena, engine->modules,
+				    stacks->lookups + from, count, err);
+	csn_engine_drop_doubtful(engine, stacks->lookups + from, count);
+	if (result == 0)
+		result = csn_lookup_sources(engine->snapshot->arena, stacks->lookups + from, count,
+					    grown + from, err);
+	return result;
+}
+
+/* --- all together --- */
+
+static int csn_store_all_threads(struct csn_stacks *stacks, const struct csn_thread **order,
+				 struct csn_error *err)
 {
 	struct csn_snapshot *snapshot = stacks->engine->snapshot;
 	const struct csn_raw_frame *raw = stacks->frames;
-	int64_t begin = csn_monotonic_ns();
-	int result = csn_lookup_symbols(snapshot->arena, stacks->engine->modules, stacks->lookups,
-					stacks->n_lookups, err);
+	int result = 0;
 
-	csn_engine_drop_doubtful(stacks->engine, stacks->lookups, stacks->n_lookups);
-	stacks->located = calloc(stacks->n_lookups + 1, sizeof(*stacks->located));
-	if (!stacks->located)
-		return csn_fail_nomem(err);
-	if (result == 0)
-		result = csn_lookup_sources(snapshot->arena, stacks->lookups, stacks->n_lookups,
-					    stacks->located, err);
-	csn_modules_save(stacks->engine->modules);
-	stacks->engine->stats.names_ns = (uint64_t)(csn_monotonic_ns() - begin);
-	stacks->engine->stats.n_frames = stacks->n_frames;
-	stacks->engine->stats.n_addresses = stacks->n_lookups;
-	if (result == 0)
-		result = csn_name_modules(stacks, err);
-	if (result == 0)
-		result = csn_engine_name_raw_stacks(stacks->engine, err);
 	for (size_t i = 0; i < snapshot->n_threads && result == 0; i++) {
 		struct csn_snapshot_thread *stored = &snapshot->threads[i];
-
 		size_t n_raw = stored->n_frames;
 
 		result = csn_store_thread(stacks, stored, raw, order[i], err);
 		raw += raw ? n_raw : 0;
 	}
 	return result;
+}
+
+static int csn_name_and_store(struct csn_stacks *stacks, const struct csn_thread **order,
+			      struct csn_error *err)
+{
+	struct csn_engine *engine = stacks->engine;
+	int64_t begin = csn_monotonic_ns();
+	int result = csn_stacks_name(stacks, 0, err);
+
+	if (result == 0)
+		result = csn_stacks_add_tails(stacks, err);
+	csn_modules_save(engine->modules);
+	engine->stats.names_ns = (uint64_t)(csn_monotonic_ns() - begin);
+	engine->stats.n_frames = stacks->n_frames;
+	engine->stats.n_addresses = stacks->n_lookups;
+	if (result == 0)
+		result = csn_name_modules(stacks, err);
+	if (result == 0)
+		result = csn_engine_name_raw_stacks(engine, err);
+	return result == 0 ? csn_store_all_threads(stacks, order, err) : result;
 }
 
 int csn_engine_walk_threads(struct csn_engine *engine, struct csn_error *err)

@@ -136,6 +136,7 @@ static int fill_frame(struct csn_arena *arena, const struct csn_snapshot_frame *
 	}
 	if (from->signal_frame)
 		frame->role = CSN_ROLE_SIGNAL;
+	frame->is_tail = from->kind == CSN_FRAME_TAIL;
 	frame->token = token;
 	return token ? 0 : full(err);
 }
@@ -154,7 +155,8 @@ static bool copy_recent(const struct csn_snapshot_frame *from, struct csn_group_
 
 		if (!recent->raw || !same_text(from->function, recent->raw) ||
 		    !same_text(file_name(from->library), recent->module) || from->signal_frame ||
-		    recent->role == CSN_ROLE_SIGNAL)
+		    recent->role == CSN_ROLE_SIGNAL ||
+		    recent->is_tail != (from->kind == CSN_FRAME_TAIL))
 			continue;
 		frames[index] = *recent;
 		return true;
@@ -173,6 +175,20 @@ static void drop_from_top(struct csn_group *group, size_t end, const char *rule)
 	for (size_t i = 0; i < end; i++)
 		if (group->frames[i].kept)
 			drop(&group->frames[i], rule);
+}
+
+static bool is_library(enum csn_frame_role role)
+{
+	return role == CSN_ROLE_ALLOCATOR || role == CSN_ROLE_LEAF || role == CSN_ROLE_DISPATCH;
+}
+
+/* Tail calls of libraries are known only where their debug information is installed, which must
+ * not make another group. */
+static void drop_library_tails(struct csn_group *group)
+{
+	for (size_t i = 0; i < group->n_frames; i++)
+		if (group->frames[i].is_tail && is_library(group->frames[i].role))
+			drop(&group->frames[i], "tail call of a library");
 }
 
 /* A handler that ends in raise() or abort() only passed the signal on. */
@@ -250,7 +266,7 @@ static void drop_roles(struct csn_group *group)
 
 static bool runs_together(enum csn_frame_role a, enum csn_frame_role b)
 {
-	return a == b && (a == CSN_ROLE_ALLOCATOR || a == CSN_ROLE_LEAF || a == CSN_ROLE_DISPATCH);
+	return a == b && is_library(a);
 }
 
 /* Indices of kept frames as they are pushed; collapsing pops. */
@@ -402,6 +418,7 @@ int csn_group_snapshot(struct csn_arena *arena, const struct csn_snapshot *snaps
 		if (r < 0)
 			return r;
 	}
+	drop_library_tails(&group);
 	drop_handler(&group);
 	drop_abort_path(&group);
 	drop_start(&group);

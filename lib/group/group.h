@@ -1,10 +1,11 @@
 /* Grouping g1: which crashes are the same bug, and why.
  *
- * The faulting thread's logical stack (inlined frames are frames) is turned into tokens: canonical
- * names (group/canonical.h) of the frames that remain after start-up, abort-path and trampoline
- * frames were dropped and runs and recursion collapsed. The key is SHA-256 over the version, the
- * project's component, the fault family and the first five tokens. Every frame keeps the rule that
- * decided about it, so a group can be explained. What it is not: similarity, merging, user rules.
+ * The faulting thread's logical stack (inlined frames and tail calls are frames) is turned into
+ * tokens: canonical names (group/canonical.h) of the frames that remain after start-up, abort-path
+ * and trampoline frames were dropped and runs and recursion collapsed. The key is SHA-256 over the
+ * version, the project's component, the fault family and the first five tokens. Every frame keeps
+ * the rule that decided about it, so a group can be explained. What it is not: similarity, merging,
+ * user rules.
  *
  * Everything lives in the caller's arena. Pure functions of their input; any thread. */
 #ifndef CSN_GROUP_GROUP_H
@@ -27,6 +28,7 @@ struct csn_group_frame {
 	enum csn_frame_role role;
 	const char *rule;  /* what decided: "abort path", "recursion of period 2", "kept" */
 	unsigned rewrites; /* enum csn_rewrite bits that made the token */
+	bool is_tail;      /* a function that had left by a jump */
 	bool kept;         /* a token of the canonical stack */
 	bool keyed;        /* one of those that were hashed */
 };

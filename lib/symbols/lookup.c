@@ -229,29 +229,38 @@ static int name_go(struct csn_arena *arena, struct csn_module *module, uint64_t 
 	return *ret_symbol ? 0 : csn_fail_nomem(err);
 }
 
-/* Reads the tables of a module, the best informed first. False when none of them names functions
- * that only the module itself calls. */
-static bool scan_module(struct csn_module *module, struct batch *batch,
-			struct csn_elf_symbols tables[3])
-{
-	struct csn_elf_file *elf = csn_module_elf(module), *debug = NULL;
-	size_t n = 0;
+/* A symbol table and the object that has it. */
+struct table {
+	struct csn_elf_symbols symbols;
+	struct csn_elf_file *elf;
+};
 
-	if (elf && csn_elf_symbols_find(elf, CSN_ELF_SYMTAB, &tables[n])) {
-		scan_table(batch, elf, &tables[n++]);
-	} else {
-		debug = csn_module_debug_elf(module);
-		if (!debug || !csn_elf_symbols_find(debug, CSN_ELF_SYMTAB, &tables[n])) {
-			debug = elf ? csn_elf_file_debug_data(elf) : NULL;
-			if (debug && !csn_elf_symbols_find(debug, CSN_ELF_SYMTAB, &tables[n]))
-				debug = NULL;
-		}
-		if (debug)
-			scan_table(batch, debug, &tables[n++]);
+#define MAX_TABLES 2
+
+/* The tables of a module, the best informed first; returns how many. Whole: one of them names
+ * functions that only the module itself calls. */
+static size_t find_tables(struct csn_module *module, struct table tables[MAX_TABLES],
+			  bool *ret_whole)
+{
+	struct csn_elf_file *elf = csn_module_elf(module);
+	struct csn_elf_file *sources[] = { elf, NULL, NULL };
+	size_t n = 0, i;
+
+	for (i = 0; i < csn_countof(sources) && !n; i++) {
+		if (i == 1)
+			sources[i] = csn_module_debug_elf(module);
+		if (i == 2)
+			sources[i] = elf ? csn_elf_file_debug_data(elf) : NULL;
+		tables[n].elf = sources[i];
+		if (sources[i] &&
+		    csn_elf_symbols_find(sources[i], CSN_ELF_SYMTAB, &tables[n].symbols))
+			n++;
 	}
-	if (elf && csn_elf_symbols_find(elf, CSN_ELF_DYNSYM, &tables[n]))
-		scan_table(batch, elf, &tables[n]);
-	return n > 0;
+	*ret_whole = n > 0;
+	tables[n].elf = elf;
+	if (elf && csn_elf_symbols_find(elf, CSN_ELF_DYNSYM, &tables[n].symbols))
+		n++;
+	return n;
 }
 
 /* For later runs. */
@@ -330,11 +339,13 @@ static int name_module(struct csn_arena *arena, struct csn_module *module,
 		       struct csn_error *err)
 {
 	struct batch batch = *sorted;
-	struct csn_elf_symbols tables[3];
+	struct table tables[MAX_TABLES];
+	bool is_whole;
+	size_t i, next = 0, n_tables = find_tables(module, tables, &is_whole);
 	struct csn_plt plt;
-	size_t i, next = 0;
-	bool is_whole = scan_module(module, &batch, tables);
 
+	for (i = 0; i < n_tables; i++)
+		scan_table(&batch, tables[i].elf, &tables[i].symbols);
 	csn_plt_init(&plt, csn_module_elf(module));
 	for (i = 0; i < batch.n_spots; i++) {
 		const struct candidate *best = settle(&batch, i);
@@ -500,6 +511,29 @@ static bool find_address(struct csn_module *module, const char *name, bool only_
 	*ret_addr = symbol.address + module->bias;
 	*ret_size = symbol.size;
 	return true;
+}
+
+bool csn_lookup_exported(struct csn_module *module, const char *name, csn_addr *ret_addr)
+{
+	uint64_t size;
+
+	return find_address(module, name, true, ret_addr, &size);
+}
+
+bool csn_lookup_has_name(struct csn_module *module, csn_addr addr, const char *name)
+{
+	struct table tables[MAX_TABLES];
+	bool is_whole;
+	size_t i, k, n_tables = find_tables(module, tables, &is_whole), length = strlen(name);
+	struct csn_elf_symbol symbol;
+
+	for (i = 0; i < n_tables; i++)
+		for (k = 1; csn_elf_symbols_get(&tables[i].symbols, k, &symbol); k++)
+			if (symbol.address + module->bias == addr && symbol.section != SHN_UNDEF &&
+			    is_named(csn_elf_symbols_name(&tables[i].symbols, symbol.name_offset),
+				     name, length))
+				return true;
+	return false;
 }
 
 bool csn_lookup_address(struct csn_modules *modules, struct csn_module *module, const char *name,

@@ -37,4 +37,11 @@ int csn_lookup_symbols(struct csn_arena *arena, struct csn_modules *modules,
 bool csn_lookup_address(struct csn_modules *modules, struct csn_module *module, const char *name,
 			csn_addr *ret_addr, uint64_t *ret_size) csn_must_check;
 
+/* The same in the dynamic symbols of one module. */
+bool csn_lookup_exported(struct csn_module *module, const char *name, csn_addr *ret_addr)
+	csn_must_check;
+
+/* Whether the raw name is one of those that a module has for the address. */
+bool csn_lookup_has_name(struct csn_module *module, csn_addr addr, const char *name) csn_must_check;
+
 #endif

@@ -434,6 +434,117 @@ static void a_return_address_tells_whom_the_call_before_it_calls(void **state)
 	}
 }
 
+static struct csn_tail_calls ask_tail_calls(struct world *world, uint64_t entry,
+					    struct answer *answer)
+{
+	struct csn_tail_calls calls = { .entry = entry };
+
+	*answer = ask(world, 0x9999);
+	assert_int_equal(csn_dwarf_tail_calls(answer->arena, answer->dwarf, &calls, 1, NULL), 0);
+	return calls;
+}
+
+/* A function of the given code with jumps, one of them in an inlined function, one in a function
+ * within the function. */
+static void put_jumps(struct world *world, uint8_t code, size_t callee)
+{
+	put(world, CSN_DEBUG_INFO, code, 1);
+	put_text(world, CSN_DEBUG_INFO, "jumper");
+	put(world, CSN_DEBUG_INFO, 0x1000, 8);
+	put(world, CSN_DEBUG_INFO, 0x40, 4);
+	put_call(world, 8, 0x1005, callee);
+	put_call(world, 11, 0x100a, callee);
+	put_inlined(world, callee, 0x1010, 0x10, 7);
+	put_call(world, 12, 0x1014, callee);
+	put(world, CSN_DEBUG_INFO, 0, 1);
+	put_function(world, "inner", 0x1020, 8);
+	put_call(world, 11, 0x1025, callee);
+	put(world, CSN_DEBUG_INFO, 0, 1);
+	put_call(world, 11, 0x1030, 0xffffff);
+	put(world, CSN_DEBUG_INFO, 0, 1);
+}
+
+static void a_function_lists_its_jumps_with_those_that_are_inlined(void **state)
+{
+	static const struct csn_tail_call expected[] = {
+		{ 0x100a, false, { CSN_CALLEE_ADDRESS, 0x1100, NULL } },
+		{ 0x1014, true, { CSN_CALLEE_ADDRESS, 0x1100, NULL } },
+		{ 0x1030, false, { CSN_CALLEE_UNKNOWN, 0, NULL } },
+	};
+	cleanup_(world_done) struct world world;
+	cleanup_(answer_done) struct answer answer = { 0 }, inside = { 0 };
+	struct csn_tail_calls calls;
+	size_t i, callee;
+
+	(void)state;
+	world_init(&world);
+	begin_unit(&world);
+	callee = info_size(&world);
+	put_function(&world, "callee", 0x1100, 0x10);
+	put(&world, CSN_DEBUG_INFO, 0, 1);
+	put_jumps(&world, 7, callee);
+	end_unit(&world);
+	calls = ask_tail_calls(&world, 0x1000, &answer);
+	assert_true(calls.known);
+	assert_int_equal(calls.n_calls, csn_countof(expected));
+	for (i = 0; i < calls.n_calls; i++) {
+		assert_int_equal(calls.calls[i].address, expected[i].address);
+		assert_int_equal(calls.calls[i].at_jump, expected[i].at_jump);
+		assert_int_equal(calls.calls[i].callee.kind, expected[i].callee.kind);
+	}
+	assert_int_equal(calls.calls[0].callee.address, 0x1100);
+	/* Inside of a function none begins. */
+	calls = ask_tail_calls(&world, 0x1001, &inside);
+	assert_false(calls.known);
+	/* Found at once, now that a call has led there. */
+	calls = (struct csn_tail_calls){ .entry = 0x1100 };
+	assert_int_equal(csn_dwarf_tail_calls(answer.arena, answer.dwarf, &calls, 1, NULL), 0);
+	assert_true(calls.known);
+	assert_int_equal(calls.n_calls, 0);
+}
+
+static void a_list_of_jumps_that_may_not_be_whole_is_none(void **state)
+{
+	cleanup_(world_done) struct world world;
+	cleanup_(answer_done) struct answer answer = { 0 }, cut = { 0 };
+	struct csn_tail_calls calls;
+
+	(void)state;
+	world_init(&world);
+	begin_unit(&world);
+	put_jumps(&world, 2, 11);
+	end_unit(&world);
+	calls = ask_tail_calls(&world, 0x1000, &answer);
+	assert_true(calls.known);
+	assert_int_equal(calls.n_calls, 0);
+	/* A list that ends in the middle. */
+	world.sections[CSN_DEBUG_INFO].size = 11;
+	put_jumps(&world, 7, 11);
+	world.sections[CSN_DEBUG_INFO].size -= 3;
+	calls = ask_tail_calls(&world, 0x1000, &cut);
+	assert_false(calls.known);
+}
+
+static void jumps_without_end_are_not_listed(void **state)
+{
+	cleanup_(world_done) struct world world;
+	cleanup_(answer_done) struct answer answer = { 0 };
+	unsigned i;
+
+	(void)state;
+	world_init(&world);
+	begin_unit(&world);
+	put(&world, CSN_DEBUG_INFO, 7, 1);
+	put_text(&world, CSN_DEBUG_INFO, "jumper");
+	put(&world, CSN_DEBUG_INFO, 0x1000, 8);
+	put(&world, CSN_DEBUG_INFO, 0x40, 4);
+	for (i = 0; i <= CSN_MAX_TAIL_CALLS; i++)
+		put_call(&world, 11, 0x100a, 11);
+	put(&world, CSN_DEBUG_INFO, 0, 1);
+	end_unit(&world);
+	assert_false(ask_tail_calls(&world, 0x1000, &answer).known);
+}
+
 static void a_unit_cut_anywhere_gives_less_and_nothing_worse(void **state)
 {
 	cleanup_(world_done) struct world world;
@@ -445,6 +556,7 @@ static void a_unit_cut_anywhere_gives_less_and_nothing_worse(void **state)
 	put_function(&world, "outer", 0x1000, 0x20);
 	put_inlined(&world, 11, 0x1000, 0x20, 7);
 	put(&world, CSN_DEBUG_INFO, 0, 2);
+	put_jumps(&world, 7, 11);
 	put_calls(&world);
 	end_unit(&world);
 	put_lines(&world, NULL, 0);
@@ -454,9 +566,11 @@ static void a_unit_cut_anywhere_gives_less_and_nothing_worse(void **state)
 
 		for (size = 0; size < whole; size++) {
 			cut->size = size;
-			cleanup_(answer_done) struct answer answer = ask(&world, 0x1005);
+			cleanup_(answer_done) struct answer answer = ask(&world, 0x1005),
+							    jumps = { 0 };
 
 			assert_true(answer.source.n_frames <= 2);
+			assert_true(ask_tail_calls(&world, 0x1000, &jumps).n_calls <= 3);
 		}
 		cut->size = whole;
 	}
@@ -472,6 +586,9 @@ int main(void)
 		cmocka_unit_test(entries_nested_without_end_are_left),
 		cmocka_unit_test(aranges_that_leave_an_address_out_are_not_the_last_word),
 		cmocka_unit_test(a_return_address_tells_whom_the_call_before_it_calls),
+		cmocka_unit_test(a_function_lists_its_jumps_with_those_that_are_inlined),
+		cmocka_unit_test(a_list_of_jumps_that_may_not_be_whole_is_none),
+		cmocka_unit_test(jumps_without_end_are_not_listed),
 		cmocka_unit_test(a_unit_cut_anywhere_gives_less_and_nothing_worse),
 	};
 

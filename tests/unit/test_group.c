@@ -18,7 +18,7 @@
 #define FRAMES_MAX 64
 
 /* A snapshot of one faulting thread; frames as "name" or "name@module", NULL ends. "?" has no
- * name. */
+ * name; "~name" is a tail call. */
 struct fixture {
 	struct csn_arena *arena;
 	struct csn_snapshot snapshot;
@@ -38,6 +38,8 @@ static void group_stack(struct fixture *fixture, const char *signal, const char 
 		char *name = csn_arena_strdup(fixture->arena, names[n]);
 		char *at = strchr(name, '@');
 
+		fixture->frames[n].kind = *name == '~' ? CSN_FRAME_TAIL : CSN_FRAME_CFI;
+		name += *name == '~';
 		if (at)
 			*at = '\0';
 		fixture->frames[n].function = strcmp(name, "?") == 0 ? NULL : name;
@@ -180,6 +182,26 @@ static void one_bug_of_two_compilers_is_one_group(void **state)
 	assert_true(same_key("SIGSEGV",
 			     STACK("main::{lambda(int)#1}::operator()(int) const", "main"),
 			     "SIGBUS", STACK("main::$_0::operator()(int) const", "main")));
+}
+
+static void tail_calls_are_frames_but_those_of_libraries(void **state)
+{
+	(void)state;
+	/* Without optimisation they are ordinary ones. */
+	assert_true(same_key("SIGSEGV", STACK("f", "~g", "~h", "main"), "SIGSEGV",
+			     STACK("f", "g", "h", "main")));
+	assert_false(same_key("SIGSEGV", STACK("f", "~g", "main"), "SIGSEGV", STACK("f", "main")));
+	/* Who has no debug information of the C library sees none of its. */
+	assert_tokens("SIGSEGV",
+		      STACK("compare", "__qsort_r@libc.so.6", "~qsort@libc.so.6", "sort", "main"),
+		      "compare|qsort_r|sort|main");
+	assert_tokens("SIGABRT",
+		      STACK("__pthread_kill_implementation@libc.so.6",
+			    "~__pthread_kill_internal@libc.so.6", "raise@libc.so.6",
+			    "abort@libc.so.6", "~fail", "main"),
+		      "fail|main");
+	/* One function as both, in a recursion. */
+	assert_tokens("SIGSEGV", STACK("leaf", "~malloc", "malloc", "main"), "leaf|malloc|main");
 }
 
 static void two_bugs_with_a_common_leaf_are_two_groups(void **state)
@@ -335,6 +357,7 @@ int main(void)
 		cmocka_unit_test(runs_of_the_library_are_the_function_that_was_called),
 		cmocka_unit_test(recursion_up_to_period_four_is_one_turn),
 		cmocka_unit_test(one_bug_of_two_compilers_is_one_group),
+		cmocka_unit_test(tail_calls_are_frames_but_those_of_libraries),
 		cmocka_unit_test(two_bugs_with_a_common_leaf_are_two_groups),
 		cmocka_unit_test(only_five_tokens_are_hashed),
 		cmocka_unit_test(without_names_modules_are_used_and_confidence_is_low),

@@ -17,6 +17,7 @@ SCRIPT = pathlib.Path(__file__).with_name("gdb_frames.py")
 
 # The same function by another of its names.
 ALIASES = {"__libc_start_main_impl": "__libc_start_main", "__pthread_create_2_1": "pthread_create",
+           "__libc_pause": "pause",
            "rust_begin_unwind": "begin_panic_handler"}
 
 
@@ -156,13 +157,29 @@ def describe(frames):
                      for frame in frames)
 
 
+def as_gdb_shows(frames):
+    """Of a tail call gdb shows only the innermost function that is inlined at its jump, instead of
+    all of these and the function that is really left."""
+    shown, inlined = [], []
+    for frame in frames:
+        if frame.kind == "inline":
+            inlined.append(frame)
+            continue
+        if frame.kind == "tail" and inlined:
+            shown.append(inlined[0]._replace(kind="tail"))
+        else:
+            shown += [*inlined, frame]
+        inlined = []
+    return shown + inlined
+
+
 def difference(ours, theirs):
     """What differs between two {tid: [Frame]}, tail calls aside; "" nothing."""
     if ours.keys() != theirs.keys():
         return f"threads: {sorted(ours)} and {sorted(theirs)}"
     for tid in theirs:
-        mine, other = ([_plain(frame) for frame in side[tid] if frame.kind != "tail"]
-                       for side in (ours, theirs))
+        mine, other = ([_plain(frame) for frame in as_gdb_shows(side[tid])
+                        if frame.kind != "tail"] for side in (ours, theirs))
         for one, two in zip(mine, other):
             if not _same(one, two):
                 break
@@ -177,7 +194,7 @@ def difference(ours, theirs):
 
 def tail_calls(stacks):
     """{tid: [(name, line)]}, sorted, of the frames that a jump left."""
-    return {tid: sorted((frame.name, frame.line) for frame in map(_plain, frames)
+    return {tid: sorted((frame.name, frame.line) for frame in map(_plain, as_gdb_shows(frames))
                         if frame.kind == "tail") for tid, frames in stacks.items()}
 
 

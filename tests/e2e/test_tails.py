@@ -1,0 +1,116 @@
+"""Frames of functions that left by a jump, against what the source says and against gdb's."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from support import crashers, oracle
+
+# What stands between end and the thread's start on every way; names in brackets are inlined at a
+# jump.
+WAYS = {
+    "single": "single",
+    "several": "last middle several",
+    "ambiguous": "last join ambiguous",
+    "either": "",
+    "even": "",
+    "loop": "last loop_inner loop",
+    "inlining": "last [inlined_inner] [inlined_outer] inlining",
+    "indirect": "",
+    "doubtful": "",
+    "split": "last split",
+    "recursion": "last" + " recursion recursion_step" * 4 + " recursion",
+    "through": "library_inner library_step through",
+    "back": "library_back back",
+}
+# Physical frames among them.
+CALLERS = ("recursion",)
+
+COMPILERS = [("gcc", "c"), ("clang", "c"), ("g++", "c++"), ("clang++", "c++")]
+VARIANTS = [
+    ("O2-dw5", ["-O2", "-gdwarf-5"]),
+    ("O2-dw4", ["-O2", "-gdwarf-4"]),
+    ("O3-dw5", ["-O3", "-gdwarf-5"]),
+    ("Os-dw4-nopie", ["-Os", "-gdwarf-4", "-fno-pie", "-no-pie"]),
+    ("O2-dw5-noplt", ["-O2", "-gdwarf-5", "-fno-plt", "-Wl,-z,now"]),
+]
+
+
+# What clang makes of some: two jumps out of one; jumps through memory, to nobody knows where.
+OTHERS = {"O3-dw5": {"split": "last"}, "O2-dw5-noplt": {"through": "", "back": ""}}
+
+
+@pytest.fixture(scope="module")
+def dead(tmp_path_factory):
+    return crashers.Crashers(tmp_path_factory.mktemp("tails"))
+
+
+@pytest.fixture(scope="session")
+def bt(program):
+    return program("bt")
+
+
+def core_of(dead, name, compiler, language, flags):
+    """Core and program, which is linked with its library."""
+    if not shutil.which(compiler):
+        pytest.skip(f"{compiler} is not installed")
+    program, library = dead.folder / name, dead.folder / f"lib{name}.so"
+    source = ["-x", language, crashers.SOURCES / "tails.c", "-x", "none"]
+    kind = [flag for flag in flags if "pie" not in flag]
+    subprocess.run([compiler, *kind, "-shared", "-fPIC", "-DLIBRARY", "-o", library, *source],
+                   check=True)
+    subprocess.run([compiler, *flags, "-pthread", "-o", program, *source, library,
+                    f"-Wl,-rpath,{dead.folder}"], check=True)
+    crashers.RECIPES[name] = (compiler, "tails.c", flags)
+    return dead.core(name)
+
+
+def ways_of(stacks):
+    """{tid: (way, frames between end and the start of the thread)}."""
+    ways = {}
+    for tid, frames in stacks.items():
+        names = [oracle.base_name(frame.name) for frame in frames]
+        for at, name in enumerate(names):
+            if name and name.startswith("go_") and "end" in names:
+                ways[tid] = name.removeprefix("go_"), frames[names.index("end") + 1:at]
+    return ways
+
+
+def gdb_is_blind(compiler, variant, way):
+    """Where gdb 13 shows no tail calls: it takes the cold part of a function for one more callee,
+    looks for C functions that C++ declares by their parameters too, and passes by all jumps as
+    clang tells them in version 5."""
+    return (way == "split" or (way in ("through", "back") and "++" in compiler) or
+            ("clang" in compiler and "dw5" in variant))
+
+
+def without(frames, left_out):
+    return [frame for frame in frames if frame not in left_out]
+
+
+def described(frames):
+    return " ".join(f"[{name}]" if frame.kind == "inline" else name
+                    for frame, name in ((f, oracle.base_name(f.name)) for f in frames))
+
+
+CASES = [(*compiler, *variant) for compiler in COMPILERS for variant in VARIANTS]
+
+
+@pytest.mark.parametrize("compiler,language,variant,flags", CASES,
+                         ids=[f"{case[0]}-{case[2]}" for case in CASES])
+def test_functions_that_left_by_a_jump_are_shown(dead, bt, compiler, language, variant, flags):
+    core, program = core_of(dead, f"{compiler}-{variant}", compiler, language, flags)
+    ours = oracle.our_stacks(oracle.our_snapshot(bt, "--core", core))
+    theirs = oracle.gdb_stacks(program, core)
+    ways = ways_of(ours)
+    others = OTHERS.get(variant, {}) if "clang" in compiler else {}
+    assert {way: described(frames) for way, frames in ways.values()} == {**WAYS, **others}
+    for tid, (way, frames) in ways.items():
+        for frame in frames:
+            kind = "physical" if oracle.base_name(frame.name) in CALLERS else "tail"
+            assert frame.kind in (kind, "inline") and frame.path and frame.line
+        if gdb_is_blind(compiler, variant, way) and not oracle.tail_calls(theirs)[tid]:
+            ours[tid] = without(ours[tid], [f for f in frames if f.kind != "physical"])
+    assert not oracle.difference(ours, theirs)
+    assert oracle.tail_calls(ours) == oracle.tail_calls(theirs)
