@@ -86,6 +86,11 @@ def our_snapshot(bt, *arguments):
     return json.loads(result.stdout)
 
 
+def walked(stack):
+    """The frames of a document's stack without those that are rebuilt: inlined and tail calls."""
+    return [frame for frame in stack if frame.get("unwind") not in ("inline", "tail")]
+
+
 def our_stacks(snapshot):
     """{tid: [Frame]} of a snapshot."""
     sources = {number: source["path"] for number, source in snapshot.get("sourceCode", {}).items()}
