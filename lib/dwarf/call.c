@@ -3,7 +3,7 @@
  * The callee of most is an entry. When that one has code, its address is the answer. When it is
  * only a declaration, the function is in some other unit or object and its name for the linker is
  * the answer; so it is when it is the abstract form of a function that others can see. */
-#include "dwarf/source_internal.h"
+#include "dwarf/call_internal.h"
 
 /* Operations of expressions that are an address (DWARF 5, 7.7.1). */
 enum {

@@ -6,7 +6,7 @@
  * (clang, rustc) the row is read, which costs nanoseconds per entry. Functions inside of others
  * (nested functions, methods of local classes) are found by a second walk that jumps over nothing,
  * made only for addresses that the first did not find. */
-#include "dwarf/source_internal.h"
+#include "dwarf/call_internal.h"
 
 /* What is read of an entry that may hold code. */
 struct scope {

@@ -1,7 +1,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
-#include "dwarf/source_internal.h"
+#include "dwarf/call_internal.h"
 
 static int compare_spots(const void *a, const void *b)
 {

@@ -104,14 +104,6 @@ struct csn_function_name {
 	const char *name, *linkage_name;
 };
 
-/* Where the entry of a function is that some call calls. */
-struct csn_place {
-	struct csn_place *next;
-	uint64_t address;
-	struct csn_unit *unit;
-	uint64_t offset;
-};
-
 #define CSN_DWARF_BUCKETS 1024u
 
 struct csn_dwarf {
@@ -122,8 +114,8 @@ struct csn_dwarf {
 	struct csn_unit *units[CSN_DWARF_BUCKETS];
 	struct csn_abbrevs *abbrevs[CSN_DWARF_BUCKETS];
 	struct csn_function_name *names[CSN_DWARF_BUCKETS];
-	struct csn_place *places[CSN_DWARF_BUCKETS];
-	uint64_t *unit_offsets; /* all of .debug_info, ascending */
+	struct csn_place *places[CSN_DWARF_BUCKETS]; /* call_internal.h */
+	uint64_t *unit_offsets;                      /* all of .debug_info, ascending */
 	size_t n_unit_offsets;
 	bool unit_offsets_tried;
 };
@@ -234,26 +226,5 @@ int csn_spots_each_unit(struct csn_dwarf *dwarf, struct csn_spot *spots, size_t 
 
 /* name.c: of the function whose entry is at offset, in or near the unit. NULL: out of memory. */
 const struct csn_function_name *csn_function_name_get(struct csn_unit *unit, uint64_t offset);
-
-/* call.c: an entry that describes a call. */
-struct csn_call_site {
-	/* end is the address behind the call, start that of its instruction. */
-	struct csn_attr end, start, origin, target, sibling;
-	uint64_t target_end; /* of the target's block in .debug_info */
-	bool is_tail;
-};
-
-/* Its tag is that of a call. */
-bool csn_abbrev_is_call(const struct csn_abbrev *abbrev);
-/* Reads all attributes of such an entry. */
-void csn_call_site_read(struct csn_span *at, const struct csn_unit *unit,
-			const struct csn_abbrev *abbrev, struct csn_call_site *ret_site);
-/* Whom it calls; never CSN_CALLEE_NONE. */
-void csn_call_site_resolve(struct csn_unit *unit, const struct csn_call_site *site,
-			   struct csn_callee *ret_callee);
-/* A function that is known to begin at an address; NULL when none is known yet. */
-const struct csn_place *csn_place_find(struct csn_dwarf *dwarf, uint64_t address);
-/* Whom the call calls whose entry is at an offset. */
-void csn_call_resolve(struct csn_unit *unit, uint64_t offset, struct csn_callee *ret_callee);
 
 #endif

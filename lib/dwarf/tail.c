@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
-#include "dwarf/source_internal.h"
+#include "dwarf/call_internal.h"
 
 struct list {
 	struct csn_arena *arena;
