@@ -6,7 +6,9 @@
  * 2. The runtime moves to a stack of its own and back. Tables cannot tell where it came from, but
  *    the frame pointer stays the goroutine's: of the words below what it points to, one is the
  *    return address of the call that switched, and from there the tables lead exactly to the
- *    frame pointer's place. Both prove each other; where nothing does, the walk ends. */
+ *    frame pointer's place. Both prove each other; where nothing does, the walk ends. So it does
+ *    behind runtime.schedule: who came that far has given up the goroutine, which may by now run
+ *    in another thread. */
 #include <string.h>
 
 #include "base/limits.h"
@@ -36,6 +38,7 @@ void csn_go_settle(struct csn_rule *rule)
 	if (!rule->module ||
 	    !csn_module_go_function(rule->module, rule->exact ? rule->pc : rule->pc - 1, &function))
 		return;
+	rule->gives_up = strcmp(function.name, "runtime.schedule") == 0;
 	for (size_t i = 0; i < csn_countof(injected); i++)
 		rule->is_injected |= strcmp(function.name, injected[i]) == 0;
 	/* As long as it has not called anything it may be on either stack. */
@@ -109,8 +112,8 @@ bool csn_unwind_switched(struct csn_unwind_cursor *cursor, const struct csn_rule
 	struct csn_registers caller = { 0 };
 	uint64_t pc;
 
-	if (!rule->switched_from || !csn_register_known(&cursor->registers, arch->fp) ||
-	    fp % arch->word_bytes)
+	if (!rule->switched_from || cursor->gave_up ||
+	    !csn_register_known(&cursor->registers, arch->fp) || fp % arch->word_bytes)
 		return csn_unwind_stop(cursor, CSN_UNWIND_SWITCHED, 0);
 	for (unsigned i = 0; i < CSN_MAX_CALLER_WORDS && slot > arch->word_bytes; i++) {
 		slot -= arch->word_bytes;

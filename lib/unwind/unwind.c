@@ -173,6 +173,7 @@ static void csn_cursor_settle(struct csn_unwind_cursor *cursor)
 	cursor->first = rule->kind == CSN_RULE_FIRST;
 	cursor->injected = rule->is_injected;
 	cursor->switched = rule->kind == CSN_RULE_SWITCH;
+	cursor->gave_up |= rule->gives_up;
 }
 
 void csn_unwind_begin(struct csn_unwind_cursor *cursor, struct csn_unwinder *unwinder,

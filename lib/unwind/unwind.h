@@ -48,6 +48,7 @@ struct csn_unwind_cursor {
 	bool first;        /* the stack was begun here by hand; there is no caller */
 	bool injected;     /* a signal handler had this called; the caller's pc may be exact */
 	bool switched;     /* the caller is on another stack */
+	bool gave_up;      /* a callee had left the caller's stack to other threads */
 	enum csn_unwind_how how;
 	struct csn_module *module; /* of pc; NULL none */
 	struct csn_registers registers;

@@ -38,6 +38,7 @@ struct csn_rule {
 	bool exact;
 	bool has_start, has_state, is_entry; /* bare.c: what was found out so far */
 	bool is_injected;                    /* golang.c: entered from a signal handler */
+	bool gives_up;                       /* golang.c: the goroutine is not this thread's */
 	uint8_t tries;                       /* of finding it from a stack */
 	enum csn_rule_kind kind;
 	struct csn_module *module;
