@@ -57,6 +57,13 @@ static const char *demangle(struct sources *sources, const char *linkage_name)
 	return slot->text;
 }
 
+/* Declared names are mangled in Go only. */
+static bool keep_name(struct sources *sources, const char *from, const char **ret_text)
+{
+	*ret_text = from && strpbrk(from, CSN_GO_ESCAPES) ? demangle(sources, from) : NULL;
+	return *ret_text || keep(sources, from, ret_text);
+}
+
 static bool keep_frame(struct sources *sources, const struct csn_source_frame *from,
 		       struct csn_located_frame *frame)
 {
@@ -66,7 +73,7 @@ static bool keep_frame(struct sources *sources, const struct csn_source_frame *f
 	frame->line = from->line;
 	frame->column = from->column;
 	if (!frame->function &&
-	    !keep(sources, from->name ? from->name : from->linkage_name, &frame->function))
+	    !keep_name(sources, from->name ? from->name : from->linkage_name, &frame->function))
 		return false;
 	return keep(sources, from->path, &frame->path);
 }
@@ -137,7 +144,7 @@ static bool keep_go_frames(struct sources *sources, const struct csn_pclntab_fra
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		frames[i].line = from[i].line;
-		if (!keep(sources, from[i].name, &frames[i].function) ||
+		if (!keep_name(sources, from[i].name, &frames[i].function) ||
 		    !keep(sources, from[i].path, &frames[i].path))
 			return false;
 	}

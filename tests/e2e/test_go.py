@@ -92,3 +92,24 @@ def test_no_thread_goes_on_where_the_runtime_left_the_stack(dead, bt):
     for tid, thread in snapshot["threads"].items():
         assert thread["stack"][-1].get("funcName") in ends, (tid, thread["stack"][-1])
         assert all(frame.get("unwind") in (None, "cfi", "inline") for frame in thread["stack"])
+
+
+@pytest.mark.parametrize("variant", ["full", "sw", "pie-sw"])
+def test_behind_c_code_comes_the_goroutine_that_called_it(dead, bt, variant):
+    core, _ = core_of(dead, "cgo.go", variant)
+    frames, thread = stack(bt, core)
+    names = [frame[1] for frame in frames]
+    at = names.index("runtime.asmcgocall")
+    assert names[at:] == ["runtime.asmcgocall", "runtime.cgocall", "main._Cfunc_outer", "main.callC",
+                          "main.main", "runtime.main", "runtime.goexit"]
+    assert thread["unwind_end"] == "outermost frame"
+    if variant == "full":
+        assert names[at - 3:at - 1] == ["crash_here", "outer"]
+
+
+def test_behind_a_stack_that_is_full_comes_the_recursion(dead, bt):
+    core, _ = core_of(dead, "deep.go", "sw")
+    names = [frame[1] for frame in stack(bt, core)[0]]
+    at = names.index("runtime.morestack")
+    assert set(names[at + 1:-3]) == {"main.recurse"} and len(names) - at > 100
+    assert names[-3:] == ["main.main", "runtime.main", "runtime.goexit"]
