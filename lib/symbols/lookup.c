@@ -318,7 +318,7 @@ static int recall(struct csn_arena *arena, struct csn_module *module, struct csn
 
 		if (!i || address != last) {
 			known = csn_answers_find(answers, arena, address, &answer) &&
-				answer.has_symbol;
+				answer.has_symbol && (answer.raw || !csn_module_can_fetch(module));
 			if (known && !recall_symbol(arena, module, &answer, &symbol))
 				return csn_fail_nomem(err);
 			last = address;

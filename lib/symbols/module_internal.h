@@ -63,6 +63,12 @@ void csn_module_find_debug(struct csn_module *module);
 /* What earlier runs answered about the module; NULL when there is no cache, or no file and build-id
  * that could prove that it speaks of this module. */
 struct csn_answers *csn_module_answers(struct csn_module *module);
+/* What was not known once may be known elsewhere now. */
+static inline bool csn_module_can_fetch(const struct csn_module *module)
+{
+	return module->impl->modules->input.fetch != NULL;
+}
+
 /* fetch.c: the module's own file, or its debug file, from elsewhere; NULL none, or another one than
  * was asked for. *ret_path is where it is, in the arena. */
 struct csn_elf_file *csn_module_fetch(struct csn_module *module, bool executable,

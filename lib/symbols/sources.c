@@ -206,7 +206,8 @@ static int recall(struct sources *sources, struct order *orders, size_t *n,
 		struct csn_answer answer;
 
 		if (!csn_answers_find(answers, sources->arena, orders[i].address, &answer) ||
-		    !answer.has_sources)
+		    !answer.has_sources ||
+		    (!answer.located.n_frames && csn_module_can_fetch(orders[i].module)))
 			orders[left++] = orders[i];
 		else if (!recall_located(sources, &answer.located, &located[orders[i].index]))
 			return csn_fail_nomem(err);

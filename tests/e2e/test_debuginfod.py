@@ -57,6 +57,7 @@ def build_id(path):
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("DEBUGINFOD_CACHE_PATH", str(tmp_path / "cache"))
+    monkeypatch.setenv("CORESNAP_CACHE", str(tmp_path / "answers"))
     monkeypatch.delenv("DEBUGINFOD_URLS", raising=False)
 
 
