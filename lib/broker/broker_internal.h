@@ -36,8 +36,8 @@ struct csn_broker_reply {
 bool csn_broker_request_parse(const char *text, size_t size_bytes,
 			      struct csn_broker_request *ret_request) csn_must_check;
 
-/* One message; fd may be -1. False when the other side is gone. */
-bool csn_broker_send(int socket, const void *data, size_t size_bytes, int fd) csn_must_check;
+/* One message, which stays as it is; fd may be -1. False when the other side is gone. */
+bool csn_broker_send(int socket, void *data, size_t size_bytes, int fd) csn_must_check;
 /* One message of at most size_bytes; *ret_fd is -1 when none came along. Returns the size, 0 at
  * the end, -1 when there is nothing to be had. */
 ssize_t csn_broker_receive(int socket, void *data, size_t size_bytes, int *ret_fd);

@@ -42,9 +42,9 @@ union control {
 	struct cmsghdr align;
 };
 
-bool csn_broker_send(int socket, const void *data, size_t size_bytes, int fd)
+bool csn_broker_send(int socket, void *data, size_t size_bytes, int fd)
 {
-	struct iovec part = { .iov_base = (void *)(uintptr_t)data, .iov_len = size_bytes };
+	struct iovec part = { .iov_base = data, .iov_len = size_bytes };
 	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
 	union control control = { { 0 } };
 	ssize_t sent;

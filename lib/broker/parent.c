@@ -180,7 +180,8 @@ static bool answer(struct parent *parent)
 	struct csn_broker_reply reply = { .outcome = CSN_BROKER_NONE, .fd = -1 };
 	struct csn_broker_request request;
 	char text[CSN_BROKER_REQUEST_BYTES];
-	cleanup_close int unwanted = -1, fd = -1;
+	cleanup_close int unwanted = -1;
+	bool sent;
 	ssize_t got = csn_broker_receive(parent->socket, text, sizeof(text), &unwanted);
 
 	if (got <= 0 || unwanted >= 0 || !csn_broker_request_parse(text, (size_t)got, &request))
@@ -195,9 +196,11 @@ static bool answer(struct parent *parent)
 	}
 	if (!parent->gave_up && parent->loaded)
 		download(parent, &request, &reply);
-	fd = reply.fd;
 	settle(parent, &reply);
-	return csn_broker_send_reply(parent->socket, &reply);
+	sent = csn_broker_send_reply(parent->socket, &reply);
+	if (reply.fd >= 0)
+		close(reply.fd);
+	return sent;
 }
 
 void csn_broker_serve(const struct csn_broker_options *options, pid_t child, int socket,
