@@ -172,12 +172,29 @@ static bool take_from(const struct found *found, struct csn_pclntab *table, uint
 	       take_from_memory(found, table, address, size_bytes);
 }
 
+/* All read-only data: the segment that holds the table. */
+static void take_segment(const struct found *found, struct csn_pclntab *table)
+{
+	struct csn_elf_segment segment;
+
+	for (uint32_t i = 0; csn_elf_file_segment(found->elf, i, &segment); i++) {
+		if (segment.type != PT_LOAD || found->address < segment.address ||
+		    found->address - segment.address >= segment.memory_size)
+			continue;
+		table->trees = csn_elf_file_at(found->elf, segment.address);
+		table->trees_address = segment.address;
+		return;
+	}
+}
+
 /* The inline trees and, where the loader moved the program, the code's address. */
 static void complete(const struct found *found, struct csn_pclntab *table)
 {
 	struct csn_elf_section section;
 	struct csn_elf_segment segment;
 
+	if (table->version == CSN_PCLNTAB_1_16)
+		take_segment(found, table);
 	if (table->version < CSN_PCLNTAB_1_18 ||
 	    (csn_elf_file_section_find(found->elf, ".noptrdata", &section) &&
 	     take_from(found, table, section.address, section.size)))

@@ -25,7 +25,7 @@ static const struct layout {
 	uint8_t node_parent; /* offset of the call's address */
 } layouts[] = {
 	[CSN_PCLNTAB_1_2] = { .magic = 0xfffffffb },
-	[CSN_PCLNTAB_1_16] = { 0xfffffffa, true, false, true, false, false, 0, 0, 0 },
+	[CSN_PCLNTAB_1_16] = { 0xfffffffa, true, false, true, false, false, 20, 12, 16 },
 	[CSN_PCLNTAB_1_18] = { 0xfffffff0, true, true, true, false, true, 20, 12, 16 },
 	[CSN_PCLNTAB_1_20] = { 0xfffffff1, true, true, true, true, true, 16, 4, 8 },
 };
@@ -279,17 +279,28 @@ static void set_position(struct csn_pclntab *table, const struct csn_pclntab_fun
 
 /* --- inlined functions --- */
 
+/* Since 1.18 trees are 32-bit offsets from go.func.*, before that they were aligned addresses. */
+static bool tree_place(const struct csn_pclntab *table, const struct csn_pclntab_function *function,
+		       uint64_t *ret_place)
+{
+	unsigned width = layout_of(table)->has_text ? 4 : table->word_bytes;
+	uint64_t begin = (uint64_t)(function->data.data - table->functions.data);
+	uint64_t data = (begin + 4ull * function->n_tables + width - 1) & ~(uint64_t)(width - 1);
+	struct csn_span at = rest(&table->functions, data + (uint64_t)width * DATA_INLINE_TREE);
+
+	*ret_place = csn_span_uint(&at, width);
+	return csn_span_ok(&at) && *ret_place != (width == 4 ? NO_DATA : 0);
+}
+
 static struct csn_span inline_tree(const struct csn_pclntab *table,
 				   const struct csn_pclntab_function *function)
 {
-	struct csn_span at =
-		rest(&function->data, 4ull * function->n_tables + 4ull * DATA_INLINE_TREE);
-	uint32_t offset = csn_span_u32(&at);
+	uint64_t place;
 
 	if (!layout_of(table)->node_bytes || function->n_data <= DATA_INLINE_TREE ||
-	    !csn_span_ok(&at) || offset == NO_DATA)
+	    !tree_place(table, function, &place) || place < table->trees_address)
 		return (struct csn_span){ .failed = true };
-	return rest(&table->trees, offset);
+	return rest(&table->trees, place - table->trees_address);
 }
 
 /* One function inlined at *address: its name; *address becomes that of its call. */

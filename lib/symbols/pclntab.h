@@ -3,7 +3,7 @@
  * garbage, so it survives -ldflags='-s -w' and strip.
  *
  * Read are its four versions: Go 1.2 to 1.15, 1.16 and 1.17, 1.18 and 1.19, 1.20 and later (inlined
- * functions from 1.18 on). The layout is that of Go's runtime/symtab.go and cmd/link/internal/ld/
+ * functions from 1.16 on). The layout is that of Go's runtime/symtab.go and cmd/link/internal/ld/
  * pcln.go. Little-endian only, as the rest of us. All addresses are link-time addresses. What is
  * broken is absent from the answer. Nothing is allocated; texts are borrowed from the bytes. */
 #ifndef CSN_SYMBOLS_PCLNTAB_H
@@ -28,8 +28,10 @@ struct csn_pclntab {
 	uint64_t n_functions, text;          /* text: what function starts count from */
 	uint64_t names_offset, files_offset; /* of the parts, from the header on */
 	struct csn_span names, units, files, values, functions;
-	/* go.func.*, where inline trees are; failed: unknown */
+	/* Where inline trees are, go.func.* (before 1.18: all read-only data), and what their
+	 * places count from; failed: unknown */
 	struct csn_span trees;
+	uint64_t trees_address;
 	uint64_t steps_left; /* through tables of values, over all questions */
 };
 

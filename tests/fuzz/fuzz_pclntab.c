@@ -38,6 +38,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 	table.steps_left = csn_min_u64(table.steps_left, 100000);
 	table.trees = csn_span_part(&bytes, size_bytes - csn_min_u64(size_bytes, 24),
 				    csn_min_u64(size_bytes, 24));
+	if (table.version == CSN_PCLNTAB_1_16)
+		table.trees_address = 0x500000;
 	for (uint64_t i = 0; i < 0x100; i += 5) {
 		ask(&table, table.text + i, size_bytes);
 		ask(&table, 0x401000 + i, size_bytes);

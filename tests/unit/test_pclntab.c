@@ -13,6 +13,7 @@
 
 #define TEXT 0x401000u
 #define WORDS 8u
+#define TREES 0x500000u
 #define NONE 0xffffffffu
 
 static const uint32_t magics[] = { 0xfffffffb, 0xfffffffa, 0xfffffff0, 0xfffffff1 };
@@ -79,9 +80,10 @@ static void fill_parts(struct parts *parts, uint32_t first_file)
 
 /* Offsets grow by base: in the oldest version they count from the header on. */
 static void put_function(struct bytes *out, enum csn_pclntab_version version,
-			 const struct parts *parts, unsigned index, const uint32_t base[2])
+			 const struct parts *parts, unsigned index, size_t origin,
+			 const uint32_t base[2])
 {
-	bool is_outer = index == 0;
+	bool is_outer = index == 0, wide = version >= CSN_PCLNTAB_1_18;
 	uint32_t names = base[0], values = base[1];
 
 	put(out, version >= CSN_PCLNTAB_1_18 ? 0x40 * index : TEXT + 0x40 * index,
@@ -104,9 +106,12 @@ static void put_function(struct bytes *out, enum csn_pclntab_version version,
 		return;
 	put(out, 0, 8);
 	put(out, values + parts->inlined, 4);
+	/* Aligned addresses before 1.18. */
+	while (!wide && (out->size - origin) % 8)
+		put(out, 0, 1);
 	for (unsigned i = 0; i < 3; i++)
-		put(out, NONE, 4);
-	put(out, 4, 4);
+		put(out, wide ? NONE : 0, wide ? 4 : 8);
+	put(out, wide ? 4 : TREES + 4, wide ? 4 : 8);
 }
 
 static void put_functions(struct bytes *out, enum csn_pclntab_version version,
@@ -125,7 +130,7 @@ static void put_functions(struct bytes *out, enum csn_pclntab_version version,
 	put(out, 0, 4);
 	for (unsigned i = 0; i < 3; i++) {
 		set(out, table + (2 * i + 1) * width, out->size - origin, width);
-		put_function(out, version, parts, i, base);
+		put_function(out, version, parts, i, origin, base);
 	}
 }
 
@@ -182,8 +187,8 @@ static void make_trees(struct bytes *trees, const struct parts *parts,
 		       enum csn_pclntab_version version)
 {
 	put(trees, 0, 4);
-	put(trees, version == CSN_PCLNTAB_1_18 ? 0xffff : 0, 4);
-	if (version == CSN_PCLNTAB_1_18)
+	put(trees, version <= CSN_PCLNTAB_1_18 ? 0xffff : 0, 4);
+	if (version <= CSN_PCLNTAB_1_18)
 		put(trees, 0, 8);
 	put(trees, parts->name[1], 4);
 	put(trees, 8, 4);
@@ -215,7 +220,7 @@ static void check_frame(const struct csn_pclntab_frame *frame, const char *name,
 
 static void check_version(enum csn_pclntab_version version)
 {
-	bool has_trees = version >= CSN_PCLNTAB_1_18;
+	bool has_trees = version >= CSN_PCLNTAB_1_16;
 	struct bytes bytes = { 0 }, trees = { 0 };
 	struct csn_pclntab_function function;
 	struct csn_pclntab_frame frames[4];
@@ -228,6 +233,7 @@ static void check_version(enum csn_pclntab_version version)
 	assert_true(csn_pclntab_open(&span, 0, &table));
 	assert_int_equal(table.version, version);
 	table.trees = csn_span_of(trees.data, trees.size);
+	table.trees_address = version == CSN_PCLNTAB_1_16 ? TREES : 0;
 	assert_true(csn_pclntab_find(&table, TEXT + 0x12, &function));
 	assert_string_equal(function.name, "main.outer");
 	assert_int_equal(function.start, TEXT);
