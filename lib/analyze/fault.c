@@ -102,6 +102,7 @@ static const char *const csn_carriers[] = {
 	"__assert",
 	"__stack_chk_fail",
 	"__restore_rt",
+	"__kernel_vsyscall",
 	"runtime.",
 	"std::process::abort",
 	"std::alloc::",
@@ -216,7 +217,24 @@ static bool csn_is_stack_overflow(const struct csn_look *look)
 	return false;
 }
 
-/* What the instruction was about to do proves read or write when it names the same address. */
+/* Nothing but its number is known: the core has no siginfo. */
+static bool csn_signal_is_bare(const struct csn_signal *signal)
+{
+	return signal->code == 0 && !signal->has_sender;
+}
+
+/* Would this access have been allowed? */
+static bool csn_is_allowed(const struct csn_look *look, const struct csn_access *access)
+{
+	const struct csn_mapping *mapping = csn_target_find_mapping(look->target, access->address);
+
+	return mapping &&
+	       (!mapping->perms_known ||
+		(access->kind == CSN_ACCESS_WRITE ? mapping->writable : mapping->readable));
+}
+
+/* What the instruction was about to do proves read or write when it names the same address, or,
+ * where no address was told, one that could not be accessed. */
 static void csn_look_at_instruction(struct csn_look *look)
 {
 	const struct csn_arch *arch = look->target->arch;
@@ -233,6 +251,9 @@ static void csn_look_at_instruction(struct csn_look *look)
 			return;
 	} else if (look->signal->code == SI_KERNEL && !arch->is_canonical(access.address)) {
 		look->noncanonical = true;
+		look->address_known = true;
+		look->address = access.address;
+	} else if (csn_signal_is_bare(look->signal) && !csn_is_allowed(look, &access)) {
 		look->address_known = true;
 		look->address = access.address;
 	} else {
@@ -372,11 +393,17 @@ static void csn_describe_address(const struct csn_look *look, char *out, size_t 
 						: why);
 }
 
+static const char *csn_name_of_code(const struct csn_signal *signal)
+{
+	return csn_signal_is_bare(signal) ? NULL
+					  : csn_signal_code_name(signal->number, signal->code);
+}
+
 static void csn_describe_what(const struct csn_look *look, char *out, size_t size)
 {
 	const struct csn_signal *signal = look->signal;
 	const char *name = csn_signal_name(signal->number);
-	const char *code = csn_signal_code_name(signal->number, signal->code);
+	const char *code = csn_name_of_code(signal);
 	char number[32], where[64];
 
 	snprintf(number, sizeof(number), "signal %d", signal->number);
@@ -461,7 +488,7 @@ static int csn_set_fault(const struct csn_look *look)
 		.signal = signal->number,
 		.signal_name = name,
 		.code = signal->code,
-		.code_name = csn_signal_code_name(signal->number, signal->code),
+		.code_name = csn_name_of_code(signal),
 		.has_address = signal->has_address,
 		.address = signal->address,
 		.access = look->exec    ? "execute"

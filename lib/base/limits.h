@@ -30,6 +30,7 @@
 #define CSN_MAX_DEBUG_DATA (512 * CSN_MIB)
 #define CSN_MAX_XZ_MEMORY (256 * CSN_MIB)
 #define CSN_MAX_MODULE_IMAGE (256 * CSN_MIB)
+#define CSN_MAX_LINK_MAP 4096u /* objects that a dynamic linker says it loaded */
 #define CSN_MAX_MODULES 65536u
 #define CSN_MAX_BUILD_ID 64
 

@@ -103,16 +103,17 @@ static void each_stack_word(struct windows *windows, const struct csn_prefix_thr
 static bool looks_like_stack(const struct windows *windows, const struct csn_elf_segment *segment,
 			     csn_addr addr)
 {
-	uint64_t probe[PROBE_BYTES / sizeof(uint64_t)];
+	uint8_t probe[PROBE_BYTES];
 	uint64_t dumpable = segment->address + segment->file_size - (addr & ~7ull);
-	size_t n, i;
+	size_t n, at;
 
-	if (windows->word_bytes != sizeof(uint64_t))
-		return false;
 	n = csn_victim_read(windows->memory->victim, addr & ~7ull, probe,
 			    csn_min_u64(sizeof(probe), dumpable));
-	for (i = 0; i < n / sizeof(uint64_t); i++) {
-		segment = csn_prefix_find(windows->memory->prefix, probe[i]);
+	for (at = 0; at + windows->word_bytes <= n; at += windows->word_bytes) {
+		csn_addr word = 0;
+
+		memcpy(&word, probe + at, windows->word_bytes); /* the host's byte order */
+		segment = csn_prefix_find(windows->memory->prefix, word);
 		if (segment && segment->flags & PF_X)
 			return true;
 	}

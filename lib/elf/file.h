@@ -64,6 +64,13 @@ void csn_elf_file_freep(struct csn_elf_file **file);
 
 /* The parsed header; lives as long as the file. */
 const struct csn_elf_header *csn_elf_file_header(const struct csn_elf_file *file);
+/* Of this machine (EM_..., 0 any) and class? */
+static inline bool csn_elf_file_is_of(const struct csn_elf_file *file, uint16_t machine, bool is_64)
+{
+	const struct csn_elf_header *header = csn_elf_file_header(file);
+
+	return !machine || (header->machine == machine && header->is_64 == is_64);
+}
 /* All bytes, as they are stored. */
 const struct csn_span *csn_elf_file_bytes(const struct csn_elf_file *file);
 bool csn_elf_file_segment(const struct csn_elf_file *file, uint32_t index,

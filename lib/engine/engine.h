@@ -14,6 +14,7 @@
 /* All borrowed; zeroed means defaults. */
 struct csn_engine_options {
 	const char *executable;  /* file of the main program; NULL: found from the target */
+	const char *sysroot;     /* folder that holds the files of the process's machine; NULL */
 	const char *application; /* attribute; NULL: name of the executable */
 	const char *defaults;    /* our own BACKTRACE_DEFAULTS: lines key=value; NULL */
 	const char *const *kv;   /* texts "key:value,..." */

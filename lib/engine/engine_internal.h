@@ -20,6 +20,10 @@ struct csn_engine {
 	struct csn_engine_stats stats;
 };
 
+/* loaded.c: for a core that does not say which files were mapped, what the auxiliary vector and the
+ * dynamic linker's list say. Nothing found is no error. */
+int csn_engine_find_files(struct csn_engine *engine, struct csn_error *err) csn_must_check;
+
 /* modules.c */
 int csn_engine_open_modules(struct csn_engine *engine, struct csn_error *err) csn_must_check;
 int csn_engine_store_modules(struct csn_engine *engine, struct csn_error *err) csn_must_check;

@@ -119,6 +119,9 @@ int csn_engine_open_modules(struct csn_engine *engine, struct csn_error *err)
 		.read = csn_read_own,
 		.context = target,
 		.executable = csn_find_executable(engine),
+		.sysroot = engine->options->sysroot,
+		.machine = target->arch->elf_machine,
+		.is_64 = target->arch->word_bytes == 8,
 		.assets = csn_find_assets(engine->options),
 		.progress = engine->options->progress,
 		.cache = engine->options->cache,
@@ -127,6 +130,8 @@ int csn_engine_open_modules(struct csn_engine *engine, struct csn_error *err)
 		.fetch_context = engine,
 	};
 
+	if (!target->live && !target->mappings_from_note && csn_engine_find_files(engine, err) < 0)
+		return -CSN_E_NOMEM;
 	csn_target_find_auxv(target, AT_SYSINFO_EHDR, &input.vdso);
 	csn_target_find_auxv(target, AT_ENTRY, &input.entry);
 	if (csn_collect_mappings(engine, &input, err) < 0 ||

@@ -276,8 +276,8 @@ static void extend_to_bss(struct csn_modules *modules, size_t index)
 static int copy_strings(struct csn_modules *modules, struct csn_error *err)
 {
 	struct csn_modules_input *input = &modules->input;
-	const char **strings[] = { &input->executable, &input->assets, &input->debug_root,
-				   &input->cache };
+	const char **strings[] = { &input->executable, &input->sysroot, &input->assets,
+				   &input->debug_root, &input->cache };
 	size_t i;
 
 	for (i = 0; i < csn_countof(strings); i++) {
@@ -287,8 +287,11 @@ static int copy_strings(struct csn_modules *modules, struct csn_error *err)
 		if (!*strings[i])
 			return csn_fail_nomem(err);
 	}
-	modules->debug_root = input->debug_root ? input->debug_root : "/usr/lib/debug";
-	return 0;
+	modules->debug_root = input->debug_root;
+	if (!modules->debug_root)
+		modules->debug_root = csn_arena_sprintf(modules->arena, "%s/usr/lib/debug",
+							input->sysroot ? input->sysroot : "");
+	return modules->debug_root ? 0 : csn_fail_nomem(err);
 }
 
 static int build(struct csn_modules *modules, struct csn_error *err)

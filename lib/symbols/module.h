@@ -37,8 +37,12 @@ struct csn_modules_input {
 	csn_addr entry; /* AT_ENTRY: marks the main program; 0 unknown */
 	const char
 		*executable; /* file given for the main program, instead of its path; may be NULL */
-	const char *assets;  /* folder with files named by build-id, searched first; may be NULL */
-	const char *debug_root; /* NULL: /usr/lib/debug */
+	const char *
+		sysroot; /* folder that paths of the process are looked for in first; may be NULL */
+	uint16_t machine;   /* EM_... of the process: files of another are never used; 0 any */
+	bool is_64;         /* class of the process, with machine */
+	const char *assets; /* folder with files named by build-id, searched first; may be NULL */
+	const char *debug_root; /* NULL: usr/lib/debug below the sysroot or the root */
 	const char *cache; /* folder of answers that earlier runs gave (answers.h); NULL: none */
 	bool no_files;     /* use process memory only */
 	struct csn_progress_sink progress; /* hears which module is looked into */

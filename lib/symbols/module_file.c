@@ -95,6 +95,7 @@ static void tell_mismatch(struct csn_module *module, const char *path,
 /* True when the file was taken. need_build_id: nothing less counts as proof. */
 static bool try_file(struct csn_module *module, const char *path, bool need_build_id)
 {
+	const struct csn_modules_input *input = &module->impl->modules->input;
 	cleanup_(csn_elf_file_freep) struct csn_elf_file *elf = NULL;
 	struct csn_error err = CSN_ERROR_INIT;
 	enum csn_module_proof proof;
@@ -105,6 +106,11 @@ static bool try_file(struct csn_module *module, const char *path, bool need_buil
 	if (csn_elf_file_open(path, &elf, &err) < 0) {
 		if (!module->reason)
 			module->reason = csn_arena_strdup(module->impl->modules->arena, err.text);
+		return false;
+	}
+	if (!csn_elf_file_is_of(elf, input->machine, input->is_64)) {
+		module->reason = csn_arena_sprintf(module->impl->modules->arena,
+						   "%s is of another machine", path);
 		return false;
 	}
 	verdict = compare(module, elf, &proof);
@@ -141,6 +147,17 @@ static bool try_assets(struct csn_module *module)
 	if (!taken && module->state != CSN_MODULE_MISMATCH)
 		module->reason = reason;
 	return taken;
+}
+
+static bool try_sysroot(struct csn_module *module)
+{
+	const struct csn_modules *modules = module->impl->modules;
+
+	return modules->input.sysroot &&
+	       try_file(module,
+			csn_arena_sprintf(modules->arena, "%s%s", modules->input.sysroot,
+					  module->path),
+			module->deleted);
 }
 
 /* One piece after another, over the holes that a core leaves. */
@@ -228,9 +245,9 @@ void csn_module_find_file(struct csn_module *module)
 	if (!modules->input.no_files && !module->is_vdso) {
 		if (module->is_main && try_file(module, modules->input.executable, false))
 			return;
-		if (try_assets(module) || try_file(module, module->path, module->deleted)) {
+		if (try_assets(module) || try_sysroot(module) ||
+		    try_file(module, module->path, module->deleted))
 			return;
-		}
 	}
 	if (take_fetched(module))
 		return;

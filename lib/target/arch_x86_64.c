@@ -36,46 +36,6 @@ static const struct csn_arch_register csn_x86_64_registers[] = {
 	{ "orig_rax", 15, false },
 };
 
-/* Length of "call r/m64" (FF /2) or the far form (FF /3) from its ModRM byte on, FF included. */
-static unsigned csn_x86_64_indirect_length(uint8_t modrm, uint8_t sib)
-{
-	unsigned mod = modrm >> 6, rm = modrm & 7, operation = modrm >> 3 & 7;
-	unsigned length = 2;
-
-	if (operation != 2 && operation != 3)
-		return 0;
-	if (mod == 3)
-		return length;
-	if (rm == 4)
-		length++;
-	if (mod == 1)
-		return length + 1;
-	if (mod == 2 || rm == 5 || (rm == 4 && (sib & 7) == 5))
-		return length + 4;
-	return length;
-}
-
-static unsigned csn_x86_64_call_before(const uint8_t *before, size_t size_bytes)
-{
-	if (size_bytes >= 5 && before[size_bytes - 5] == 0xe8)
-		return 5;
-	for (unsigned length = 2; length <= 7 && length <= size_bytes; length++) {
-		const uint8_t *code = before + size_bytes - length;
-
-		if (code[0] == 0xff &&
-		    csn_x86_64_indirect_length(code[1], length > 2 ? code[2] : 0) == length)
-			return length;
-	}
-	return 0;
-}
-
-static csn_addr csn_x86_64_call_target(const uint8_t before[8], csn_addr return_address)
-{
-	struct csn_span span = csn_span_of(before + 4, 4);
-
-	return before[3] == 0xe8 ? return_address + (uint64_t)csn_span_int(&span, 4) : 0;
-}
-
 static bool csn_x86_64_is_canonical(csn_addr address)
 {
 	/* Bits 47 to 63 equal (57-bit addresses are only handed out on request). */
@@ -97,6 +57,39 @@ static const int csn_x86_64_sigcontext[] = {
 	40 + 4 * 8,  40 + 5 * 8,  40 + 6 * 8,  40 + 7 * 8,  40 + 16 * 8,
 };
 
+static const struct csn_trampoline csn_x86_64_trampolines[] = {
+	{ csn_x86_64_sigreturn, sizeof(csn_x86_64_sigreturn), csn_x86_64_sigcontext },
+};
+
+static const struct csn_x86_mode csn_x86_64_mode = {
+	.is_64 = true,
+	.word_bytes = 8,
+	.address_mask = UINT64_MAX,
+	.numbers = { 0, 2, 1, 3, 7, 6, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15 },
+	.pc = 16,
+	.sp = 7,
+	.fs_base = 24,
+	.gs_base = 25,
+};
+
+static bool csn_x86_64_decode_access(const uint8_t *code, size_t size_bytes,
+				     const struct csn_registers *registers,
+				     struct csn_access *ret_access)
+{
+	return csn_x86_decode_access(&csn_x86_64_mode, code, size_bytes, registers, ret_access);
+}
+
+static bool csn_x86_64_decode_step(const uint8_t *code, size_t size_bytes, csn_addr pc,
+				   struct csn_step *ret_step)
+{
+	return csn_x86_decode_step(&csn_x86_64_mode, code, size_bytes, pc, ret_step);
+}
+
+static bool csn_x86_64_is_padding(const uint8_t *code, size_t size_bytes)
+{
+	return csn_x86_is_padding(&csn_x86_64_mode, code, size_bytes);
+}
+
 const struct csn_arch csn_arch_x86_64 = {
 	.name = "x86_64",
 	.elf_machine = EM_X86_64,
@@ -106,19 +99,27 @@ const struct csn_arch csn_arch_x86_64 = {
 	.pc = 16,
 	.sp = 7,
 	.fp = 6,
-	.n_user_slots = 27,
-	.prstatus_registers = 112,
+	.lr = CSN_NO_REGISTER,
+	.return_column = 16,
 	.registers = csn_x86_64_registers,
-	.sigreturn = csn_x86_64_sigreturn,
-	.sigreturn_bytes = sizeof(csn_x86_64_sigreturn),
-	.sigcontext = csn_x86_64_sigcontext,
-	.call_target = csn_x86_64_call_target,
-	.decode_access = csn_x86_64_decode_access,
+	.n_user_slots = 27,
+	.prstatus_pid = 32,
+	.prstatus_registers = 112,
+	.psinfo_ids = 16,
+	.psinfo_uid_bytes = 4,
+	.trampolines = csn_x86_64_trampolines,
+	.n_trampolines = csn_countof(csn_x86_64_trampolines),
 	.is_canonical = csn_x86_64_is_canonical,
-	.call_before = csn_x86_64_call_before,
+	.decode_access = csn_x86_64_decode_access,
+	.decode_step = csn_x86_64_decode_step,
+	.max_instruction_bytes = 15,
+	.call_target = csn_x86_call_target,
+	.call_before = csn_x86_call_before,
+	.ends_before = csn_x86_ends_before,
+	.is_padding = csn_x86_64_is_padding,
+	.function_align = 16,
+	.clobbered = 0xf37, /* rax rdx rcx rsi rdi r8-r11 */
 	.fp_clear = csn_x86_64_fp_clear,
 	.fp_clear_bytes = sizeof(csn_x86_64_fp_clear),
-	.clobbered = 0xf37, /* rax rdx rcx rsi rdi r8-r11 */
-	.max_instruction_bytes = 15,
-	.decode_step = csn_x86_64_decode_step,
+	.fp_clear_reach = 10,
 };

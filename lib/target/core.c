@@ -249,6 +249,21 @@ static void csn_core_find_executable(struct csn_target *target)
 	}
 }
 
+int csn_core_set_files(struct csn_target *target, struct csn_core_file *items, size_t count,
+		       struct csn_error *err)
+{
+	struct csn_core_files files = { .items = items, .count = count };
+
+	qsort(items, count, sizeof(*items), csn_core_file_compare);
+	target->mappings = NULL;
+	target->n_mappings = 0;
+	target->last_mapping = NULL;
+	if (csn_core_make_mappings(target, &files, err) < 0)
+		return -CSN_E_NOMEM;
+	csn_core_find_executable(target);
+	return 0;
+}
+
 static int csn_core_fill(struct csn_target *target, const struct csn_span *image,
 			 struct csn_error *err)
 {
@@ -258,11 +273,11 @@ static int csn_core_fill(struct csn_target *target, const struct csn_span *image
 
 	if (result < 0)
 		return result;
-	target->arch = csn_arch_find(header.machine);
-	if (!target->arch || !header.is_64)
+	target->arch = csn_arch_find(header.machine, header.is_64);
+	if (!target->arch)
 		return csn_fail(err, CSN_E_UNSUPPORTED,
 				"a core of machine type %u, which this release cannot read; "
-				"x86-64 is supported",
+				"x86-64, i386 and aarch64 are supported",
 				header.machine);
 	result = csn_core_read_segments(target, &header, image, &files, err);
 	if (result < 0)

@@ -3,7 +3,7 @@
 #define CSN_TARGET_CORE_INTERNAL_H
 
 #include "elf/header.h"
-#include "target/target.h"
+#include "target/core.h"
 
 struct csn_core_segment {
 	csn_addr start, end;
@@ -37,13 +37,6 @@ struct csn_core {
 	bool notes_broken;
 };
 
-/* One line of NT_FILE. */
-struct csn_core_file {
-	csn_addr start, end;
-	uint64_t offset;
-	const char *path;
-};
-
 struct csn_core_files {
 	struct csn_core_file *items; /* sorted by start */
 	size_t count;
@@ -58,6 +51,9 @@ int csn_core_read_notes(struct csn_target *target, const struct csn_span *image,
 /* Reads up to size_bytes of the file's memory at offset; returns how many, 0 when there are none.
  */
 size_t csn_core_read_file(struct csn_core *core, uint64_t offset, void *data, size_t size_bytes);
+
+/* By start, for qsort. */
+int csn_core_file_compare(const void *a, const void *b);
 
 /* The mappings of the target from segments and NT_FILE. */
 int csn_core_make_mappings(struct csn_target *target, const struct csn_core_files *files,

@@ -15,8 +15,10 @@ struct csn_note_reader {
 	struct csn_error *err;
 };
 
-/* struct elf_prstatus of 64-bit machines. */
-enum { CSN_PRSTATUS_CURSIG = 12, CSN_PRSTATUS_PID = 32, CSN_PRSTATUS_PPID = 36 };
+/* In struct elf_prstatus, behind three ints of siginfo. */
+enum { CSN_PRSTATUS_CURSIG = 12 };
+/* Of the kernel's elf.h; not in every distribution's. */
+enum { CSN_NT_ARM_PAC_MASK = 0x406 };
 
 static int csn_note_prstatus(struct csn_note_reader *reader, struct csn_span desc)
 {
@@ -34,7 +36,7 @@ static int csn_note_prstatus(struct csn_note_reader *reader, struct csn_span des
 	*thread = (struct csn_thread){ 0 };
 	csn_span_seek(&desc, CSN_PRSTATUS_CURSIG);
 	cursig = csn_span_u16(&desc);
-	csn_span_seek(&desc, CSN_PRSTATUS_PID);
+	csn_span_seek(&desc, target->arch->prstatus_pid);
 	thread->tid = csn_span_int(&desc, 4);
 	csn_span_seek(&desc, target->arch->prstatus_registers);
 	if (!csn_span_ok(&desc))
@@ -55,20 +57,22 @@ static int csn_note_siginfo(struct csn_note_reader *reader, struct csn_span desc
 	struct csn_signal signal;
 
 	/* A thread whose prstatus shows no current signal has left-overs here at best. */
-	if (target->n_threads && csn_signal_read(desc, &signal) && signal.number)
+	if (target->n_threads && csn_signal_read(desc, target->arch->word_bytes, &signal) &&
+	    signal.number)
 		target->threads[target->n_threads - 1].signal = signal;
 	return 0;
 }
 
-/* struct elf_prpsinfo of 64-bit machines. */
+/* struct elf_prpsinfo. */
 static int csn_note_prpsinfo(struct csn_note_reader *reader, struct csn_span desc)
 {
 	struct csn_target *target = reader->target;
+	unsigned width = target->arch->psinfo_uid_bytes;
 	const char *comm, *arguments;
 
-	csn_span_seek(&desc, 16);
-	target->process.uid = csn_span_u32(&desc);
-	target->process.gid = csn_span_u32(&desc);
+	csn_span_seek(&desc, target->arch->psinfo_ids);
+	target->process.uid = (int64_t)csn_span_uint(&desc, width);
+	target->process.gid = (int64_t)csn_span_uint(&desc, width);
 	target->process.pid = csn_span_int(&desc, 4);
 	target->process.own_pid = target->process.pid;
 	target->process.ppid = csn_span_int(&desc, 4);
@@ -86,19 +90,20 @@ static int csn_note_prpsinfo(struct csn_note_reader *reader, struct csn_span des
 static int csn_note_auxv(struct csn_note_reader *reader, struct csn_span desc)
 {
 	struct csn_target *target = reader->target;
-	size_t n = csn_min_u64(csn_span_left(&desc) / 16, CSN_MAX_AUXV);
+	unsigned word = target->arch->word_bytes;
+	size_t n = csn_min_u64(csn_span_left(&desc) / (2ull * word), CSN_MAX_AUXV);
 	uint64_t *auxv = csn_arena_array(target->arena, n + 1, 2 * sizeof(*auxv));
 
 	if (!auxv)
 		return csn_fail_nomem(reader->err);
 	for (size_t i = 0; i < 2 * n; i++)
-		auxv[i] = csn_span_u64(&desc);
+		auxv[i] = csn_span_uint(&desc, word);
 	target->auxv = auxv;
 	target->n_auxv = n;
 	return 0;
 }
 
-static int csn_core_file_compare(const void *a, const void *b)
+int csn_core_file_compare(const void *a, const void *b)
 {
 	const struct csn_core_file *x = a, *y = b;
 
@@ -108,11 +113,13 @@ static int csn_core_file_compare(const void *a, const void *b)
 /* NT_FILE: count, page size, count triples (start, end, offset in pages), count names. */
 static int csn_note_file(struct csn_note_reader *reader, struct csn_span desc)
 {
-	uint64_t count = csn_span_u64(&desc), page = csn_span_u64(&desc);
+	unsigned word = reader->target->arch->word_bytes;
+	uint64_t count = csn_span_uint(&desc, word), page = csn_span_uint(&desc, word);
 	struct csn_core_files *files = reader->files;
 	struct csn_span names;
 
-	if (reader->files->present || !csn_span_ok(&desc) || count > csn_span_left(&desc) / 24)
+	if (reader->files->present || !csn_span_ok(&desc) ||
+	    count > csn_span_left(&desc) / (3ull * word))
 		return 0;
 	if (count > CSN_MAX_FILE_MAPPINGS)
 		return csn_fail(reader->err, CSN_E_LIMIT, "more than %u mapped files",
@@ -121,19 +128,31 @@ static int csn_note_file(struct csn_note_reader *reader, struct csn_span desc)
 	if (!files->items)
 		return csn_fail_nomem(reader->err);
 	names = desc;
-	csn_span_skip(&names, count * 24);
+	csn_span_skip(&names, count * 3 * word);
 	for (uint64_t i = 0; i < count; i++) {
 		struct csn_core_file *file = &files->items[files->count];
 
-		file->start = csn_span_u64(&desc);
-		file->end = csn_span_u64(&desc);
-		file->offset = csn_span_u64(&desc) * page;
+		file->start = csn_span_uint(&desc, word);
+		file->end = csn_span_uint(&desc, word);
+		file->offset = csn_span_uint(&desc, word) * page;
 		file->path = csn_span_cstr(&names);
 		if (file->path && file->start < file->end)
 			files->count++;
 	}
 	qsort(files->items, files->count, sizeof(*files->items), csn_core_file_compare);
 	files->present = true;
+	return 0;
+}
+
+/* struct user_pac_mask: which bits of data and of code addresses a signature takes. */
+static int csn_note_pac_mask(struct csn_note_reader *reader, struct csn_span desc)
+{
+	uint64_t bits;
+
+	csn_span_skip(&desc, 8);
+	bits = csn_span_u64(&desc);
+	if (csn_span_ok(&desc))
+		reader->target->signature_bits = bits;
 	return 0;
 }
 
@@ -159,6 +178,7 @@ static const struct csn_note_kind {
 	{ CSN_NOTE_CORE, NT_PRPSINFO, csn_note_prpsinfo },
 	{ CSN_NOTE_CORE, NT_AUXV, csn_note_auxv },
 	{ CSN_NOTE_CORE, NT_FILE, csn_note_file },
+	{ CSN_NOTE_LINUX, CSN_NT_ARM_PAC_MASK, csn_note_pac_mask },
 	{ CSN_NOTE_CORESNAP, CSN_NT_CORESNAP, csn_note_coresnap },
 };
 

@@ -318,20 +318,37 @@ static void csn_live_copy_stack(struct csn_target *target, struct csn_live *live
 	live->bytes_left -= thread->stack_size;
 }
 
-static void csn_live_copy(struct csn_target *target, struct csn_live *live)
+/* The kernel tells registers as the thread's own mode has them. The first thread decides for the
+ * process; one that runs in another mode at the moment has none that we could show. */
+static bool csn_live_read_registers(struct csn_target *target, struct csn_live_thread *thread,
+				    bool first)
 {
 	uint64_t words[64];
+	struct iovec vector = { words, sizeof(words) };
+	const struct csn_arch *arch;
+
+	if (ptrace(PTRACE_GETREGSET, (pid_t)thread->tid, (unsigned long)NT_PRSTATUS, &vector) < 0)
+		return false;
+	arch = csn_arch_of_registers(vector.iov_len);
+	if (first && arch)
+		target->arch = arch;
+	if (arch != target->arch)
+		return false;
+	csn_arch_read_user(arch, csn_span_of(words, vector.iov_len), &thread->registers);
+	return true;
+}
+
+static void csn_live_copy(struct csn_target *target, struct csn_live *live)
+{
+	bool first = true;
 
 	for (size_t i = 0; i < live->n_threads; i++) {
 		struct csn_live_thread *thread = &live->threads[i];
-		struct iovec vector = { words, sizeof(words) };
 
 		if (thread->state != CSN_LIVE_STOPPED ||
-		    ptrace(PTRACE_GETREGSET, (pid_t)thread->tid, (unsigned long)NT_PRSTATUS,
-			   &vector) < 0)
+		    !csn_live_read_registers(target, thread, first))
 			continue;
-		csn_arch_read_user(target->arch, csn_span_of(words, vector.iov_len),
-				   &thread->registers);
+		first = false;
 		thread->has_registers = true;
 		csn_live_copy_stack(target, live, thread);
 	}
@@ -431,11 +448,22 @@ static int csn_live_fill_threads(struct csn_target *target, struct csn_live *liv
 static void csn_live_fill_auxv(struct csn_target *target, int64_t pid)
 {
 	cleanup_(csn_buf_done) struct csn_buf text = CSN_BUF_INIT(16ull * CSN_MAX_AUXV);
+	unsigned word = target->arch->word_bytes;
+	struct csn_span span;
+	uint64_t *auxv;
+	size_t n;
 
 	if (csn_proc_read(pid, "auxv", &text, NULL) < 0 || !text.size)
 		return;
-	target->auxv = csn_arena_copy(target->arena, text.data, text.size);
-	target->n_auxv = target->auxv ? text.size / 16 : 0;
+	n = text.size / (2ull * word);
+	auxv = csn_arena_array(target->arena, n + 1, 2 * sizeof(*auxv));
+	if (!auxv)
+		return;
+	span = csn_span_of(text.data, text.size);
+	for (size_t i = 0; i < 2 * n; i++)
+		auxv[i] = csn_span_uint(&span, word);
+	target->auxv = auxv;
+	target->n_auxv = n;
 }
 
 static void csn_live_fill_process(struct csn_target *target, int64_t pid)

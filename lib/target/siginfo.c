@@ -16,7 +16,7 @@ static bool csn_signal_has_address(int number, int code)
 	       number == SIGTRAP;
 }
 
-bool csn_signal_read(struct csn_span bytes, struct csn_signal *ret_signal)
+bool csn_signal_read(struct csn_span bytes, unsigned word_bytes, struct csn_signal *ret_signal)
 {
 	struct csn_signal signal = { .present = true, .sender_pid = -1, .sender_uid = -1 };
 
@@ -24,18 +24,19 @@ bool csn_signal_read(struct csn_span bytes, struct csn_signal *ret_signal)
 	signal.number = (int)csn_span_int(&bytes, 4);
 	signal.errnum = (int)csn_span_int(&bytes, 4);
 	signal.code = (int)csn_span_int(&bytes, 4);
-	csn_span_skip(&bytes, 4);
+	/* What follows is aligned as a pointer. */
+	csn_span_skip(&bytes, word_bytes - 4);
 	if (!csn_span_ok(&bytes) || signal.number < 0 || signal.number > 64)
 		return false;
 	if (csn_signal_has_address(signal.number, signal.code)) {
-		signal.address = csn_span_u64(&bytes);
+		signal.address = csn_span_uint(&bytes, word_bytes);
 		signal.has_address = csn_span_ok(&bytes);
 	} else if (signal.code == SI_USER || signal.code == SI_QUEUE || signal.code == SI_TKILL) {
 		signal.sender_pid = csn_span_int(&bytes, 4);
 		signal.sender_uid = csn_span_u32(&bytes);
 		signal.has_sender = csn_span_ok(&bytes);
 	} else if (signal.number == SIGSYS && signal.code > 0) {
-		csn_span_skip(&bytes, 8);
+		csn_span_skip(&bytes, word_bytes);
 		signal.trapno = csn_span_int(&bytes, 4);
 	}
 	*ret_signal = signal;

@@ -92,7 +92,8 @@ struct csn_target {
 	size_t n_mappings;
 	struct csn_signal signal; /* of the whole process: what killed it; absent when live */
 	struct csn_process process;
-	const char *executable; /* path of the main program; NULL unknown */
+	const char *executable;  /* path of the main program; NULL unknown */
+	uint64_t signature_bits; /* of signed return addresses; 0: what the architecture says */
 
 	const uint64_t *auxv; /* pairs of type and value */
 	size_t n_auxv;        /* pairs */

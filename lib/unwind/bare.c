@@ -18,17 +18,28 @@
 #include "symbols/lookup.h"
 #include "unwind/unwind_internal.h"
 
-#define CSN_ALIGN_OF_FUNCTIONS 16u
+#define CSN_MAX_PADDING 16u
 #define CSN_MAX_GUESSES 64u
 #define CSN_MAX_TRIES 8u
 /* The entry point is a few instructions long. */
 #define CSN_ENTRY_BYTES 128u
 
-bool csn_is_return_address(struct csn_unwinder *unwinder, csn_addr word, csn_addr *ret_target)
+/* Where a return address has to be, for those who do not demand one address. */
+#define CSN_ANYWHERE 0u
+#define CSN_IN_MEMORY 1u
+
+bool csn_is_return_address(struct csn_unwinder *unwinder, csn_addr word, csn_addr *ret_address,
+			   csn_addr *ret_target)
 {
 	uint8_t before[8];
 
 	*ret_target = 0;
+	if (!csn_is_code(unwinder->target, word - 1) && !csn_is_code(unwinder->target, word))
+		word = csn_unwind_unsigned(unwinder, word);
+	*ret_address = word;
+	/* Signal handlers are not called, and their way back may begin a mapping. */
+	if (csn_is_code(unwinder->target, word) && csn_find_trampoline(unwinder, word))
+		return true;
 	if (word < sizeof(before) || !csn_is_code(unwinder->target, word - 1))
 		return false;
 	if (csn_target_read_some(unwinder->target, word - sizeof(before), before, sizeof(before)) !=
@@ -38,12 +49,26 @@ bool csn_is_return_address(struct csn_unwinder *unwinder, csn_addr word, csn_add
 	return unwinder->arch->call_before(before, sizeof(before)) != 0;
 }
 
-static bool csn_word_returns(struct csn_unwind_cursor *cursor, csn_addr slot, csn_addr *ret_target)
+/* The return address that lies on the stack at slot. */
+static bool csn_read_return(struct csn_unwind_cursor *cursor, csn_addr slot, csn_addr *ret_address)
 {
+	csn_addr target;
 	uint64_t word;
 
 	return csn_target_read_word(cursor->unwinder->target, slot, &word) &&
-	       csn_is_return_address(cursor->unwinder, word, ret_target);
+	       csn_is_return_address(cursor->unwinder, word, ret_address, &target);
+}
+
+/* The one that the last call left in the link register, if nothing has happened since. */
+static bool csn_link_return(struct csn_unwind_cursor *cursor, csn_addr *ret_address,
+			    csn_addr *ret_target)
+{
+	const struct csn_arch *arch = cursor->unwinder->arch;
+
+	return csn_arch_has_link(arch) && cursor->exact &&
+	       csn_register_known(&cursor->registers, arch->lr) &&
+	       csn_is_return_address(cursor->unwinder, cursor->registers.value[arch->lr],
+				     ret_address, ret_target);
 }
 
 static csn_addr csn_lookup_pc(const struct csn_rule *rule)
@@ -126,30 +151,40 @@ static void csn_find_state(struct csn_unwinder *unwinder, struct csn_rule *rule)
 
 /* --- callers by emulation --- */
 
-/* Does the state name a caller? slot: where its address has to be, 0 anywhere. */
+/* Does the state name a caller? slot: where its address has to be. */
 static bool csn_find_caller(struct csn_unwind_cursor *cursor, const struct csn_emul_state *state,
 			    csn_addr slot, struct csn_registers *ret_caller)
 {
 	struct csn_unwinder *unwinder = cursor->unwinder;
 	const struct csn_arch *arch = unwinder->arch;
-	csn_addr cfa, target;
+	csn_addr sp = cursor->registers.value[arch->sp], found, address, target;
+	bool in_register;
 
-	return csn_emul_apply(state, unwinder->target, &cursor->registers, ret_caller, &cfa) &&
-	       cfa > cursor->registers.value[arch->sp] &&
-	       (!slot || slot + arch->word_bytes == cfa) &&
-	       csn_is_return_address(unwinder, ret_caller->value[arch->pc], &target);
+	if (!csn_emul_apply(state, unwinder->target, &cursor->registers, ret_caller, &found))
+		return false;
+	in_register = found == CSN_EMUL_IN_REGISTER;
+	if (slot == CSN_IN_MEMORY ? in_register : slot != CSN_ANYWHERE && slot != found)
+		return false;
+	if (in_register ? !cursor->exact || ret_caller->value[arch->sp] < sp
+			: ret_caller->value[arch->sp] <= sp)
+		return false;
+	if (!csn_is_return_address(unwinder, ret_caller->value[arch->pc], &address, &target))
+		return false;
+	csn_register_set(ret_caller, arch->return_column, address);
+	csn_register_set(ret_caller, arch->pc, address);
+	return true;
 }
 
 static bool csn_unwind_by_state(struct csn_unwind_cursor *cursor, const struct csn_rule *rule)
 {
 	struct csn_registers caller;
 
-	return rule->has_state && csn_find_caller(cursor, &rule->state, 0, &caller) &&
+	return rule->has_state && csn_find_caller(cursor, &rule->state, CSN_ANYWHERE, &caller) &&
 	       csn_unwind_accept(cursor, &caller, CSN_HOW_EMUL);
 }
 
-/* Emulates from start; slot: where the return address has to be, 0 anywhere. A rule that leads to
- * the caller is kept. (Accepting the caller may already replace the rule.) */
+/* Emulates from start; slot: where the return address has to be. A rule that leads to the caller is
+ * kept. (Accepting the caller may already replace the rule.) */
 static bool csn_try_start(struct csn_unwind_cursor *cursor, struct csn_rule *rule, csn_addr start,
 			  csn_addr slot)
 {
@@ -205,23 +240,26 @@ static bool csn_try_caller(struct csn_unwind_cursor *cursor, struct csn_rule *ru
 	return csn_try_start(cursor, rule, target, slot);
 }
 
-/* A word on the stack, a call and the code it leads to that prove each other. */
+/* A word on the stack or in the link register, a call and the code it leads to that prove each
+ * other. */
 static bool csn_unwind_by_callers(struct csn_unwind_cursor *cursor, struct csn_rule *rule)
 {
 	unsigned word = cursor->unwinder->arch->word_bytes;
-	csn_addr slot = cursor->registers.value[cursor->unwinder->arch->sp];
+	csn_addr slot = cursor->registers.value[cursor->unwinder->arch->sp], address, target;
 	size_t n_tried = 0;
 
 	if (rule->tries >= CSN_MAX_TRIES)
 		return false;
 	rule->tries++;
-	for (unsigned i = 0; i < CSN_MAX_CALLER_WORDS; i++, slot += word) {
-		csn_addr target;
+	if (csn_link_return(cursor, &address, &target) && target &&
+	    csn_try_caller(cursor, rule, CSN_EMUL_IN_REGISTER, target))
+		return true;
+	for (unsigned i = 0; i < CSN_MAX_CALLER_WORDS && !cursor->end; i++, slot += word) {
 		uint64_t value;
 
 		if (!csn_target_read_word(cursor->unwinder->target, slot, &value))
 			return false;
-		if (!csn_is_return_address(cursor->unwinder, value, &target) || !target)
+		if (!csn_is_return_address(cursor->unwinder, value, &address, &target) || !target)
 			continue;
 		if (csn_try_caller(cursor, rule, slot, target))
 			return true;
@@ -231,40 +269,11 @@ static bool csn_unwind_by_callers(struct csn_unwind_cursor *cursor, struct csn_r
 	return false;
 }
 
-/* Nothing but nop, in any of its lengths, and int3. */
-static bool csn_is_padding(const struct csn_arch *arch, const uint8_t *code, size_t size_bytes)
-{
-	while (size_bytes) {
-		struct csn_step step;
-		size_t at = 0;
-
-		if (!arch->decode_step(code, size_bytes, 0, &step))
-			return false;
-		while (at < step.length && (code[at] == 0x66 || code[at] == 0x2e))
-			at++;
-		if (code[at] != 0x90 && code[at] != 0xcc &&
-		    !(code[at] == 0x0f && at + 1 < step.length && code[at + 1] == 0x1f))
-			return false;
-		code += step.length;
-		size_bytes -= step.length;
-	}
-	return true;
-}
-
-/* Does an instruction end here behind which nothing runs on: return, jump, ud2, hlt? */
-static bool csn_is_end(const uint8_t *code, size_t at)
-{
-	return (at >= 1 && (code[at - 1] == 0xc3 || code[at - 1] == 0xf4)) ||
-	       (at >= 2 &&
-		(code[at - 2] == 0xeb || (code[at - 2] == 0x0f && code[at - 1] == 0x0b))) ||
-	       (at >= 5 && code[at - 5] == 0xe9);
-}
-
 /* Does a function end before this address, with only padding between? */
 static bool csn_is_gap(const struct csn_arch *arch, const uint8_t *code, size_t at)
 {
-	for (size_t end = at; end + CSN_ALIGN_OF_FUNCTIONS > at && end > 0; end--)
-		if (csn_is_end(code, end) && csn_is_padding(arch, code + end, at - end))
+	for (size_t end = at; end + CSN_MAX_PADDING > at && end > 0; end--)
+		if (arch->ends_before(code, end) && arch->is_padding(code + end, at - end))
 			return true;
 	return false;
 }
@@ -274,7 +283,8 @@ static bool csn_unwind_by_gaps(struct csn_unwind_cursor *cursor, struct csn_rule
 {
 	static const size_t reach = 4096;
 	csn_addr at = csn_lookup_pc(rule), low = at > reach ? (at & ~(csn_addr)15) - reach : 0;
-	uint8_t code[4096 + CSN_ALIGN_OF_FUNCTIONS];
+	csn_addr align = cursor->unwinder->arch->function_align;
+	uint8_t code[4096 + 16];
 
 	if (rule->tries > CSN_MAX_TRIES || !low || !cursor->unwinder->arch->decode_step)
 		return false;
@@ -284,10 +294,9 @@ static bool csn_unwind_by_gaps(struct csn_unwind_cursor *cursor, struct csn_rule
 		low = (low & ~(csn_addr)1023) + 1024;
 	if (low >= at)
 		return false;
-	for (csn_addr start = at & ~(csn_addr)(CSN_ALIGN_OF_FUNCTIONS - 1); start > low;
-	     start -= CSN_ALIGN_OF_FUNCTIONS) {
+	for (csn_addr start = at & ~(align - 1); start > low; start -= align) {
 		if (csn_is_gap(cursor->unwinder->arch, code, start - low) &&
-		    csn_try_start(cursor, rule, start, 0))
+		    csn_try_start(cursor, rule, start, CSN_IN_MEMORY))
 			return true;
 		if (cursor->end)
 			return false;
@@ -297,10 +306,10 @@ static bool csn_unwind_by_gaps(struct csn_unwind_cursor *cursor, struct csn_rule
 
 /* --- callers by frame pointer and by luck --- */
 
-/* The caller when only the return address (at return_slot) and perhaps the frame pointer (at
- * fp_slot, 0 none) have been pushed. */
-static bool csn_unwind_from_stack(struct csn_unwind_cursor *cursor, csn_addr return_slot,
-				  csn_addr fp_slot, enum csn_unwind_how how)
+/* The caller when all that is known of the frame is that it returns to address, which lies at
+ * return_slot, and perhaps where it keeps the caller's frame pointer (0 unknown). */
+static bool csn_unwind_from_stack(struct csn_unwind_cursor *cursor, csn_addr address,
+				  csn_addr return_slot, csn_addr fp_slot, enum csn_unwind_how how)
 {
 	const struct csn_arch *arch = cursor->unwinder->arch;
 	struct csn_registers caller = { 0 };
@@ -314,10 +323,12 @@ static bool csn_unwind_from_stack(struct csn_unwind_cursor *cursor, csn_addr ret
 		if (csn_target_read_word(cursor->unwinder->target, fp_slot, &value))
 			csn_register_set(&caller, arch->fp, value);
 	}
-	if (!csn_target_read_word(cursor->unwinder->target, return_slot, &value))
-		return csn_unwind_stop(cursor, CSN_UNWIND_MEMORY, return_slot);
-	csn_register_set(&caller, arch->pc, value);
+	csn_register_set(&caller, arch->return_column, address);
+	csn_register_set(&caller, arch->pc, address);
 	csn_register_set(&caller, arch->sp, return_slot + arch->word_bytes);
+	/* Only what a call pushed lies right below the caller's frame. */
+	if (csn_arch_has_link(arch))
+		csn_register_forget(&caller, arch->sp);
 	return csn_unwind_accept(cursor, &caller, how);
 }
 
@@ -325,12 +336,11 @@ static bool csn_unwind_by_frame_pointer(struct csn_unwind_cursor *cursor)
 {
 	const struct csn_arch *arch = cursor->unwinder->arch;
 	csn_addr sp = cursor->registers.value[arch->sp], fp = cursor->registers.value[arch->fp];
-	csn_addr target;
+	csn_addr address, slot = fp + arch->word_bytes;
 
 	return csn_register_known(&cursor->registers, arch->fp) && fp >= sp &&
-	       fp % arch->word_bytes == 0 &&
-	       csn_word_returns(cursor, fp + arch->word_bytes, &target) &&
-	       csn_unwind_from_stack(cursor, fp + arch->word_bytes, fp, CSN_HOW_FP);
+	       fp % arch->word_bytes == 0 && csn_read_return(cursor, slot, &address) &&
+	       csn_unwind_from_stack(cursor, address, slot, fp, CSN_HOW_FP);
 }
 
 /* The first word that a call may have pushed. Registers that the skipped frame may have changed
@@ -338,18 +348,18 @@ static bool csn_unwind_by_frame_pointer(struct csn_unwind_cursor *cursor)
 static bool csn_unwind_by_scan(struct csn_unwind_cursor *cursor)
 {
 	const struct csn_arch *arch = cursor->unwinder->arch;
-	csn_addr slot = cursor->registers.value[arch->sp], target;
+	csn_addr slot = cursor->registers.value[arch->sp], address, target;
 	uint64_t value;
 
 	for (unsigned i = 0; i < CSN_MAX_CALLER_WORDS; i++, slot += arch->word_bytes) {
 		if (!csn_target_read_word(cursor->unwinder->target, slot, &value))
 			return false;
-		if (!csn_is_return_address(cursor->unwinder, value, &target))
+		if (!csn_is_return_address(cursor->unwinder, value, &address, &target))
 			continue;
 		for (unsigned n = 0; n < arch->n_dwarf; n++)
 			if (n != arch->fp || cursor->registers.value[n] <= slot)
 				csn_register_forget(&cursor->registers, n);
-		return csn_unwind_from_stack(cursor, slot, 0, CSN_HOW_SCAN);
+		return csn_unwind_from_stack(cursor, address, slot, 0, CSN_HOW_SCAN);
 	}
 	return false;
 }
@@ -358,13 +368,14 @@ static bool csn_unwind_by_scan(struct csn_unwind_cursor *cursor)
 static bool csn_is_outermost_call(struct csn_unwind_cursor *cursor)
 {
 	const struct csn_arch *arch = cursor->unwinder->arch;
-	uint8_t code[10];
+	uint8_t code[64];
+	size_t reach = csn_min_u64(arch->fp_clear_reach, sizeof(code));
 
-	return !cursor->exact && arch->fp_clear && cursor->pc > sizeof(code) &&
+	return !cursor->exact && arch->fp_clear && cursor->pc > reach &&
 	       cursor->registers.value[arch->fp] == 0 &&
-	       csn_target_read_some(cursor->unwinder->target, cursor->pc - sizeof(code), code,
-				    sizeof(code)) == sizeof(code) &&
-	       memmem(code, sizeof(code), arch->fp_clear, arch->fp_clear_bytes);
+	       csn_target_read_some(cursor->unwinder->target, cursor->pc - reach, code, reach) ==
+		       reach &&
+	       memmem(code, reach, arch->fp_clear, arch->fp_clear_bytes);
 }
 
 bool csn_unwind_by_code(struct csn_unwind_cursor *cursor, struct csn_rule *rule)
@@ -396,10 +407,16 @@ bool csn_unwind_by_code(struct csn_unwind_cursor *cursor, struct csn_rule *rule)
 
 bool csn_unwind_by_call(struct csn_unwind_cursor *cursor)
 {
-	csn_addr sp = cursor->registers.value[cursor->unwinder->arch->sp], target;
+	const struct csn_arch *arch = cursor->unwinder->arch;
+	csn_addr sp = cursor->registers.value[arch->sp], address, target;
+	struct csn_registers caller = cursor->registers;
 
-	/* Only a jump that has just happened leaves its caller on top. */
-	if (cursor->exact && csn_word_returns(cursor, sp, &target))
-		return csn_unwind_from_stack(cursor, sp, 0, CSN_HOW_EMUL);
+	/* Only a jump that has just happened leaves its caller on top, or in the link register. */
+	if (csn_link_return(cursor, &address, &target)) {
+		csn_register_set(&caller, arch->pc, address);
+		return csn_unwind_accept(cursor, &caller, CSN_HOW_EMUL);
+	}
+	if (cursor->exact && !csn_arch_has_link(arch) && csn_read_return(cursor, sp, &address))
+		return csn_unwind_from_stack(cursor, address, sp, 0, CSN_HOW_EMUL);
 	return csn_unwind_stop(cursor, CSN_UNWIND_BAD_RETURN, cursor->pc);
 }

@@ -79,6 +79,13 @@ static struct csn_emul_value csn_emul_plus(struct csn_emul_value value, int64_t 
 	return value;
 }
 
+static struct csn_emul_value csn_emul_number(int64_t number)
+{
+	if (number > INT32_MAX || number < INT32_MIN)
+		return (struct csn_emul_value){ 0 };
+	return (struct csn_emul_value){ .kind = CSN_EMUL_NUMBER, .offset = (int32_t)number };
+}
+
 static bool csn_emul_is_place(struct csn_emul_value value)
 {
 	return value.kind == CSN_EMUL_CFA || value.kind == CSN_EMUL_ALIGNED;
@@ -108,7 +115,8 @@ static void csn_emul_store(const struct csn_arch *arch, struct csn_emul_state *s
 			   struct csn_emul_value place, struct csn_emul_value value)
 {
 	bool keep = csn_emul_is_place(value) ||
-		    (value.kind == CSN_EMUL_ENTRY && arch->registers[value.reg].callee_saved);
+		    (value.kind == CSN_EMUL_ENTRY &&
+		     (arch->registers[value.reg].callee_saved || value.reg == arch->lr));
 
 	if (!csn_emul_is_place(place))
 		return;
@@ -146,25 +154,50 @@ static void csn_emul_pop(const struct csn_arch *arch, struct csn_emul_state *sta
 	csn_emul_set(arch, state, dst, value);
 }
 
-static void csn_emul_align(const struct csn_arch *arch, struct csn_emul_state *state, uint8_t reg)
+static void csn_emul_align(const struct csn_arch *arch, struct csn_emul_state *state, uint8_t dst,
+			   uint8_t src)
 {
 	struct csn_emul_value aligned = { 0 };
 
-	if (reg == arch->sp && csn_emul_is_place(state->registers[reg])) {
+	if (dst == arch->sp && csn_emul_is_place(csn_emul_get(state, src))) {
 		aligned.kind = CSN_EMUL_ALIGNED;
 		for (unsigned i = state->n_slots; i-- > 0;)
 			if (state->slots[i].place.kind == CSN_EMUL_ALIGNED)
 				csn_emul_drop(state, i);
 	}
-	if (reg < CSN_EMUL_REGISTERS)
-		state->registers[reg] = aligned;
+	if (dst < CSN_EMUL_REGISTERS)
+		state->registers[dst] = aligned;
+}
+
+/* LOAD and STORE of one word or two, and what they do to the base register. */
+static void csn_emul_access(const struct csn_arch *arch, struct csn_emul_state *state,
+			    const struct csn_step *step)
+{
+	bool load = step->kind == CSN_STEP_LOAD;
+	uint8_t base = load ? step->src : step->dst, first = load ? step->dst : step->src;
+	struct csn_emul_value place = csn_emul_plus(csn_emul_get(state, base), step->value);
+	struct csn_emul_value next = csn_emul_plus(place, arch->word_bytes);
+	struct csn_emul_value moved = csn_emul_plus(csn_emul_get(state, base), step->moves);
+
+	if (load) {
+		struct csn_emul_value second = csn_emul_load(state, next);
+
+		csn_emul_set(arch, state, first, csn_emul_load(state, place));
+		csn_emul_set(arch, state, step->second, second);
+	} else {
+		csn_emul_store(arch, state, place, csn_emul_get(state, first));
+		if (step->second != CSN_NO_REGISTER)
+			csn_emul_store(arch, state, next, csn_emul_get(state, step->second));
+	}
+	if (step->moves)
+		csn_emul_set(arch, state, base, moved);
 }
 
 static void csn_emul_do(const struct csn_arch *arch, struct csn_emul_state *state,
 			const struct csn_step *step)
 {
 	struct csn_emul_value sp = state->registers[arch->sp];
-	struct csn_emul_value src = csn_emul_get(state, step->src);
+	struct csn_emul_value src = csn_emul_get(state, step->src), other;
 
 	switch ((enum csn_step_kind)step->kind) {
 	case CSN_STEP_PUSH:
@@ -178,16 +211,22 @@ static void csn_emul_do(const struct csn_arch *arch, struct csn_emul_state *stat
 	case CSN_STEP_ADD:
 		csn_emul_set(arch, state, step->dst, csn_emul_plus(src, step->value));
 		break;
+	case CSN_STEP_SET:
+		csn_emul_set(arch, state, step->dst, csn_emul_number(step->value));
+		break;
+	case CSN_STEP_SUM:
+		other = csn_emul_get(state, step->second);
+		csn_emul_set(arch, state, step->dst,
+			     other.kind == CSN_EMUL_NUMBER
+				     ? csn_emul_plus(src, step->value * other.offset)
+				     : (struct csn_emul_value){ 0 });
+		break;
 	case CSN_STEP_ALIGN:
-		csn_emul_align(arch, state, step->dst);
+		csn_emul_align(arch, state, step->dst, step->src);
 		break;
 	case CSN_STEP_LOAD:
-		csn_emul_set(arch, state, step->dst,
-			     csn_emul_load(state, csn_emul_plus(src, step->value)));
-		break;
 	case CSN_STEP_STORE:
-		csn_emul_store(arch, state,
-			       csn_emul_plus(csn_emul_get(state, step->dst), step->value), src);
+		csn_emul_access(arch, state, step);
 		break;
 	case CSN_STEP_LEAVE:
 		csn_emul_set(arch, state, (uint8_t)arch->sp, state->registers[arch->fp]);
@@ -200,6 +239,7 @@ static void csn_emul_do(const struct csn_arch *arch, struct csn_emul_state *stat
 		break;
 	default:
 		csn_emul_set(arch, state, step->dst, (struct csn_emul_value){ 0 });
+		csn_emul_set(arch, state, step->second, (struct csn_emul_value){ 0 });
 		break;
 	}
 }
@@ -237,6 +277,23 @@ static bool csn_emul_decode(struct csn_emulator *emulator, csn_addr at, struct c
 	return emulator->window_bytes > into &&
 	       emulator->arch->decode_step(emulator->window + into, emulator->window_bytes - into,
 					   at, ret_step);
+}
+
+/* A call of nothing but "load the return address into a register, return" does only that. */
+static void csn_emul_look_into(struct csn_emulator *emulator, struct csn_step *step)
+{
+	const struct csn_arch *arch = emulator->arch;
+	struct csn_step load, end;
+
+	if (arch->calls_pc_helpers && step->target &&
+	    csn_emul_decode(emulator, step->target, &load) && load.kind == CSN_STEP_LOAD &&
+	    load.src == arch->sp && load.value == 0 &&
+	    csn_emul_decode(emulator, step->target + load.length, &end) &&
+	    end.kind == CSN_STEP_RETURN)
+		*step = (struct csn_step){ .length = step->length,
+					   .dst = load.dst,
+					   .src = CSN_NO_REGISTER,
+					   .second = CSN_NO_REGISTER };
 }
 
 static bool csn_emul_is_waiting(const struct csn_emulator *emulator, csn_addr at)
@@ -316,6 +373,7 @@ static bool csn_emul_follow(struct csn_emulator *emulator, csn_addr at,
 			if (!(emulator->flags & CSN_EMUL_EXACT) && next == emulator->pc)
 				return true;
 			csn_emul_note_body(emulator, state);
+			csn_emul_look_into(emulator, &step);
 		}
 		if (step.kind == CSN_STEP_RETURN || step.kind == CSN_STEP_JUMP ||
 		    step.kind == CSN_STEP_STOP) {
@@ -391,9 +449,10 @@ bool csn_emulate(struct csn_emulator *emulator, csn_addr start, csn_addr pc, uns
 	for (unsigned i = 0; i < arch->n_dwarf && i < CSN_EMUL_REGISTERS; i++)
 		way.state.registers[i] =
 			(struct csn_emul_value){ .kind = CSN_EMUL_ENTRY, .reg = (uint8_t)i };
-	way.state.registers[arch->sp] =
-		(struct csn_emul_value){ .kind = CSN_EMUL_CFA,
-					 .offset = -(int32_t)arch->word_bytes };
+	way.state.registers[arch->sp] = (struct csn_emul_value){
+		.kind = CSN_EMUL_CFA,
+		.offset = csn_arch_has_link(arch) ? 0 : -(int32_t)arch->word_bytes
+	};
 	do {
 		if (csn_emul_follow(emulator, way.at, &way.state)) {
 			*ret_state = way.state;
@@ -437,21 +496,44 @@ static void csn_emul_find_bases(const struct csn_emul_state *state, struct csn_t
 	}
 }
 
+/* Where the return address is: its address, CSN_EMUL_IN_REGISTER, or 0 when it is lost. */
+static csn_addr csn_emul_find_return(const struct csn_arch *arch,
+				     const struct csn_emul_state *state,
+				     const struct csn_emul_bases *bases)
+{
+	if (!csn_arch_has_link(arch))
+		return bases->of[CSN_EMUL_CFA] - arch->word_bytes;
+	for (unsigned i = 0; i < state->n_slots; i++) {
+		const struct csn_emul_slot *slot = &state->slots[i];
+
+		if (slot->value.kind == CSN_EMUL_ENTRY && slot->value.reg == arch->lr &&
+		    bases->of[slot->place.kind])
+			return bases->of[slot->place.kind] + (uint64_t)(int64_t)slot->place.offset;
+	}
+	return state->registers[arch->lr].kind == CSN_EMUL_ENTRY &&
+			       state->registers[arch->lr].reg == arch->lr
+		       ? CSN_EMUL_IN_REGISTER
+		       : 0;
+}
+
 bool csn_emul_apply(const struct csn_emul_state *state, struct csn_target *target,
 		    const struct csn_registers *registers, struct csn_registers *ret_caller,
-		    csn_addr *ret_cfa)
+		    csn_addr *ret_slot)
 {
 	const struct csn_arch *arch = target->arch;
 	struct csn_emul_bases bases = { 0 };
 	uint64_t word;
-	csn_addr cfa;
+	csn_addr cfa, found;
 
 	csn_emul_find_bases(state, target, registers, &bases);
 	cfa = bases.of[CSN_EMUL_CFA];
-	if (!cfa || !csn_target_read_word(target, cfa - arch->word_bytes, &word))
+	found = cfa ? csn_emul_find_return(arch, state, &bases) : 0;
+	if (found == CSN_EMUL_IN_REGISTER && csn_register_known(registers, arch->lr))
+		word = registers->value[arch->lr];
+	else if (!found || !csn_target_read_word(target, found, &word))
 		return false;
 	*ret_caller = (struct csn_registers){ 0 };
-	*ret_cfa = cfa;
+	*ret_slot = found;
 	csn_register_set(ret_caller, arch->pc, word);
 	csn_register_set(ret_caller, arch->sp, cfa);
 	for (unsigned i = 0; i < arch->n_dwarf && i < CSN_EMUL_REGISTERS; i++)

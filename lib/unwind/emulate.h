@@ -21,6 +21,7 @@ enum csn_emul_kind {
 	CSN_EMUL_ENTRY,   /* what register reg had at the start */
 	CSN_EMUL_CFA,     /* canonical frame address + offset */
 	CSN_EMUL_ALIGNED, /* stack pointer after it was aligned + offset */
+	CSN_EMUL_NUMBER,  /* offset itself */
 };
 
 struct csn_emul_value {
@@ -58,11 +59,14 @@ enum {
 bool csn_emulate(struct csn_emulator *emulator, csn_addr start, csn_addr pc, unsigned flags,
 		 struct csn_emul_state *ret_state) csn_must_check;
 
+/* Instead of the address of a return address: it is still in the link register. */
+#define CSN_EMUL_IN_REGISTER UINT64_MAX
+
 /* The caller's registers: pc, sp, and what is saved or untouched of the others. False when the
- * frame address cannot be known from registers or its words cannot be read. ret_cfa is the address
- * behind the return address. */
+ * frame address or the return address cannot be known from registers, or words cannot be read.
+ * ret_slot is where the return address lies. */
 bool csn_emul_apply(const struct csn_emul_state *state, struct csn_target *target,
 		    const struct csn_registers *registers, struct csn_registers *ret_caller,
-		    csn_addr *ret_cfa) csn_must_check;
+		    csn_addr *ret_slot) csn_must_check;
 
 #endif

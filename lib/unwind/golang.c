@@ -54,10 +54,10 @@ void csn_go_settle(struct csn_rule *rule)
 
 bool csn_go_is_exact(struct csn_unwinder *unwinder, csn_addr pc)
 {
-	csn_addr target;
+	csn_addr address, target;
 
 	/* A call through nil fails in the callee: what is on the stack is its return address. */
-	return !csn_is_return_address(unwinder, pc, &target) || target;
+	return !csn_is_return_address(unwinder, pc, &address, &target) || target;
 }
 
 /* Does the call that returns to pc lead to this function? */
@@ -65,9 +65,9 @@ static bool calls(struct csn_unwinder *unwinder, csn_addr pc, const char *name)
 {
 	struct csn_pclntab_function function;
 	struct csn_module *module;
-	csn_addr target;
+	csn_addr address, target;
 
-	if (!csn_is_return_address(unwinder, pc, &target) || !target)
+	if (!csn_is_return_address(unwinder, pc, &address, &target) || !target)
 		return false;
 	module = csn_modules_find(unwinder->modules, target);
 	if (!module || !csn_module_go_function(module, target, &function))

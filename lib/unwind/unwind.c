@@ -5,14 +5,16 @@
  *    it is exact: the instruction that was about to run, not one after a call.
  * 2. Call-frame information, looked up at pc - 1 for return addresses: a call may be the last
  *    instruction of its function.
- * 3. A pc outside of all code (a call through NULL or garbage): the call pushed the return
- *    address, so the caller is on top of the stack.
+ * 3. A pc outside of all code (a call through NULL or garbage): the call has just left the return
+ *    address on top of the stack, or in the link register.
  * 4. Code without call-frame information: bare.c.
  * 5. A return address that no call made, at the start of a function, ends the walk: there the
  *    stack was begun by hand (makecontext).
  *
  * The stack pointer must grow with every step, except out of a signal frame, whose handler may have
- * run on a stack of its own. */
+ * run on a stack of its own, and out of a function that was called through a link register and has
+ * no frame. Where only a frame record was found, the stack pointer is not known: its value then is
+ * a lower bound, and a frame address is taken from where the record lies. */
 #include "unwind/unwind.h"
 
 #include <stdio.h>
@@ -56,15 +58,29 @@ bool csn_is_code(struct csn_target *target, csn_addr pc)
 	return mapping && (mapping->executable || (!mapping->perms_known && mapping->is_file));
 }
 
-static bool csn_is_trampoline(struct csn_unwinder *unwinder, csn_addr pc)
+const struct csn_trampoline *csn_find_trampoline(struct csn_unwinder *unwinder, csn_addr pc)
 {
 	const struct csn_arch *arch = unwinder->arch;
 	uint8_t code[16];
+	size_t got = csn_target_read_some(unwinder->target, pc, code, sizeof(code));
 
-	return arch->sigreturn && arch->sigreturn_bytes <= sizeof(code) &&
-	       csn_target_read_some(unwinder->target, pc, code, arch->sigreturn_bytes) ==
-		       arch->sigreturn_bytes &&
-	       memcmp(code, arch->sigreturn, arch->sigreturn_bytes) == 0;
+	for (unsigned i = 0; i < arch->n_trampolines; i++) {
+		const struct csn_trampoline *trampoline = &arch->trampolines[i];
+
+		if (trampoline->size_bytes <= got &&
+		    memcmp(code, trampoline->code, trampoline->size_bytes) == 0)
+			return trampoline;
+	}
+	return NULL;
+}
+
+csn_addr csn_unwind_unsigned(const struct csn_unwinder *unwinder, csn_addr word)
+{
+	uint64_t bits = unwinder->target->signature_bits ? unwinder->target->signature_bits
+							 : unwinder->arch->signature_bits;
+
+	/* Bit 55 says which half of the address space it is. */
+	return word >> 55 & 1 ? word | bits : word & ~bits;
 }
 
 static enum csn_rule_kind csn_rule_from_cfi(struct csn_rule *rule, csn_addr lookup)
@@ -90,7 +106,7 @@ static bool csn_rule_is_first(struct csn_unwinder *unwinder, struct csn_rule *ru
 	struct csn_cfi_row row;
 	csn_addr unused;
 
-	if (!module || csn_is_return_address(unwinder, rule->pc, &unused) ||
+	if (!module || csn_is_return_address(unwinder, rule->pc, &unused, &unused) ||
 	    csn_module_find_row(module, rule->pc, &row) != CSN_CFI_FOUND ||
 	    row.function_start + module->bias != rule->pc)
 		return false;
@@ -105,14 +121,15 @@ static void csn_rule_simplify(const struct csn_arch *arch, struct csn_rule *rule
 	struct csn_plain_row *plain = &rule->plain;
 
 	if (arch->n_dwarf > CSN_CFI_REGISTERS || row->cfa.kind != CSN_CFI_OFFSET ||
-	    row->return_column != arch->pc || row->registers[arch->pc].kind != CSN_CFI_OFFSET ||
+	    row->return_column != arch->return_column || row->return_signed ||
+	    row->registers[arch->return_column].kind != CSN_CFI_OFFSET ||
 	    row->registers[arch->sp].kind != CSN_CFI_UNSPECIFIED)
 		return;
-	plain->return_offset = row->registers[arch->pc].offset;
+	plain->return_offset = row->registers[arch->return_column].offset;
 	for (unsigned i = 0; i < arch->n_dwarf; i++) {
 		const struct csn_cfi_rule *saved = &row->registers[i];
 
-		if (i == arch->pc || i == arch->sp)
+		if (i == arch->pc || i == arch->sp || i == arch->return_column)
 			continue;
 		if (saved->kind == CSN_CFI_OFFSET) {
 			plain->saved[plain->n_saved].reg = (uint8_t)i;
@@ -137,7 +154,8 @@ static void csn_rule_make(struct csn_unwinder *unwinder, struct csn_rule *rule)
 		return;
 	}
 	rule->module = csn_modules_find(unwinder->modules, lookup);
-	if (csn_is_trampoline(unwinder, rule->pc)) {
+	rule->trampoline = csn_find_trampoline(unwinder, rule->pc);
+	if (rule->trampoline) {
 		rule->kind = CSN_RULE_TRAMPOLINE;
 		return;
 	}
@@ -210,7 +228,7 @@ bool csn_unwind_accept(struct csn_unwind_cursor *cursor, const struct csn_regist
 	} else {
 		if (!pc)
 			return csn_unwind_stop(cursor, CSN_UNWIND_OUTERMOST, 0);
-		if (sp <= old_sp)
+		if (sp < old_sp || (sp == old_sp && !(csn_arch_has_link(arch) && cursor->exact)))
 			return csn_unwind_stop(cursor, CSN_UNWIND_NO_PROGRESS, sp);
 		if (!csn_is_code(unwinder->target, pc) && !csn_is_code(unwinder->target, pc - 1))
 			return csn_unwind_stop(cursor, CSN_UNWIND_BAD_RETURN, pc);
@@ -303,14 +321,22 @@ static bool csn_unwind_cfa_expression(struct csn_unwind_cursor *cursor,
 static bool csn_unwind_cfa(struct csn_unwind_cursor *cursor, const struct csn_cfi_row *row,
 			   csn_addr *ret_cfa)
 {
+	const struct csn_arch *arch = cursor->unwinder->arch;
 	uint64_t base;
 
 	if (row->cfa.kind == CSN_CFI_VAL_EXPRESSION || row->cfa.kind == CSN_CFI_EXPRESSION)
 		return csn_unwind_cfa_expression(cursor, row, ret_cfa);
-	if (!csn_expr_register(cursor, row->cfa_register, &base))
-		return csn_unwind_stop(cursor, CSN_UNWIND_BROKEN_CFI, 0);
-	*ret_cfa = base + (uint64_t)row->cfa.offset;
-	return true;
+	if (csn_expr_register(cursor, row->cfa_register, &base)) {
+		*ret_cfa = base + (uint64_t)row->cfa.offset;
+		return true;
+	}
+	/* The frame pointer points to where the caller's is saved. */
+	if (row->cfa_register == arch->sp && row->registers[arch->fp].kind == CSN_CFI_OFFSET &&
+	    csn_expr_register(cursor, arch->fp, &base)) {
+		*ret_cfa = base - (uint64_t)row->registers[arch->fp].offset;
+		return true;
+	}
+	return csn_unwind_stop(cursor, CSN_UNWIND_BROKEN_CFI, 0);
 }
 
 enum csn_recovered { CSN_LOST, CSN_RECOVERED, CSN_UNREADABLE, CSN_UNDEFINED };
@@ -328,7 +354,8 @@ static enum csn_recovered csn_unwind_register(struct csn_unwind_cursor *cursor,
 	case CSN_CFI_UNDEFINED:
 		return CSN_UNDEFINED;
 	case CSN_CFI_UNSPECIFIED:
-		if (!arch->registers[number].callee_saved)
+		/* A function that calls nothing may leave the return address where it is. */
+		if (!arch->registers[number].callee_saved && number != arch->lr)
 			return CSN_LOST;
 		/* fall through */
 	case CSN_CFI_SAME:
@@ -372,6 +399,7 @@ static bool csn_unwind_plainly(struct csn_unwind_cursor *cursor, const struct cs
 	if (!csn_target_read_word(target, cfa + (uint64_t)plain->return_offset, &value))
 		return csn_unwind_stop(cursor, CSN_UNWIND_MEMORY,
 				       cfa + (uint64_t)plain->return_offset);
+	csn_register_set(&caller, arch->return_column, value);
 	csn_register_set(&caller, arch->pc, value);
 	csn_register_set(&caller, arch->sp, cfa);
 	for (unsigned i = 0; i < plain->n_saved; i++)
@@ -384,30 +412,41 @@ static bool csn_unwind_by_cfi(struct csn_unwind_cursor *cursor, const struct csn
 {
 	const struct csn_arch *arch = cursor->unwinder->arch;
 	struct csn_registers caller = { 0 };
+	const struct csn_cfi_rule *saved;
 	uint64_t value = 0;
 	csn_addr cfa = 0, addr = 0;
 
-	if (!csn_unwind_cfa(cursor, row, &cfa))
-		return false;
 	if (row->return_column >= arch->n_dwarf || row->return_column >= CSN_CFI_REGISTERS)
 		return csn_unwind_stop(cursor, CSN_UNWIND_BROKEN_CFI, 0);
-	switch (csn_unwind_register(cursor, &row->registers[row->return_column], row->return_column,
-				    cfa, &value, &addr)) {
+	saved = &row->registers[row->return_column];
+	/* Where nothing is behind it, nothing needs to be known of the frame. */
+	if (saved->kind == CSN_CFI_UNDEFINED)
+		return csn_unwind_stop(cursor, CSN_UNWIND_OUTERMOST, 0);
+	if (!csn_unwind_cfa(cursor, row, &cfa))
+		return false;
+	switch (csn_unwind_register(cursor, saved, row->return_column, cfa, &value, &addr)) {
 	case CSN_RECOVERED:
-		break;
+		/* Untouched it is only before the first call. */
+		if (cursor->exact ||
+		    (saved->kind != CSN_CFI_SAME && saved->kind != CSN_CFI_UNSPECIFIED))
+			break;
+		return csn_unwind_stop(cursor, CSN_UNWIND_NO_PROGRESS, 0);
 	case CSN_UNREADABLE:
 		return csn_unwind_stop(cursor, CSN_UNWIND_MEMORY, addr);
 	case CSN_UNDEFINED:
-		return csn_unwind_stop(cursor, CSN_UNWIND_OUTERMOST, 0);
 	case CSN_LOST:
 		return csn_unwind_stop(cursor, CSN_UNWIND_BROKEN_CFI, 0);
 	}
+	if (row->return_signed)
+		value = csn_unwind_unsigned(cursor->unwinder, value);
+	csn_register_set(&caller, arch->return_column, value);
 	csn_register_set(&caller, arch->pc, value);
 	csn_register_set(&caller, arch->sp, cfa);
 	for (unsigned i = 0; i < arch->n_dwarf && i < CSN_CFI_REGISTERS; i++) {
 		const struct csn_cfi_rule *rule = &row->registers[i];
 
-		if (i == arch->pc || (i == arch->sp && rule->kind == CSN_CFI_UNSPECIFIED))
+		if (i == arch->pc || i == arch->return_column ||
+		    (i == arch->sp && rule->kind == CSN_CFI_UNSPECIFIED))
 			continue;
 		if (csn_unwind_register(cursor, rule, i, cfa, &value, &addr) == CSN_RECOVERED)
 			csn_register_set(&caller, i, value);
@@ -417,7 +456,7 @@ static bool csn_unwind_by_cfi(struct csn_unwind_cursor *cursor, const struct csn
 
 /* --- signal frames --- */
 
-static bool csn_unwind_trampoline(struct csn_unwind_cursor *cursor)
+static bool csn_unwind_trampoline(struct csn_unwind_cursor *cursor, const int *offsets)
 {
 	struct csn_unwinder *unwinder = cursor->unwinder;
 	const struct csn_arch *arch = unwinder->arch;
@@ -425,10 +464,10 @@ static bool csn_unwind_trampoline(struct csn_unwind_cursor *cursor)
 	struct csn_registers caller = { 0 };
 
 	for (unsigned i = 0; i < arch->n_dwarf; i++) {
-		csn_addr addr = sp + (uint64_t)arch->sigcontext[i];
+		csn_addr addr = sp + (uint64_t)offsets[i];
 		uint64_t value;
 
-		if (csn_target_read_word(unwinder->target, addr, &value))
+		if (offsets[i] >= 0 && csn_target_read_word(unwinder->target, addr, &value))
 			csn_register_set(&caller, i, value);
 		else if (i == arch->pc || i == arch->sp)
 			return csn_unwind_stop(cursor, CSN_UNWIND_MEMORY, addr);
@@ -449,7 +488,7 @@ bool csn_unwind_next(struct csn_unwind_cursor *cursor)
 	rule = csn_rule_find(cursor->unwinder, cursor->pc, cursor->exact);
 	switch (rule->kind) {
 	case CSN_RULE_TRAMPOLINE:
-		return csn_unwind_trampoline(cursor);
+		return csn_unwind_trampoline(cursor, rule->trampoline->registers);
 	case CSN_RULE_CFI:
 		return rule->plain.is_plain ? csn_unwind_plainly(cursor, rule)
 					    : csn_unwind_by_cfi(cursor, &rule->row);

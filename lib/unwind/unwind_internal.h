@@ -42,8 +42,9 @@ struct csn_rule {
 	uint8_t tries;                       /* of finding it from a stack */
 	enum csn_rule_kind kind;
 	struct csn_module *module;
-	const char *switched_from;  /* SWITCH: the Go function; NULL: there is no way back */
-	struct csn_plain_row plain; /* CFI: the same as row, when is_plain */
+	const char *switched_from; /* SWITCH: the Go function; NULL: there is no way back */
+	const struct csn_trampoline *trampoline; /* TRAMPOLINE */
+	struct csn_plain_row plain;              /* CFI: the same as row, when is_plain */
 	union {
 		struct csn_cfi_row row;      /* CFI */
 		struct csn_emul_state state; /* NO_CFI and BROKEN_CFI, has_state */
@@ -67,8 +68,15 @@ bool csn_unwind_stop(struct csn_unwind_cursor *cursor, enum csn_unwind_end end, 
 bool csn_unwind_accept(struct csn_unwind_cursor *cursor, const struct csn_registers *caller,
 		       enum csn_unwind_how how);
 
-/* Does a call instruction end right before this address? True also when that cannot be read. */
-bool csn_is_return_address(struct csn_unwinder *unwinder, csn_addr word, csn_addr *ret_target);
+/* What a signal handler returns to, if it lies at pc; NULL. */
+const struct csn_trampoline *csn_find_trampoline(struct csn_unwinder *unwinder, csn_addr pc);
+/* Does a call instruction end right before this address, which may be signed, or is it where signal
+ * handlers return to? True also when that cannot be read. ret_address is without signature;
+ * ret_target 0 when it cannot be told. */
+bool csn_is_return_address(struct csn_unwinder *unwinder, csn_addr word, csn_addr *ret_address,
+			   csn_addr *ret_target);
+/* The address without the signature that the processor put into its unused bits. */
+csn_addr csn_unwind_unsigned(const struct csn_unwinder *unwinder, csn_addr word);
 
 /* One step in code without call-frame information. */
 bool csn_unwind_by_code(struct csn_unwind_cursor *cursor, struct csn_rule *rule);

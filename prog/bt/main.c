@@ -12,6 +12,7 @@ int main(int argc, char **argv)
 		{ "json", 0, CSN_OPT_FLAG, NULL, "the whole snapshot as JSON", &o.json },
 		{ "no-source", 0, CSN_OPT_FLAG, NULL, "objects instead of source positions",
 		  &o.no_source },
+		{ "sysroot", 0, CSN_OPT_STRING, "DIR", "look for files here first", &o.sysroot },
 		{ "depth", 0, CSN_OPT_U64, "N", "frames kept per thread (1024; 0: all)", &o.depth },
 		{ "cache", 0, CSN_OPT_STRING, "DIR",
 		  "folder for answers about addresses (none: keep none)", &o.cache },

@@ -86,6 +86,7 @@ static int bt_analyse(const struct bt_options *options, const char *operand,
 	char cache[CSN_MAX_PATH];
 	struct csn_engine_options engine = {
 		.executable = options->core ? operand : NULL,
+		.sysroot = options->sysroot,
 		.cache = csn_engine_cache_folder(options->cache, cache, sizeof(cache)),
 		.no_registers = !options->verbose && !options->json,
 		.depth = options->depth,

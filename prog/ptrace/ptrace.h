@@ -7,7 +7,7 @@
 
 struct ptrace_options {
 	const char *core, *output, *prefix, *application, *format, *log_level, *fault_thread;
-	const char *globals, *cache;
+	const char *globals, *cache, *sysroot;
 	struct csn_option_list threads, classifiers, kv, resources, load;
 	bool faulted, stale_pointer, security, source;
 	uint64_t depth, budget;

@@ -198,6 +198,7 @@ static int ptrace_snapshot(struct ptrace_run *run, struct csn_target *target,
 	char cache[CSN_MAX_PATH];
 	const struct csn_engine_options options = {
 		.executable = executable,
+		.sysroot = o->sysroot,
 		.application = o->application,
 		.defaults = getenv("BACKTRACE_DEFAULTS"),
 		.kv = o->kv.items,

@@ -15,7 +15,6 @@
 #include <sys/personality.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
-#include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -37,7 +36,10 @@ struct stepper {
 	struct csn_modules *modules;
 	struct csn_unwinder *unwinder;
 	uint64_t auxv[128];
-	struct user_regs_struct regs;
+	const struct csn_arch *arch;    /* of the program: it may be a 32-bit one */
+	uint64_t words[64];             /* elf_gregset_t */
+	size_t n_bytes;                 /* of words */
+	struct csn_registers registers; /* the same, read */
 	struct shadow shadow[MAX_DEPTH];
 	size_t depth;
 	bool stale; /* a system call may have changed the mappings */
@@ -87,7 +89,7 @@ static void look_anew(struct stepper *stepper)
 	csn_target_free(stepper->target);
 	stepper->target = csn_target_new(&step_ops);
 	stepper->target->impl = stepper;
-	stepper->target->arch = csn_arch_native();
+	stepper->target->arch = stepper->arch;
 	stepper->target->auxv = stepper->auxv;
 	stepper->target->n_auxv = 64;
 	csn_target_find_auxv(stepper->target, AT_SYSINFO_EHDR, &input.vdso);
@@ -120,34 +122,72 @@ static void look_anew(struct stepper *stepper)
 
 static void read_auxv(struct stepper *stepper)
 {
+	uint8_t bytes[960];
+	struct csn_span span;
 	char path[64];
 	FILE *file;
+	size_t got;
 
 	snprintf(path, sizeof(path), "/proc/%d/auxv", (int)stepper->pid);
 	file = fopen(path, "re");
-	if (!file || !fread(stepper->auxv, 16, 60, file))
+	got = file ? fread(bytes, 1, sizeof(bytes), file) : 0;
+	if (!got)
 		die(path);
 	fclose(file);
+	span = csn_span_of(bytes, got);
+	for (size_t i = 0; i < got / stepper->arch->word_bytes && i < 128; i++)
+		stepper->auxv[i] = csn_span_uint(&span, stepper->arch->word_bytes);
 }
 
-static void registers_now(const struct stepper *stepper, struct csn_registers *registers)
+static void read_registers(struct stepper *stepper)
 {
-	*registers = (struct csn_registers){ 0 };
-	csn_arch_read_user(csn_arch_native(), csn_span_of(&stepper->regs, sizeof(stepper->regs)),
-			   registers);
+	struct iovec vector = { stepper->words, sizeof(stepper->words) };
+
+	if (ptrace(PTRACE_GETREGSET, stepper->pid, NT_PRSTATUS, &vector) < 0)
+		die("registers");
+	stepper->n_bytes = vector.iov_len;
+	stepper->arch = csn_arch_of_registers(vector.iov_len);
+	if (!stepper->arch)
+		die("unknown registers");
+	stepper->registers = (struct csn_registers){ 0 };
+	csn_arch_read_user(stepper->arch, csn_span_of(stepper->words, vector.iov_len),
+			   &stepper->registers);
+}
+
+static csn_addr pc_of(const struct stepper *stepper)
+{
+	return stepper->registers.value[stepper->arch->pc];
+}
+
+static csn_addr sp_of(const struct stepper *stepper)
+{
+	return stepper->registers.value[stepper->arch->sp];
+}
+
+/* As after a breakpoint of one byte. */
+static void set_pc(struct stepper *stepper, csn_addr pc)
+{
+	size_t word = stepper->arch->word_bytes;
+	size_t at = word * (size_t)stepper->arch->registers[stepper->arch->pc].user_slot;
+	struct iovec vector = { stepper->words, stepper->n_bytes };
+
+	memcpy((uint8_t *)stepper->words + at, &pc, word);
+	if (ptrace(PTRACE_SETREGSET, stepper->pid, NT_PRSTATUS, &vector) < 0)
+		die("registers");
+	read_registers(stepper);
 }
 
 static void tell(struct stepper *stepper, const struct csn_unwind_cursor *cursor, size_t level,
 		 csn_addr found, csn_addr wanted)
 {
 	char end[320], place[300] = "?";
-	const struct csn_module *module = csn_modules_find(stepper->modules, stepper->regs.rip);
+	const struct csn_module *module = csn_modules_find(stepper->modules, pc_of(stepper));
 
 	if (stepper->told++ >= MAX_TOLD)
 		return;
 	if (module)
 		snprintf(place, sizeof(place), "%s+0x%llx", module->name,
-			 (unsigned long long)(stepper->regs.rip - module->bias));
+			 (unsigned long long)(pc_of(stepper) - module->bias));
 	csn_unwind_describe_end(cursor, end, sizeof(end));
 	for (char *quote = end; (quote = strchr(quote, '"'));)
 		*quote = '\'';
@@ -165,17 +205,15 @@ static void tell(struct stepper *stepper, const struct csn_unwind_cursor *cursor
 static void ask(struct stepper *stepper)
 {
 	struct csn_unwind_cursor cursor;
-	struct csn_registers registers;
 	const struct csn_module *module;
 	size_t level = 0;
 	bool right = true, own;
 
 	if (stepper->stale)
 		look_anew(stepper);
-	module = csn_modules_find(stepper->modules, stepper->regs.rip);
+	module = csn_modules_find(stepper->modules, pc_of(stepper));
 	own = module && module->is_main;
-	registers_now(stepper, &registers);
-	csn_unwind_begin(&cursor, stepper->unwinder, &registers);
+	csn_unwind_begin(&cursor, stepper->unwinder, &stepper->registers);
 	while (csn_unwind_next(&cursor)) {
 		csn_addr wanted =
 			level < stepper->depth ? stepper->shadow[stepper->depth - 1 - level].pc : 0;
@@ -199,11 +237,18 @@ static void ask(struct stepper *stepper)
 	stepper->right_own += own && right;
 }
 
+/* syscall, sysenter, int $0x80. */
+static bool is_system_call(const uint8_t *code, ssize_t size_bytes)
+{
+	return size_bytes > 1 && ((code[0] == 0x0f && (code[1] == 0x05 || code[1] == 0x34)) ||
+				  (code[0] == 0xcd && code[1] == 0x80));
+}
+
 /* Keeps the true stack over one instruction. False when the process has ended. */
 static bool step(struct stepper *stepper)
 {
-	struct user_regs_struct before = stepper->regs;
-	const struct csn_arch *arch = csn_arch_native();
+	csn_addr pc = pc_of(stepper), sp = sp_of(stepper);
+	const struct csn_arch *arch = stepper->arch;
 	struct csn_step decoded = { 0 };
 	struct iovec local, remote;
 	uint8_t code[16];
@@ -211,25 +256,24 @@ static bool step(struct stepper *stepper)
 	int status;
 
 	local = (struct iovec){ code, sizeof(code) };
-	remote = (struct iovec){ (void *)(uintptr_t)before.rip, sizeof(code) };
+	remote = (struct iovec){ (void *)(uintptr_t)pc, sizeof(code) };
 	got = process_vm_readv(stepper->pid, &local, 1, &remote, 1, 0);
-	if (got > 0 && !arch->decode_step(code, (size_t)got, before.rip, &decoded))
+	if (got > 0 && !arch->decode_step(code, (size_t)got, pc, &decoded))
 		fprintf(stderr, "stepper: cannot decode %02x %02x %02x %02x %02x\n", code[0],
 			code[1], code[2], code[3], code[4]);
-	if (got > 1 && code[0] == 0x0f && code[1] == 0x05)
+	if (is_system_call(code, got))
 		stepper->stale = true;
 	if (ptrace(PTRACE_SINGLESTEP, stepper->pid, 0, 0) < 0 ||
 	    waitpid(stepper->pid, &status, 0) < 0 || !WIFSTOPPED(status) ||
 	    WSTOPSIG(status) != SIGTRAP)
 		return false;
-	if (ptrace(PTRACE_GETREGS, stepper->pid, 0, &stepper->regs) < 0)
-		die("registers");
+	read_registers(stepper);
 	stepper->steps++;
-	if (decoded.kind == CSN_STEP_CALL && stepper->regs.rsp == before.rsp - 8 &&
+	if (decoded.kind == CSN_STEP_CALL && sp_of(stepper) == sp - arch->word_bytes &&
 	    stepper->depth < MAX_DEPTH)
 		stepper->shadow[stepper->depth++] =
-			(struct shadow){ stepper->regs.rsp, before.rip + decoded.length };
-	while (stepper->depth && stepper->shadow[stepper->depth - 1].slot < stepper->regs.rsp)
+			(struct shadow){ sp_of(stepper), pc + decoded.length };
+	while (stepper->depth && stepper->shadow[stepper->depth - 1].slot < sp_of(stepper))
 		stepper->depth--;
 	return true;
 }
@@ -248,8 +292,7 @@ static void start(struct stepper *stepper, char **argv)
 	if (stepper->pid < 0 || waitpid(stepper->pid, &status, 0) < 0 || !WIFSTOPPED(status))
 		die(argv[0]);
 	ptrace(PTRACE_SETOPTIONS, stepper->pid, 0, PTRACE_O_EXITKILL);
-	if (ptrace(PTRACE_GETREGS, stepper->pid, 0, &stepper->regs) < 0)
-		die("registers");
+	read_registers(stepper);
 	read_auxv(stepper);
 	look_anew(stepper);
 }
@@ -269,10 +312,8 @@ static void run_to_entry(struct stepper *stepper)
 	if (waitpid(stepper->pid, &status, 0) < 0 || !WIFSTOPPED(status))
 		die("never came to the entry point");
 	ptrace(PTRACE_POKETEXT, stepper->pid, entry, word);
-	if (ptrace(PTRACE_GETREGS, stepper->pid, 0, &stepper->regs) < 0)
-		die("registers");
-	stepper->regs.rip = entry;
-	ptrace(PTRACE_SETREGS, stepper->pid, 0, &stepper->regs);
+	read_registers(stepper);
+	set_pc(stepper, entry);
 	stepper->stale = true;
 }
 

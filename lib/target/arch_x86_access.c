@@ -1,21 +1,16 @@
-/* The memory operand of an x86-64 instruction, for the common forms that load or store one plain
+/* The memory operand of an x86 instruction, for the common forms that load or store one plain
  * value (Intel SDM volume 2, chapter 2 and appendix A). Read-modify-write, string and vector
  * instructions beyond plain moves are left to others: here every answer must be certain. */
 #include "target/arch_internal.h"
 
-/* ModRM register numbers to ours (DWARF order). */
-static const uint8_t csn_x86_64_numbers[16] = {
-	0, 2, 1, 3, 7, 6, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15
-};
-
-enum { CSN_RSP = 7, CSN_RIP = 16, CSN_FS_BASE = 24, CSN_GS_BASE = 25 };
-
 struct csn_insn {
+	const struct csn_x86_mode *mode;
 	struct csn_span code;
 	const struct csn_registers *registers;
 	uint8_t rex;
 	bool operand_16;
-	unsigned segment_base; /* register number, 0 none */
+	bool segment; /* the address is relative to segment_base */
+	unsigned segment_base;
 	uint8_t modrm;
 	bool unknown; /* a register that the address needs is not known */
 };
@@ -23,7 +18,7 @@ struct csn_insn {
 struct csn_opcode {
 	uint8_t opcode;
 	uint8_t kind;      /* enum csn_access_kind */
-	uint8_t size;      /* 0: by operand size */
+	uint8_t size;      /* 0: by operand size; 255: a word */
 	int8_t reg;        /* required ModRM.reg; -1 any */
 	uint8_t immediate; /* bytes behind the address; 255: by operand size, at most 4 */
 };
@@ -43,8 +38,8 @@ static const struct csn_opcode csn_one_byte[] = {
 	{ 0x3b, CSN_ACCESS_READ, 0, -1, 0 },  { 0x80, CSN_ACCESS_READ, 1, 7, 1 },
 	{ 0x81, CSN_ACCESS_READ, 0, 7, 255 }, { 0x83, CSN_ACCESS_READ, 0, 7, 1 },
 	{ 0x84, CSN_ACCESS_READ, 1, -1, 0 },  { 0x85, CSN_ACCESS_READ, 0, -1, 0 },
-	{ 0xff, CSN_ACCESS_READ, 8, 2, 0 },   { 0xff, CSN_ACCESS_READ, 8, 4, 0 },
-	{ 0xff, CSN_ACCESS_READ, 8, 6, 0 },
+	{ 0xff, CSN_ACCESS_READ, 255, 2, 0 }, { 0xff, CSN_ACCESS_READ, 255, 4, 0 },
+	{ 0xff, CSN_ACCESS_READ, 255, 6, 0 },
 };
 
 static const struct csn_opcode csn_two_byte[] = {
@@ -58,9 +53,10 @@ static const struct csn_opcode csn_two_byte[] = {
 
 static uint64_t csn_insn_register(struct csn_insn *insn, unsigned number)
 {
-	if (!csn_register_known(insn->registers, number))
-		insn->unknown = true;
-	return insn->registers->value[number];
+	if (csn_register_known(insn->registers, number))
+		return insn->registers->value[number];
+	insn->unknown = true;
+	return 0;
 }
 
 static uint8_t csn_insn_prefixes(struct csn_insn *insn)
@@ -70,12 +66,12 @@ static uint8_t csn_insn_prefixes(struct csn_insn *insn)
 
 		if (byte == 0x66)
 			insn->operand_16 = true;
-		else if (byte == 0x64)
-			insn->segment_base = CSN_FS_BASE;
-		else if (byte == 0x65)
-			insn->segment_base = CSN_GS_BASE;
-		else if (byte != 0x2e && byte != 0x36 && byte != 0x3e && byte != 0x26 &&
-			 byte != 0xf2 && byte != 0xf3)
+		else if (byte == 0x64 || byte == 0x65) {
+			insn->segment = true;
+			insn->segment_base =
+				byte == 0x64 ? insn->mode->fs_base : insn->mode->gs_base;
+		} else if (byte != 0x2e && byte != 0x36 && byte != 0x3e && byte != 0x26 &&
+			   byte != 0xf2 && byte != 0xf3)
 			return byte;
 		if (!csn_span_ok(&insn->code))
 			return 0x90;
@@ -89,12 +85,12 @@ static csn_addr csn_insn_sib(struct csn_insn *insn, bool *ret_disp32)
 	csn_addr sum = 0;
 
 	if (index != 4)
-		sum = csn_insn_register(insn, csn_x86_64_numbers[index]) << (sib >> 6);
+		sum = csn_insn_register(insn, insn->mode->numbers[index]) << (sib >> 6);
 	if ((sib & 7) == 5 && mod == 0)
 		*ret_disp32 = true;
 	else
 		sum += csn_insn_register(insn,
-					 csn_x86_64_numbers[(sib & 7) | (insn->rex & 1) << 3]);
+					 insn->mode->numbers[(sib & 7) | (insn->rex & 1) << 3]);
 	return sum;
 }
 
@@ -109,19 +105,19 @@ static csn_addr csn_insn_address(struct csn_insn *insn, unsigned immediate_bytes
 		sum = csn_insn_sib(insn, &disp32);
 	} else if (mod == 0 && rm == 5) {
 		disp32 = true;
-		relative = true;
+		relative = insn->mode->is_64;
 	} else {
-		sum = csn_insn_register(insn, csn_x86_64_numbers[rm | (insn->rex & 1) << 3]);
+		sum = csn_insn_register(insn, insn->mode->numbers[rm | (insn->rex & 1) << 3]);
 	}
 	if (mod == 1)
 		sum += (uint64_t)csn_span_int(&insn->code, 1);
 	else if (disp32)
 		sum += (uint64_t)csn_span_int(&insn->code, 4);
 	if (relative)
-		sum += csn_insn_register(insn, CSN_RIP) + insn->code.at + immediate_bytes;
-	if (insn->segment_base)
+		sum += csn_insn_register(insn, insn->mode->pc) + insn->code.at + immediate_bytes;
+	if (insn->segment)
 		sum += csn_insn_register(insn, insn->segment_base);
-	return sum;
+	return sum & insn->mode->address_mask;
 }
 
 /* push of a register or constant, and direct calls, which push the return address. */
@@ -141,30 +137,34 @@ static const struct csn_opcode *csn_insn_find(const struct csn_insn *insn, uint8
 	return NULL;
 }
 
-bool csn_x86_64_decode_access(const uint8_t *code, size_t size_bytes,
-			      const struct csn_registers *registers, struct csn_access *ret_access)
+bool csn_x86_decode_access(const struct csn_x86_mode *mode, const uint8_t *code, size_t size_bytes,
+			   const struct csn_registers *registers, struct csn_access *ret_access)
 {
-	struct csn_insn insn = { .code = csn_span_of(code, size_bytes), .registers = registers };
+	struct csn_insn insn = { .mode = mode,
+				 .code = csn_span_of(code, size_bytes),
+				 .registers = registers };
 	const struct csn_opcode *found;
 	struct csn_access access;
 	unsigned operand;
 	uint8_t opcode = csn_insn_prefixes(&insn);
 	bool two_bytes;
 
-	if ((opcode & 0xf0) == 0x40) {
+	if (mode->is_64 && (opcode & 0xf0) == 0x40) {
 		insn.rex = opcode;
 		opcode = csn_span_u8(&insn.code);
 	}
-	if (csn_insn_is_push(opcode) && csn_register_known(registers, CSN_RSP)) {
-		*ret_access =
-			(struct csn_access){ CSN_ACCESS_WRITE, registers->value[CSN_RSP] - 8, 8 };
+	if (csn_insn_is_push(opcode) && csn_register_known(registers, mode->sp)) {
+		*ret_access = (struct csn_access){ CSN_ACCESS_WRITE,
+						   registers->value[mode->sp] - mode->word_bytes,
+						   mode->word_bytes };
 		return true;
 	}
 	two_bytes = opcode == 0x0f;
 	if (two_bytes)
 		opcode = csn_span_u8(&insn.code);
 	insn.modrm = csn_span_u8(&insn.code);
-	if (!csn_span_ok(&insn.code) || insn.modrm >> 6 == 3)
+	/* 63 is something else in 32-bit mode. */
+	if (!csn_span_ok(&insn.code) || insn.modrm >> 6 == 3 || (opcode == 0x63 && !mode->is_64))
 		return false;
 	found = two_bytes ? csn_insn_find(&insn, opcode, csn_two_byte, csn_countof(csn_two_byte))
 			  : csn_insn_find(&insn, opcode, csn_one_byte, csn_countof(csn_one_byte));
@@ -172,7 +172,9 @@ bool csn_x86_64_decode_access(const uint8_t *code, size_t size_bytes,
 		return false;
 	operand = insn.rex & 8 ? 8 : insn.operand_16 ? 2 : 4;
 	access.kind = (enum csn_access_kind)found->kind;
-	access.size_bytes = found->size ? found->size : operand;
+	access.size_bytes = found->size == 255 ? mode->word_bytes
+			    : found->size      ? found->size
+					       : operand;
 	access.address = csn_insn_address(&insn, found->immediate != 255 ? found->immediate
 						 : operand == 2          ? 2
 									 : 4);

@@ -1,4 +1,4 @@
-/* What an x86-64 instruction does to the stack pointer and to control, with its length (Intel SDM
+/* What an x86 instruction does to the stack pointer and to control, with its length (Intel SDM
  * volume 2, chapter 2 and appendix A). The length comes from two tables of 256 letters; the meaning
  * only of the instructions that make and unmake frames. Vector and rare instructions have a length
  * and no meaning. */
@@ -10,23 +10,40 @@
  *	. alone		m ModRM			x none in 64-bit mode, or unknown
  *	b imm8		B ModRM and imm8	z imm32, 16 bits with 66	Z ModRM and z
  *	w imm16		e imm16 and imm8	v imm32, 64 bits with REX.W	o address
- *	j rel32		g ModRM, and an immediate when its reg is 0 or 1 */
-static const char csn_map_1[] = "mmmmbzxxmmmmbzx."
-				"mmmmbzxxmmmmbzxx"
-				"mmmmbzxxmmmmbzxx"
-				"mmmmbzxxmmmmbzxx"
-				"xxxxxxxxxxxxxxxx"
-				"................"
-				"xxxmxxxxzZbB...."
-				"bbbbbbbbbbbbbbbb"
-				"BZxBmmmmmmmmmmmm"
-				"..........x....."
-				"oooo....bz......"
-				"bbbbbbbbvvvvvvvv"
-				"BBw.xxBZe.w..bx."
-				"mmmmxxx.mmmmmmmm"
-				"bbbbbbbbjjxb...."
-				"x.xx..gg......mm";
+ *	j rel32		g ModRM, and an immediate when its reg is 0 or 1
+ *	f z and imm16 */
+static const char csn_map_1_64[] = "mmmmbzxxmmmmbzx."
+				   "mmmmbzxxmmmmbzxx"
+				   "mmmmbzxxmmmmbzxx"
+				   "mmmmbzxxmmmmbzxx"
+				   "xxxxxxxxxxxxxxxx"
+				   "................"
+				   "xxxmxxxxzZbB...."
+				   "bbbbbbbbbbbbbbbb"
+				   "BZxBmmmmmmmmmmmm"
+				   "..........x....."
+				   "oooo....bz......"
+				   "bbbbbbbbvvvvvvvv"
+				   "BBw.xxBZe.w..bx."
+				   "mmmmxxx.mmmmmmmm"
+				   "bbbbbbbbjjxb...."
+				   "x.xx..gg......mm";
+static const char csn_map_1_32[] = "mmmmbz..mmmmbz.."
+				   "mmmmbz..mmmmbz.."
+				   "mmmmbzx.mmmmbzx."
+				   "mmmmbzx.mmmmbzx."
+				   "................"
+				   "................"
+				   "..mmxxxxzZbB...."
+				   "bbbbbbbbbbbbbbbb"
+				   "BZBBmmmmmmmmmmmm"
+				   "..........f....."
+				   "oooo....bz......"
+				   "bbbbbbbbvvvvvvvv"
+				   "BBw.mmBZe.w..b.."
+				   "mmmmbb..mmmmmmmm"
+				   "bbbbbbbbjjfb...."
+				   "x.xx..gg......mm";
 static const char csn_map_0f[] = "mmmmx.....x.xm.B"
 				 "mmmmmmmmmmmmmmmm"
 				 "mmmmxxxxmmmmmmmm"
@@ -46,19 +63,15 @@ static const char csn_map_0f[] = "mmmmx.....x.xm.B"
 
 enum { MAP_1 = 1, MAP_0F, MAP_0F38, MAP_0F3A };
 
-/* ModRM register numbers to ours (DWARF order). */
-static const uint8_t csn_numbers[16] = { 0, 2, 1, 3, 7, 6, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15 };
-
-enum { CSN_RBP = 6, CSN_RSP = 7 };
-
 struct csn_insn {
+	const struct csn_x86_mode *mode;
 	struct csn_span code;
 	csn_addr pc;
 	uint8_t rex, map, opcode, modrm;
-	bool operand_16, address_32, is_vector;
-	bool is_memory, relative; /* the operand: memory; at base + displacement with base rip */
-	bool plain;               /* memory at base + displacement, no index, no segment */
-	uint8_t reg, rm;          /* our numbers; rm is the base when is_memory */
+	bool operand_16, address_short, is_vector; /* prefixes 66 and 67 */
+	bool is_memory, relative, absolute; /* the operand: memory; at rip + displacement; at it */
+	bool plain;      /* memory at base + displacement, no index, no segment */
+	uint8_t reg, rm; /* our numbers; rm is the base when is_memory */
 	int64_t displacement, immediate;
 };
 
@@ -73,12 +86,12 @@ static bool csn_insn_read_prefixes(struct csn_insn *insn)
 		if (byte == 0x66)
 			insn->operand_16 = true;
 		else if (byte == 0x67)
-			insn->address_32 = true;
+			insn->address_short = true;
 		else if (byte == 0x64 || byte == 0x65)
 			segment = true;
 		else if (!memchr(ignored, byte, sizeof(ignored))) {
 			insn->opcode = byte;
-			insn->plain = !segment && !insn->address_32;
+			insn->plain = !segment && !insn->address_short;
 			return csn_span_ok(&insn->code);
 		}
 	}
@@ -104,14 +117,28 @@ static bool csn_insn_read_vector(struct csn_insn *insn)
 	return insn->map >= MAP_0F && insn->map <= MAP_0F3A;
 }
 
+/* In 32-bit mode the same bytes are les, lds and bound, which have a memory operand. */
+static bool csn_insn_is_vector(const struct csn_insn *insn)
+{
+	return (insn->opcode == 0xc4 || insn->opcode == 0xc5 || insn->opcode == 0x62) &&
+	       (insn->mode->is_64 ||
+		(csn_span_left(&insn->code) && insn->code.data[insn->code.at] >= 0xc0));
+}
+
+/* The operand is a whole word. Only those carry a pointer. */
+static bool csn_insn_is_wide(const struct csn_insn *insn)
+{
+	return insn->mode->is_64 ? insn->rex & 8 : !insn->operand_16;
+}
+
 static bool csn_insn_read_opcode(struct csn_insn *insn)
 {
 	insn->map = MAP_1;
-	if ((insn->opcode & 0xf0) == 0x40) {
+	if (insn->mode->is_64 && (insn->opcode & 0xf0) == 0x40) {
 		insn->rex = insn->opcode;
 		insn->opcode = csn_span_u8(&insn->code);
 	}
-	if (insn->opcode == 0xc4 || insn->opcode == 0xc5 || insn->opcode == 0x62)
+	if (csn_insn_is_vector(insn))
 		return csn_insn_read_vector(insn);
 	if (insn->opcode != 0x0f)
 		return true;
@@ -132,8 +159,8 @@ static void csn_insn_read_modrm(struct csn_insn *insn)
 	insn->modrm = csn_span_u8(&insn->code);
 	mod = insn->modrm >> 6;
 	rm = insn->modrm & 7;
-	insn->reg = csn_numbers[(insn->modrm >> 3 & 7) | (insn->rex & 4) << 1];
-	insn->rm = csn_numbers[rm | (insn->rex & 1) << 3];
+	insn->reg = insn->mode->numbers[(insn->modrm >> 3 & 7) | (insn->rex & 4) << 1];
+	insn->rm = insn->mode->numbers[rm | (insn->rex & 1) << 3];
 	insn->is_memory = mod != 3;
 	if (!insn->is_memory)
 		return;
@@ -141,7 +168,7 @@ static void csn_insn_read_modrm(struct csn_insn *insn)
 	if (rm == 4) {
 		uint8_t sib = csn_span_u8(&insn->code);
 
-		insn->rm = csn_numbers[(sib & 7) | (insn->rex & 1) << 3];
+		insn->rm = insn->mode->numbers[(sib & 7) | (insn->rex & 1) << 3];
 		if ((sib >> 3 & 7) != 4 || (insn->rex & 2))
 			insn->plain = false;
 		if ((sib & 7) == 5 && mod == 0) {
@@ -149,7 +176,9 @@ static void csn_insn_read_modrm(struct csn_insn *insn)
 			insn->plain = false;
 		}
 	} else if (rm == 5 && mod == 0) {
-		disp32 = insn->relative = true;
+		disp32 = true;
+		insn->relative = insn->mode->is_64;
+		insn->absolute = !insn->mode->is_64;
 	}
 	if (mod == 1)
 		insn->displacement = csn_span_int(&insn->code, 1);
@@ -160,7 +189,8 @@ static void csn_insn_read_modrm(struct csn_insn *insn)
 static bool csn_insn_read_operands(struct csn_insn *insn)
 {
 	unsigned z = insn->operand_16 && !(insn->rex & 8) ? 2 : 4;
-	char letter = insn->map == MAP_1      ? csn_map_1[insn->opcode]
+	const char *map_1 = insn->mode->is_64 ? csn_map_1_64 : csn_map_1_32;
+	char letter = insn->map == MAP_1      ? map_1[insn->opcode]
 		      : insn->map == MAP_0F   ? csn_map_0f[insn->opcode]
 		      : insn->map == MAP_0F38 ? 'm'
 					      : 'B';
@@ -168,8 +198,12 @@ static bool csn_insn_read_operands(struct csn_insn *insn)
 	/* vzeroupper is the only one without an operand. */
 	if (insn->is_vector && insn->map == MAP_0F && insn->opcode == 0x77)
 		return csn_span_ok(&insn->code);
-	if (strchr("mBZg", letter))
+	if (strchr("mBZg", letter)) {
+		/* Addresses of 16 bits have operands of another form. */
+		if (insn->address_short && !insn->mode->is_64)
+			return false;
 		csn_insn_read_modrm(insn);
+	}
 	if (letter == 'b' || letter == 'B')
 		insn->immediate = csn_span_int(&insn->code, 1);
 	else if (letter == 'z' || letter == 'Z')
@@ -181,7 +215,9 @@ static bool csn_insn_read_operands(struct csn_insn *insn)
 	else if (letter == 'v')
 		csn_span_take(&insn->code, insn->rex & 8 ? 8 : z);
 	else if (letter == 'o')
-		csn_span_take(&insn->code, insn->address_32 ? 4 : 8);
+		csn_span_take(&insn->code, insn->mode->word_bytes / (insn->address_short ? 2 : 1));
+	else if (letter == 'f')
+		csn_span_take(&insn->code, z + 2);
 	else if (letter == 'j')
 		insn->immediate = csn_span_int(&insn->code, 4);
 	else if (letter == 'g' && (insn->modrm >> 3 & 7) < 2)
@@ -198,7 +234,10 @@ static void csn_step_branch(const struct csn_insn *insn, struct csn_step *step,
 			    enum csn_step_kind kind)
 {
 	step->kind = kind;
-	step->target = csn_insn_next(insn) + (uint64_t)insn->immediate;
+	step->target = (csn_insn_next(insn) + (uint64_t)insn->immediate) & insn->mode->address_mask;
+	/* How position-independent 32-bit code learns where it is. */
+	if (kind == CSN_STEP_CALL && insn->immediate == 0 && !insn->mode->is_64)
+		step->kind = CSN_STEP_PUSH;
 }
 
 /* Group 5 (FF): calls, jumps and pushes through a register or memory. */
@@ -208,16 +247,18 @@ static void csn_step_group_5(const struct csn_insn *insn, struct csn_step *step)
 
 	if (operation == 6) {
 		step->kind = CSN_STEP_PUSH;
-		step->src = insn->is_memory ? CSN_STEP_NO_REGISTER : insn->rm;
+		step->src = insn->is_memory ? CSN_NO_REGISTER : insn->rm;
 		return;
 	}
 	if (operation < 2) {
-		step->dst = insn->is_memory ? CSN_STEP_NO_REGISTER : insn->rm;
+		step->dst = insn->is_memory ? CSN_NO_REGISTER : insn->rm;
 		return;
 	}
 	step->kind = operation < 4 ? CSN_STEP_CALL : CSN_STEP_JUMP;
-	if (insn->is_memory && insn->relative && insn->plain)
-		step->slot = csn_insn_next(insn) + (uint64_t)insn->displacement;
+	if (insn->is_memory && insn->plain && (insn->relative || insn->absolute))
+		step->slot = ((insn->relative ? csn_insn_next(insn) : 0) +
+			      (uint64_t)insn->displacement) &
+			     insn->mode->address_mask;
 }
 
 /* add, sub and and of a constant (81, 83); the other operations just make a new value. */
@@ -228,7 +269,7 @@ static void csn_step_immediate(const struct csn_insn *insn, struct csn_step *ste
 	if (insn->is_memory || operation == 7)
 		return;
 	step->dst = step->src = insn->rm;
-	if (!(insn->rex & 8))
+	if (!csn_insn_is_wide(insn))
 		return;
 	if (operation == 0 || operation == 5) {
 		step->kind = CSN_STEP_ADD;
@@ -239,16 +280,17 @@ static void csn_step_immediate(const struct csn_insn *insn, struct csn_step *ste
 	}
 }
 
-/* mov in both directions (89, 8B) and lea. Only whole words carry a pointer. */
+/* mov in both directions (89, 8B) and lea. */
 static void csn_step_move(const struct csn_insn *insn, struct csn_step *step)
 {
-	bool store = insn->opcode == 0x89, wide = insn->rex & 8;
+	bool store = insn->opcode == 0x89;
 
 	if (!store)
 		step->dst = insn->reg;
 	else if (!insn->is_memory)
 		step->dst = insn->rm;
-	if (!wide || (insn->is_memory && (!insn->plain || insn->relative)))
+	if (!csn_insn_is_wide(insn) ||
+	    (insn->is_memory && (!insn->plain || insn->relative || insn->absolute)))
 		return;
 	step->src = store ? insn->reg : insn->rm;
 	step->value = insn->displacement;
@@ -269,18 +311,21 @@ static uint8_t csn_insn_written(const struct csn_insn *insn)
 	static const uint8_t into_reg_1[] = { 0x63, 0x69, 0x6b };
 	static const uint8_t into_rm_1[] = { 0x87, 0xc1, 0xc7, 0xd1, 0xd3 };
 	static const uint8_t into_reg_0f[] = { 0xaf, 0xb6, 0xb7, 0xb8, 0xbc, 0xbd, 0xbe, 0xbf };
-	uint8_t opcode = insn->opcode, low = csn_numbers[(opcode & 7) | (insn->rex & 1) << 3];
-	uint8_t rm = insn->is_memory ? CSN_STEP_NO_REGISTER : insn->rm;
+	uint8_t opcode = insn->opcode,
+		low = insn->mode->numbers[(opcode & 7) | (insn->rex & 1) << 3];
+	uint8_t rm = insn->is_memory ? CSN_NO_REGISTER : insn->rm;
 
 	if (insn->is_vector)
-		return CSN_STEP_NO_REGISTER;
+		return CSN_NO_REGISTER;
 	if (insn->map == MAP_0F) {
 		if ((opcode & 0xf0) == 0x40 || memchr(into_reg_0f, opcode, sizeof(into_reg_0f)))
 			return insn->reg;
-		return (opcode & 0xf8) == 0xc8 ? low : CSN_STEP_NO_REGISTER;
+		return (opcode & 0xf8) == 0xc8 ? low : CSN_NO_REGISTER;
 	}
 	if (insn->map != MAP_1)
-		return CSN_STEP_NO_REGISTER;
+		return CSN_NO_REGISTER;
+	if ((opcode & 0xf0) == 0x40)
+		return low; /* inc and dec of 32-bit mode */
 	if (opcode < 0x38 && (opcode & 5) == 1)
 		return opcode & 2 ? insn->reg : rm;
 	if ((opcode & 0xf8) == 0xb8 || ((opcode & 0xf8) == 0x90 && opcode != 0x90))
@@ -290,7 +335,7 @@ static uint8_t csn_insn_written(const struct csn_insn *insn)
 	if (memchr(into_rm_1, opcode, sizeof(into_rm_1)) ||
 	    (opcode == 0xf7 && (insn->modrm & 0x30) == 0x10))
 		return rm;
-	return CSN_STEP_NO_REGISTER;
+	return CSN_NO_REGISTER;
 }
 
 static void csn_step_two_byte(const struct csn_insn *insn, struct csn_step *step)
@@ -303,11 +348,26 @@ static void csn_step_two_byte(const struct csn_insn *insn, struct csn_step *step
 		step->kind = CSN_STEP_PUSH; /* fs, gs */
 }
 
+/* Instructions that 64-bit mode has no more: pushes and pops of segments and of all registers. */
+static void csn_step_old(const struct csn_insn *insn, struct csn_step *step)
+{
+	bool all = insn->opcode >= 0x60;
+
+	if (!all && ((insn->opcode & 6) != 6 || insn->opcode >= 0x20))
+		return;
+	step->dst = step->src = all ? insn->mode->sp : CSN_NO_REGISTER;
+	step->value = insn->opcode & 1 ? 32 : -32;
+	step->kind = all ? CSN_STEP_ADD : insn->opcode & 1 ? CSN_STEP_POP : CSN_STEP_PUSH;
+}
+
 static void csn_step_one_byte(const struct csn_insn *insn, struct csn_step *step)
 {
-	uint8_t opcode = insn->opcode, low = csn_numbers[(opcode & 7) | (insn->rex & 1) << 3];
+	uint8_t opcode = insn->opcode,
+		low = insn->mode->numbers[(opcode & 7) | (insn->rex & 1) << 3];
 
-	if ((opcode & 0xf8) == 0x50) {
+	if (!insn->mode->is_64 && (opcode < 0x40 || opcode == 0x60 || opcode == 0x61)) {
+		csn_step_old(insn, step);
+	} else if ((opcode & 0xf8) == 0x50) {
 		step->kind = CSN_STEP_PUSH;
 		step->src = low;
 	} else if ((opcode & 0xf8) == 0x58) {
@@ -321,7 +381,7 @@ static void csn_step_one_byte(const struct csn_insn *insn, struct csn_step *step
 		step->kind = CSN_STEP_POP;
 	} else if (opcode == 0x8f) {
 		step->kind = CSN_STEP_POP;
-		step->dst = insn->is_memory ? CSN_STEP_NO_REGISTER : insn->rm;
+		step->dst = insn->is_memory ? CSN_NO_REGISTER : insn->rm;
 	} else if (opcode == 0x81 || opcode == 0x83) {
 		csn_step_immediate(insn, step);
 	} else if (opcode == 0x89 || opcode == 0x8b || opcode == 0x8d) {
@@ -329,7 +389,7 @@ static void csn_step_one_byte(const struct csn_insn *insn, struct csn_step *step
 	} else if (opcode == 0xc9) {
 		step->kind = CSN_STEP_LEAVE;
 	} else if (opcode == 0xc8) {
-		step->dst = CSN_RSP; /* enter: too rare to follow */
+		step->dst = insn->mode->sp; /* enter: too rare to follow */
 	} else if (opcode == 0xc2 || opcode == 0xc3) {
 		step->kind = CSN_STEP_RETURN;
 		step->value = insn->immediate;
@@ -344,11 +404,13 @@ static void csn_step_one_byte(const struct csn_insn *insn, struct csn_step *step
 	}
 }
 
-bool csn_x86_64_decode_step(const uint8_t *code, size_t size_bytes, csn_addr pc,
-			    struct csn_step *ret_step)
+bool csn_x86_decode_step(const struct csn_x86_mode *mode, const uint8_t *code, size_t size_bytes,
+			 csn_addr pc, struct csn_step *ret_step)
 {
-	struct csn_insn insn = { .code = csn_span_of(code, size_bytes), .pc = pc };
-	struct csn_step step = { .dst = CSN_STEP_NO_REGISTER, .src = CSN_STEP_NO_REGISTER };
+	struct csn_insn insn = { .mode = mode, .code = csn_span_of(code, size_bytes), .pc = pc };
+	struct csn_step step = { .dst = CSN_NO_REGISTER,
+				 .src = CSN_NO_REGISTER,
+				 .second = CSN_NO_REGISTER };
 
 	if (!csn_insn_read_prefixes(&insn) || !csn_insn_read_opcode(&insn) ||
 	    !csn_insn_read_operands(&insn) || insn.code.at > 15)
@@ -357,9 +419,81 @@ bool csn_x86_64_decode_step(const uint8_t *code, size_t size_bytes, csn_addr pc,
 		csn_step_one_byte(&insn, &step);
 	else if (!insn.is_vector && insn.map == MAP_0F)
 		csn_step_two_byte(&insn, &step);
-	if (step.kind == CSN_STEP_OTHER && step.dst == CSN_STEP_NO_REGISTER)
+	if (step.kind == CSN_STEP_OTHER && step.dst == CSN_NO_REGISTER)
 		step.dst = csn_insn_written(&insn);
 	step.length = (uint8_t)insn.code.at;
 	*ret_step = step;
+	return true;
+}
+
+/* Length of "call r/m" (FF /2) or the far form (FF /3) from its ModRM byte on, FF included. */
+static unsigned csn_x86_indirect_length(uint8_t modrm, uint8_t sib)
+{
+	unsigned mod = modrm >> 6, rm = modrm & 7, operation = modrm >> 3 & 7;
+	unsigned length = 2;
+
+	if (operation != 2 && operation != 3)
+		return 0;
+	if (mod == 3)
+		return length;
+	if (rm == 4)
+		length++;
+	if (mod == 1)
+		return length + 1;
+	if (mod == 2 || rm == 5 || (rm == 4 && (sib & 7) == 5))
+		return length + 4;
+	return length;
+}
+
+unsigned csn_x86_call_before(const uint8_t *before, size_t size_bytes)
+{
+	if (size_bytes >= 5 && before[size_bytes - 5] == 0xe8)
+		return 5;
+	for (unsigned length = 2; length <= 7 && length <= size_bytes; length++) {
+		const uint8_t *code = before + size_bytes - length;
+
+		if (code[0] == 0xff &&
+		    csn_x86_indirect_length(code[1], length > 2 ? code[2] : 0) == length)
+			return length;
+	}
+	return 0;
+}
+
+csn_addr csn_x86_call_target(const uint8_t before[8], csn_addr return_address)
+{
+	struct csn_span span = csn_span_of(before + 4, 4);
+
+	return before[3] == 0xe8 ? return_address + (uint64_t)csn_span_int(&span, 4) : 0;
+}
+
+bool csn_x86_ends_before(const uint8_t *code, size_t at)
+{
+	/* ret, hlt; jmp rel8, ud2; jmp rel32; jmp through memory, as stubs do */
+	return (at >= 1 && (code[at - 1] == 0xc3 || code[at - 1] == 0xf4)) ||
+	       (at >= 2 &&
+		(code[at - 2] == 0xeb || (code[at - 2] == 0x0f && code[at - 1] == 0x0b))) ||
+	       (at >= 5 && code[at - 5] == 0xe9) ||
+	       (at >= 6 && code[at - 6] == 0xff && code[at - 5] == 0x25);
+}
+
+/* nop in any of its lengths, int3, what moves a register to itself, and the zeros that linkers put
+ * between sections (as code, an addition that no compiler makes). */
+bool csn_x86_is_padding(const struct csn_x86_mode *mode, const uint8_t *code, size_t size_bytes)
+{
+	while (size_bytes) {
+		struct csn_step step;
+		size_t at = 0;
+
+		if (!csn_x86_decode_step(mode, code, size_bytes, 0, &step))
+			return false;
+		while (at < step.length && (code[at] == 0x66 || code[at] == 0x2e))
+			at++;
+		if (!(code[at] == 0 && code[at + 1] == 0) && code[at] != 0x90 && code[at] != 0xcc &&
+		    !(code[at] == 0x0f && at + 1 < step.length && code[at + 1] == 0x1f) &&
+		    !(step.kind == CSN_STEP_ADD && step.dst == step.src && step.value == 0))
+			return false;
+		code += step.length;
+		size_bytes -= step.length;
+	}
 	return true;
 }
