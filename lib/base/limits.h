@@ -68,11 +68,16 @@
 /* Debug information. */
 #define CSN_MAX_DWARF_MEMORY (512 * CSN_MIB) /* units, abbreviations, names of one object */
 #define CSN_MAX_DWARF_UNITS 4000000u
+#define CSN_MAX_ROOT_SPECS 64u    /* attributes of a unit that is only asked */
+#define CSN_MAX_ROOT_SKIPPED 64u  /* abbreviations in front of that of its root */
+#define CSN_MAX_SPLIT_FILES 4096u /* .dwo files opened for one module */
+#define CSN_MAX_PACKAGE_COLUMNS 64u
 #define CSN_MAX_DWARF_DEPTH 1024u /* entries within entries */
 #define CSN_MAX_DWARF_ORIGINS 16u /* abstract origins and specifications in a row */
 #define CSN_MAX_DWARF_SCOPES 32u  /* namespaces and classes around a function */
 #define CSN_MAX_DWARF_SCANS 64u   /* of one unit, for scopes */
 #define CSN_MAX_DWARF_RANGES 1000000u
+#define CSN_MAX_DWARF_LOCATIONS 1000000u /* of one list */
 #define CSN_MAX_INLINE_DEPTH 256u
 #define CSN_MAX_TAIL_CALLS 1024u       /* of one function */
 #define CSN_MAX_TAIL_FUNCTIONS 1024u   /* between a call and the function that it led to */
@@ -97,6 +102,7 @@
 #define CSN_MAX_BROKER_SECONDS 3600 /* for one file */
 
 /* Snapshots. */
+#define CSN_MAX_REFUSED_NOTES 16u /* warnings about debug files */
 #define CSN_MAX_SNAPSHOT_FILE (256 * CSN_MIB)
 #define CSN_MAX_SNAPSHOT_JSON (1024 * CSN_MIB)
 #define CSN_MAX_SNAPSHOT_THREADS 100000u

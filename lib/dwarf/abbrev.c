@@ -78,32 +78,68 @@ static void note_attribute(struct csn_abbrev *abbrev, const struct csn_attr_spec
 		abbrev->is_fixed = add_size(abbrev, spec->form);
 }
 
+/* The next attribute; false behind the last. ret_spec may be NULL. */
+static bool read_spec(struct csn_span *at, struct csn_attr_spec *ret_spec)
+{
+	uint64_t name = csn_span_uleb(at), form = csn_span_uleb(at);
+	int64_t implicit = form == DW_FORM_implicit_const ? csn_span_sleb(at) : 0;
+
+	if (!csn_span_ok(at) || (!name && !form))
+		return false;
+	/* Numbers too large for the format are not known either way. */
+	if (ret_spec)
+		*ret_spec = (struct csn_attr_spec){ .name = name > UINT16_MAX ? 0 : (uint16_t)name,
+						    .form = form > UINT16_MAX ? 0 : (uint16_t)form,
+						    .implicit = implicit };
+	return true;
+}
+
 /* Attributes of one abbreviation, behind those already there. False at the end of memory. */
 static bool read_specs(struct csn_dwarf *dwarf, struct csn_span *at, struct csn_abbrev *abbrev)
 {
-	struct csn_attr_spec *specs = NULL;
+	struct csn_attr_spec *specs = NULL, spec;
 	size_t capacity = 0, n = 0;
 
 	abbrev->is_fixed = true;
-	for (;;) {
-		uint64_t name = csn_span_uleb(at), form = csn_span_uleb(at);
-		int64_t implicit = form == DW_FORM_implicit_const ? csn_span_sleb(at) : 0;
-
-		if (!csn_span_ok(at) || (!name && !form))
-			break;
+	while (read_spec(at, &spec)) {
 		specs = csn_arena_grow(dwarf->arena, specs, n, &capacity, sizeof(*specs));
 		if (!specs)
 			return false;
-		/* Numbers too large for the format are not known either way. */
-		specs[n] = (struct csn_attr_spec){ .name = name > UINT16_MAX ? 0 : (uint16_t)name,
-						   .form = form > UINT16_MAX ? 0 : (uint16_t)form,
-						   .implicit = implicit };
+		specs[n] = spec;
 		note_attribute(abbrev, &specs[n], (uint32_t)n);
 		n++;
 	}
 	abbrev->specs = specs;
 	abbrev->n_specs = (uint32_t)n;
 	return true;
+}
+
+bool csn_abbrev_peek(struct csn_dwarf *dwarf, uint64_t offset, uint64_t code,
+		     struct csn_attr_spec specs[CSN_MAX_ROOT_SPECS], struct csn_abbrev *ret_abbrev)
+{
+	unsigned n_skipped, n;
+	struct csn_span at;
+
+	if (offset > UINT64_MAX - CSN_ABBREVS_STEP)
+		return false;
+	at = csn_dwarf_bytes(dwarf, CSN_DEBUG_ABBREV, offset + CSN_ABBREVS_STEP);
+	csn_span_seek(&at, offset);
+	for (n_skipped = 0; n_skipped < CSN_MAX_ROOT_SKIPPED; n_skipped++) {
+		struct csn_abbrev abbrev = { .code = csn_span_uleb(&at), .specs = specs };
+
+		(void)csn_span_uleb(&at);
+		csn_span_skip(&at, 1);
+		for (n = 0; read_spec(&at, n < CSN_MAX_ROOT_SPECS ? &specs[n] : NULL); n++)
+			;
+		abbrev.n_specs = n;
+		if (!csn_span_ok(&at) || !abbrev.code)
+			return false;
+		if (abbrev.code != code)
+			continue;
+		*ret_abbrev = abbrev;
+		return n <= CSN_MAX_ROOT_SPECS;
+	}
+	return false;
 }
 
 static int compare_codes(const void *a, const void *b)

@@ -67,12 +67,11 @@ void csn_call_site_read(struct csn_span *at, const struct csn_unit *unit,
 static bool read_constant(struct csn_unit *unit, const struct csn_call_site *site,
 			  uint64_t *ret_address)
 {
-	struct csn_span at = csn_dwarf_bytes(unit->dwarf, CSN_DEBUG_INFO, site->target_end);
+	struct csn_span at = csn_unit_bytes(unit, site->target.value);
 	uint64_t index;
 	bool found;
 
 	at.size = csn_min_u64(at.size, site->target_end);
-	csn_span_seek(&at, site->target.value);
 	switch (csn_span_u8(&at)) {
 	case OP_addr:
 		*ret_address = csn_span_uint(&at, unit->address_size);
@@ -128,10 +127,10 @@ static void keep_callee_attribute(struct csn_unit *unit, struct callee_entry *en
 	}
 }
 
-static bool read_callee(struct csn_unit **unit, uint64_t offset, struct callee_entry *ret_entry)
+static bool read_callee(const struct csn_entry *from, struct callee_entry *ret_entry)
 {
 	struct csn_span at;
-	const struct csn_abbrev *abbrev = csn_entry_open(unit, offset, &at);
+	const struct csn_abbrev *abbrev = csn_entry_open(from, &at);
 	uint32_t i;
 
 	if (!abbrev || abbrev->tag != DW_TAG_subprogram)
@@ -140,8 +139,8 @@ static bool read_callee(struct csn_unit **unit, uint64_t offset, struct callee_e
 	for (i = 0; i < abbrev->n_specs && csn_span_ok(&at); i++) {
 		struct csn_attr attr;
 
-		csn_attr_read(&at, *unit, &abbrev->specs[i], &attr);
-		keep_callee_attribute(*unit, ret_entry, abbrev->specs[i].name, &attr);
+		csn_attr_read(&at, from->unit, &abbrev->specs[i], &attr);
+		keep_callee_attribute(from->unit, ret_entry, abbrev->specs[i].name, &attr);
 	}
 	return csn_span_ok(&at);
 }
@@ -171,17 +170,20 @@ const struct csn_place *csn_place_find(struct csn_dwarf *dwarf, uint64_t address
 	return NULL;
 }
 
-/* Whoever asks for the callee's own calls need not search it then. */
-static void keep_place(struct csn_unit *unit, uint64_t offset, uint64_t address)
+/* Whoever asks for the callee's own calls need not search it then. Places are those of the object
+ * that has the addresses. */
+static void keep_place(const struct csn_entry *entry, uint64_t address)
 {
-	struct csn_place **bucket = place_bucket(unit->dwarf, address), *place;
+	struct csn_unit *unit = entry->unit;
+	struct csn_dwarf *dwarf = unit->skeleton ? unit->skeleton->dwarf : unit->dwarf;
+	struct csn_place **bucket = place_bucket(dwarf, address), *place;
 
-	if (csn_place_find(unit->dwarf, address))
+	if (csn_place_find(dwarf, address))
 		return;
-	place = csn_arena_alloc(unit->dwarf->arena, sizeof(*place));
+	place = csn_arena_alloc(dwarf->arena, sizeof(*place));
 	if (!place)
 		return;
-	*place = (struct csn_place){ *bucket, address, unit, offset };
+	*place = (struct csn_place){ *bucket, address, *entry };
 	*bucket = place;
 }
 
@@ -197,7 +199,7 @@ static bool resolve_code(struct csn_unit *unit, const struct callee_entry *entry
 }
 
 /* Follows origins for the name; the first entry decides whether there is code. */
-static void resolve_origin(struct csn_unit *unit, uint64_t offset, struct csn_callee *ret_callee)
+static void resolve_origin(struct csn_entry at, struct csn_callee *ret_callee)
 {
 	const char *name = NULL, *linkage_name = NULL;
 	struct callee_entry entry;
@@ -205,16 +207,16 @@ static void resolve_origin(struct csn_unit *unit, uint64_t offset, struct csn_ca
 	unsigned hops;
 
 	for (hops = 0; hops < CSN_MAX_DWARF_ORIGINS; hops++) {
-		if (!read_callee(&unit, offset, &entry))
+		if (!read_callee(&at, &entry))
 			break;
-		if (hops == 0 && resolve_code(unit, &entry, ret_callee)) {
-			keep_place(unit, offset, ret_callee->address);
+		if (hops == 0 && resolve_code(at.unit, &entry, ret_callee)) {
+			keep_place(&at, ret_callee->address);
 			return;
 		}
 		is_visible |= entry.is_declared || entry.is_external;
 		name = name ? name : entry.name;
 		linkage_name = linkage_name ? linkage_name : entry.linkage_name;
-		if (!csn_attr_reference(unit, &entry.origin, &offset))
+		if (!csn_attr_entry(at.unit, &entry.origin, &at))
 			break;
 	}
 	name = linkage_name ? linkage_name : name;
@@ -227,14 +229,14 @@ static void resolve_origin(struct csn_unit *unit, uint64_t offset, struct csn_ca
 void csn_call_site_resolve(struct csn_unit *unit, const struct csn_call_site *site,
 			   struct csn_callee *ret_callee)
 {
-	uint64_t offset;
+	struct csn_entry origin;
 
 	*ret_callee = (struct csn_callee){ .kind = CSN_CALLEE_UNKNOWN };
 	if (site->target.form) {
 		if (read_constant(unit, site, &ret_callee->address))
 			ret_callee->kind = CSN_CALLEE_ADDRESS;
-	} else if (csn_attr_reference(unit, &site->origin, &offset)) {
-		resolve_origin(unit, offset, ret_callee);
+	} else if (csn_attr_entry(unit, &site->origin, &origin)) {
+		resolve_origin(origin, ret_callee);
 	}
 }
 
@@ -242,7 +244,7 @@ void csn_call_resolve(struct csn_unit *unit, uint64_t offset, struct csn_callee 
 {
 	struct csn_call_site site;
 	struct csn_span at;
-	const struct csn_abbrev *abbrev = csn_entry_open(&unit, offset, &at);
+	const struct csn_abbrev *abbrev = csn_entry_open(&(struct csn_entry){ unit, offset }, &at);
 
 	*ret_callee = (struct csn_callee){ .kind = CSN_CALLEE_UNKNOWN };
 	if (!abbrev)

@@ -9,15 +9,14 @@
 struct csn_place {
 	struct csn_place *next;
 	uint64_t address;
-	struct csn_unit *unit;
-	uint64_t offset;
+	struct csn_entry entry;
 };
 
 /* An entry that describes a call. */
 struct csn_call_site {
 	/* end is the address behind the call, start that of its instruction. */
 	struct csn_attr end, start, origin, target, sibling;
-	uint64_t target_end; /* of the target's block in .debug_info */
+	uint64_t target_end; /* of the target's block in the unit's section */
 	bool is_tail;
 };
 

@@ -33,10 +33,12 @@ enum {
 	DW_AT_call_column = 0x57,
 	DW_AT_call_file = 0x58,
 	DW_AT_call_line = 0x59,
+	DW_AT_signature = 0x69,
 	DW_AT_linkage_name = 0x6e,
 	DW_AT_str_offsets_base = 0x72,
 	DW_AT_addr_base = 0x73,
 	DW_AT_rnglists_base = 0x74,
+	DW_AT_dwo_name = 0x76,
 	DW_AT_call_all_calls = 0x7a,
 	DW_AT_call_all_tail_calls = 0x7c,
 	DW_AT_call_return_pc = 0x7d,
@@ -44,11 +46,16 @@ enum {
 	DW_AT_call_pc = 0x81,
 	DW_AT_call_tail_call = 0x82,
 	DW_AT_call_target = 0x83,
+	DW_AT_loclists_base = 0x8c,
 	DW_AT_MIPS_linkage_name = 0x2007,
 	DW_AT_GNU_call_site_target = 0x2113,
 	DW_AT_GNU_tail_call = 0x2115,
 	DW_AT_GNU_all_tail_call_sites = 0x2116,
 	DW_AT_GNU_all_call_sites = 0x2117,
+	DW_AT_GNU_dwo_name = 0x2130,
+	DW_AT_GNU_dwo_id = 0x2131,
+	DW_AT_GNU_ranges_base = 0x2132,
+	DW_AT_GNU_addr_base = 0x2133,
 };
 
 enum {
@@ -127,6 +134,31 @@ enum {
 	DW_RLE_base_address = 0x05,
 	DW_RLE_start_end = 0x06,
 	DW_RLE_start_length = 0x07,
+};
+
+enum {
+	DW_LLE_end_of_list = 0x00,
+	DW_LLE_base_addressx = 0x01,
+	DW_LLE_startx_endx = 0x02,
+	DW_LLE_startx_length = 0x03,
+	DW_LLE_offset_pair = 0x04,
+	DW_LLE_default_location = 0x05,
+	DW_LLE_base_address = 0x06,
+	DW_LLE_start_end = 0x07,
+	DW_LLE_start_length = 0x08,
+	DW_LLE_GNU_view_pair = 0x09,
+};
+
+/* Columns of package indexes: version 5 (7.3.5.3), and 2, which is GNU's. */
+enum {
+	DW_SECT_INFO = 1,
+	DW_SECT_TYPES = 2, /* version 2 only */
+	DW_SECT_ABBREV = 3,
+	DW_SECT_LINE = 4,
+	DW_SECT_LOCLISTS = 5, /* .debug_loc in version 2 */
+	DW_SECT_STR_OFFSETS = 6,
+	DW_SECT_MACRO = 7,
+	DW_SECT_RNGLISTS = 8, /* .debug_macro in version 2 */
 };
 
 enum {

@@ -266,9 +266,7 @@ static void walk_entries(struct walk *walk)
 {
 	struct csn_unit *unit = walk->unit;
 
-	walk->at = csn_dwarf_bytes(unit->dwarf, CSN_DEBUG_INFO, unit->end);
-	walk->at.size = csn_min_u64(walk->at.size, unit->end);
-	csn_span_seek(&walk->at, unit->first_entry);
+	walk->at = csn_unit_bytes(unit, unit->first_entry);
 	walk->depth = walk->quiet = walk->inside = 0;
 	while (csn_span_left(&walk->at) && !walk->no_memory) {
 		uint64_t code;

@@ -1,12 +1,13 @@
 /* Which units hold the addresses.
  *
- * .debug_aranges answers most where a compiler wrote it. clang and rustc do not, so its silence
- * means nothing: the addresses that are left are looked for in the root entries of all units that
- * have no set there. */
+ * A linker's .gdb_index answers most, so does .debug_aranges where a compiler wrote it. clang and
+ * rustc do not, and code without debug information is in none, so silence means nothing: the
+ * addresses that are left are looked for in the root entries of all units of which no ranges were
+ * told. Of these nothing is kept but what answers. */
 #include <stdlib.h>
 
 #include "base/cleanup.h"
-#include "dwarf/source_internal.h"
+#include "dwarf/index_internal.h"
 
 size_t csn_spots_first(const struct csn_spot *spots, size_t n_spots, uint64_t address)
 {
@@ -28,10 +29,10 @@ struct search {
 	struct csn_spot *spots;
 	size_t n_spots, n_left;
 	uint64_t lowest, highest;
-	struct csn_unit *unit; /* being asked */
-	uint64_t unit_offset;  /* being asked, not yet read */
-	uint64_t *listed;      /* owned; units with a set, sorted before use */
-	size_t n_listed, capacity;
+	struct csn_indexed indexed; /* owned */
+	/* The unit whose ranges are told. */
+	uint64_t unit_offset;
+	struct csn_unit *unit; /* NULL: not yet read */
 };
 
 static bool claim(void *context, uint64_t start, uint64_t end)
@@ -55,119 +56,107 @@ static bool claim(void *context, uint64_t start, uint64_t end)
 	return true;
 }
 
-static bool remember(struct search *search, uint64_t offset)
+static void claim_for(void *context, uint64_t unit, uint64_t start, uint64_t end)
 {
-	if (search->n_listed == search->capacity) {
-		size_t wanted = search->capacity ? search->capacity * 2 : 256;
-		uint64_t *grown = reallocarray(search->listed, wanted, sizeof(*grown));
+	struct search *search = context;
 
-		if (!grown)
-			return false;
-		search->listed = grown;
-		search->capacity = wanted;
-	}
-	search->listed[search->n_listed++] = offset;
-	return true;
-}
-
-/* The pairs of one set (DWARF 5, 6.1.2); set is its body, aligned from its header's start. */
-static void read_pairs(struct search *search, struct csn_span *set, unsigned width)
-{
-	for (;;) {
-		uint64_t start = csn_span_uint(set, width), size = csn_span_uint(set, width);
-
-		if (!csn_span_ok(set) || (!start && !size))
-			return;
-		if (size && start <= UINT64_MAX - size)
-			claim(search, start, start + size);
-	}
-}
-
-static bool read_aranges(struct search *search)
-{
-	struct csn_span all = csn_dwarf_bytes(search->dwarf, CSN_DEBUG_ARANGES, UINT64_MAX);
-
-	while (csn_span_left(&all)) {
-		uint64_t begin = all.at, length = csn_span_u32(&all);
-		unsigned offset_size = 4, width;
-		struct csn_span set;
-		size_t pair;
-
-		if (length == 0xffffffff) {
-			length = csn_span_u64(&all);
-			offset_size = 8;
-		}
-		begin = all.at - begin;
-		set = csn_span_take(&all, length);
-		if (csn_span_u16(&set) != 2)
-			continue;
-		search->unit_offset = csn_span_uint(&set, offset_size);
-		width = csn_span_u8(&set);
-		csn_span_skip(&set, 1);
-		if (!csn_span_ok(&set) || (width != 4 && width != 8))
-			continue;
-		/* Pairs are aligned to their size, counted from the set's length field. */
-		pair = (size_t)2 * width;
-		csn_span_skip(&set, (pair - (set.at + begin) % pair) % pair);
+	if (unit != search->unit_offset) {
+		search->unit_offset = unit;
 		search->unit = NULL;
-		if (!remember(search, search->unit_offset))
-			return false;
-		read_pairs(search, &set, width);
 	}
-	return true;
+	claim(search, start, end);
 }
 
-static int compare_offsets(const void *a, const void *b)
+static void ask_unit(struct search *search, struct csn_unit *unit)
 {
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static void ask_unit(struct search *search, uint64_t offset)
-{
-	struct csn_unit *unit = csn_unit_at(search->dwarf, offset);
-
-	if (!unit || (unit->kind != DW_UT_compile && unit->kind != DW_UT_skeleton) ||
-	    !csn_unit_open(unit))
+	if ((unit->kind != DW_UT_compile && unit->kind != DW_UT_skeleton) || !csn_unit_peek(unit))
 		return;
-	search->unit = unit;
+	search->unit_offset = unit->offset;
+	search->unit = NULL;
 	if (unit->has_ranges)
 		csn_ranges_each(unit, unit->ranges_form, unit->ranges, claim, search);
 	else if (unit->has_high)
 		claim(search, unit->low, unit->high);
 }
 
-static bool ask_units(struct search *search)
+/* Goes along .debug_info, over units of which an index told the addresses. */
+static void ask_units(struct search *search)
 {
-	struct csn_dwarf *dwarf = search->dwarf;
+	const struct csn_indexed_unit *known = search->indexed.units;
+	const struct csn_indexed_unit *end = known + search->indexed.n;
+	uint64_t offset = 0;
+	size_t n;
+
+	for (n = 0; n < CSN_MAX_DWARF_UNITS && search->n_left; n++) {
+		struct csn_unit unit = { .end = 0 };
+		bool readable;
+
+		while (known < end && known->offset < offset)
+			known++;
+		if (known < end && known->offset == offset && known->covered && known->length) {
+			if (__builtin_add_overflow(offset, known->length, &offset))
+				return;
+			continue;
+		}
+		readable = csn_unit_read(search->dwarf, CSN_DEBUG_INFO, offset, &unit);
+		if (unit.end <= offset)
+			return;
+		if (readable && !(known < end && known->offset == offset && known->covered))
+			ask_unit(search, &unit);
+		offset = unit.end;
+	}
+}
+
+/* Units that are known by name only come first, and none of them a second time. */
+static bool ask_named_units(struct search *search)
+{
+	struct csn_indexed *indexed = &search->indexed;
+	struct csn_unit unit;
 	size_t i;
 
-	if (!csn_dwarf_list_units(dwarf))
+	if (!csn_names_read(search->dwarf, indexed))
 		return false;
-	if (search->n_listed)
-		qsort(search->listed, search->n_listed, sizeof(*search->listed), compare_offsets);
-	for (i = 0; i < dwarf->n_unit_offsets && search->n_left; i++) {
-		if (search->n_listed &&
-		    bsearch(&dwarf->unit_offsets[i], search->listed, search->n_listed,
-			    sizeof(*search->listed), compare_offsets))
+	csn_indexed_sort(indexed);
+	for (i = 0; i < indexed->n && search->n_left; i++) {
+		if (indexed->units[i].covered ||
+		    !csn_unit_read(search->dwarf, CSN_DEBUG_INFO, indexed->units[i].offset, &unit))
 			continue;
-		ask_unit(search, dwarf->unit_offsets[i]);
+		indexed->units[i].covered = true;
+		ask_unit(search, &unit);
 	}
+	return true;
+}
+
+static bool find_units(struct search *search)
+{
+	if (!csn_gdb_index_read(search->dwarf, &search->indexed, claim_for, search))
+		return false;
+	if (!search->n_left)
+		return true;
+	if (!csn_aranges_read(search->dwarf, &search->indexed, claim_for, search))
+		return false;
+	if (!search->n_left)
+		return true;
+	if (!ask_named_units(search))
+		return false;
+	ask_units(search);
 	return true;
 }
 
 bool csn_dwarf_find_units(struct csn_dwarf *dwarf, struct csn_spot *spots, size_t n_spots)
 {
-	struct search search = { .dwarf = dwarf, .spots = spots, .n_spots = n_spots };
+	struct search search = { .dwarf = dwarf,
+				 .spots = spots,
+				 .n_spots = n_spots,
+				 .n_left = n_spots,
+				 .unit_offset = UINT64_MAX };
 	bool whole;
 
 	if (!n_spots)
 		return true;
-	search.n_left = n_spots;
 	search.lowest = spots[0].address;
 	search.highest = spots[n_spots - 1].address;
-	whole = read_aranges(&search) && (!search.n_left || ask_units(&search));
-	free(search.listed);
+	whole = find_units(&search);
+	free(search.indexed.units);
 	return whole;
 }

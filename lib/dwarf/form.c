@@ -1,4 +1,4 @@
-#include "dwarf/source_internal.h"
+#include "dwarf/split_internal.h"
 
 static uint64_t read_u24(struct csn_span *at)
 {
@@ -211,8 +211,10 @@ static bool read_element(struct csn_dwarf *dwarf, enum csn_dwarf_section section
 
 bool csn_unit_address(struct csn_unit *unit, uint64_t index, uint64_t *ret_address)
 {
-	return read_element(unit->dwarf, CSN_DEBUG_ADDR, unit->addr_base, index, unit->address_size,
-			    ret_address);
+	const struct csn_unit *owner = unit->skeleton ? unit->skeleton : unit;
+
+	return read_element(owner->dwarf, CSN_DEBUG_ADDR, owner->addr_base, index,
+			    unit->address_size, ret_address);
 }
 
 bool csn_attr_address(struct csn_unit *unit, const struct csn_attr *attr, uint64_t *ret_address)
@@ -254,6 +256,44 @@ bool csn_attr_reference(const struct csn_unit *unit, const struct csn_attr *attr
 	}
 }
 
+static bool find_entry(struct csn_dwarf *dwarf, uint64_t offset, struct csn_entry *ret_entry)
+{
+	struct csn_unit *unit = dwarf ? csn_unit_around(dwarf, offset) : NULL;
+
+	if (!unit)
+		return false;
+	*ret_entry = (struct csn_entry){ unit, offset };
+	return true;
+}
+
+bool csn_attr_entry(struct csn_unit *unit, const struct csn_attr *attr, struct csn_entry *ret_entry)
+{
+	uint64_t offset;
+
+	switch (attr->form) {
+	case DW_FORM_ref_sig8:
+		return csn_type_find(unit->dwarf, attr->value, ret_entry);
+	case DW_FORM_ref_sup4:
+	case DW_FORM_ref_sup8:
+	case DW_FORM_GNU_ref_alt:
+		return find_entry(csn_dwarf_alternate(unit->dwarf), attr->value, ret_entry);
+	case DW_FORM_ref_addr:
+		/* From the section's start, which packages have moved. */
+		if (unit->parts)
+			return false;
+		if (unit->section != CSN_DEBUG_INFO || attr->value < unit->first_entry ||
+		    attr->value >= unit->end)
+			return find_entry(unit->dwarf, attr->value, ret_entry);
+		*ret_entry = (struct csn_entry){ unit, attr->value };
+		return true;
+	default:
+		if (!csn_attr_reference(unit, attr, &offset))
+			return false;
+		*ret_entry = (struct csn_entry){ unit, offset };
+		return true;
+	}
+}
+
 const char *csn_attr_text(struct csn_unit *unit, const struct csn_attr *attr)
 {
 	struct csn_dwarf *dwarf = unit->dwarf;
@@ -264,6 +304,10 @@ const char *csn_attr_text(struct csn_unit *unit, const struct csn_attr *attr)
 		return attr->text;
 	case DW_FORM_strp:
 		return csn_dwarf_text(dwarf, CSN_DEBUG_STR, attr->value);
+	case DW_FORM_strp_sup:
+	case DW_FORM_GNU_strp_alt:
+		dwarf = csn_dwarf_alternate(dwarf);
+		return dwarf ? csn_dwarf_text(dwarf, CSN_DEBUG_STR, attr->value) : NULL;
 	case DW_FORM_line_strp:
 		return csn_dwarf_text(dwarf, CSN_DEBUG_LINE_STR, attr->value);
 	case DW_FORM_strx:

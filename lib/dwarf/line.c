@@ -6,7 +6,7 @@
  * the rest is not looked at. */
 #include <string.h>
 
-#include "dwarf/source_internal.h"
+#include "dwarf/line_internal.h"
 
 /* Ranges of the unit that hold addresses; of more than these all sequences are run. */
 #define MAX_WANTED 256u
@@ -310,9 +310,9 @@ static bool want_range(void *context, uint64_t start, uint64_t end)
 	return true;
 }
 
-void csn_lines_run(struct csn_unit *unit, struct csn_lines *lines, struct csn_spot *spots,
-		   size_t n_spots)
+void csn_lines_run(struct csn_lines *lines, struct csn_spot *spots, size_t n_spots)
 {
+	struct csn_unit *unit = lines->unit;
 	struct machine machine = {
 		.lines = lines, .spots = spots, .n_spots = n_spots, .n_left = n_spots
 	};

@@ -1,7 +1,7 @@
 /* Headers of line programs: folders and files, in the two forms they have had. */
 #include <string.h>
 
-#include "dwarf/source_internal.h"
+#include "dwarf/line_internal.h"
 
 struct header {
 	struct csn_unit *unit;
@@ -203,7 +203,10 @@ static struct csn_lines *open_lines(struct csn_unit *unit)
 	csn_span_seek(&header.at, all.at);
 	header.at = csn_span_take(&header.at, length);
 	header.lines = csn_arena_alloc(dwarf->arena, sizeof(*header.lines));
-	if (!header.lines || !csn_span_ok(&header.at) || !read_header(&header))
+	if (!header.lines)
+		return NULL;
+	header.lines->unit = unit;
+	if (!csn_span_ok(&header.at) || !read_header(&header))
 		return NULL;
 	return header.lines;
 }
@@ -221,9 +224,9 @@ struct csn_lines *csn_unit_lines(struct csn_unit *unit)
 /* As compiled, like debuggers show it: the folder of the compilation is left out when it is
  * absolute, as it is the same for most files and of another machine. Folder 0 is that folder: in
  * version 5 it is written, in older ones not. */
-static const char *folder_of(const struct csn_unit *unit, const struct csn_lines *lines,
-			     const struct csn_line_file *file)
+static const char *folder_of(const struct csn_lines *lines, const struct csn_line_file *file)
 {
+	const struct csn_unit *unit = lines->unit;
 	const char *folder = NULL;
 
 	if (file->name[0] == '/')
@@ -239,7 +242,7 @@ static const char *folder_of(const struct csn_unit *unit, const struct csn_lines
 	return folder;
 }
 
-const char *csn_lines_path(struct csn_unit *unit, struct csn_lines *lines, uint64_t file)
+const char *csn_lines_path(struct csn_lines *lines, uint64_t file)
 {
 	const struct csn_line_file *entry;
 	const char *folder;
@@ -249,9 +252,9 @@ const char *csn_lines_path(struct csn_unit *unit, struct csn_lines *lines, uint6
 	if (lines->paths[file])
 		return lines->paths[file];
 	entry = &lines->files[file];
-	folder = folder_of(unit, lines, entry);
+	folder = folder_of(lines, entry);
 	lines->paths[file] =
-		folder ? csn_arena_sprintf(unit->dwarf->arena, "%s/%s", folder, entry->name)
+		folder ? csn_arena_sprintf(lines->unit->dwarf->arena, "%s/%s", folder, entry->name)
 		       : entry->name;
 	return lines->paths[file];
 }

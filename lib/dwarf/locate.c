@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "dwarf/call_internal.h"
+#include "dwarf/line_internal.h"
 
 static int compare_spots(const void *a, const void *b)
 {
@@ -26,12 +27,12 @@ static bool name_frame(struct csn_unit *unit, uint64_t offset, struct csn_source
 }
 
 /* Where the inlined function was called from: the position in the function around it. */
-static void place_call(struct csn_unit *unit, struct csn_lines *lines,
-		       const struct csn_inlined *inlined, struct csn_source_frame *frame)
+static void place_call(struct csn_lines *lines, const struct csn_inlined *inlined,
+		       struct csn_source_frame *frame)
 {
 	if (!inlined->call_line || inlined->call_line > UINT32_MAX)
 		return;
-	frame->path = lines ? csn_lines_path(unit, lines, inlined->call_file) : NULL;
+	frame->path = lines ? csn_lines_path(lines, inlined->call_file) : NULL;
 	frame->line = (uint32_t)inlined->call_line;
 	frame->column = (uint32_t)csn_min_u64(inlined->call_column, UINT32_MAX);
 }
@@ -48,7 +49,7 @@ static int answer(struct csn_arena *arena, struct csn_spot *spot, struct csn_lin
 	if (!frames)
 		return csn_fail_nomem(err);
 	if (spot->has_row) {
-		frames[0].path = csn_lines_path(spot->unit, lines, spot->file);
+		frames[0].path = csn_lines_path(lines, spot->file);
 		frames[0].line = spot->line;
 		frames[0].column = spot->column;
 	}
@@ -57,7 +58,7 @@ static int answer(struct csn_arena *arena, struct csn_spot *spot, struct csn_lin
 
 		if (!name_frame(spot->unit, inlined->offset, &frames[i]))
 			return csn_fail_nomem(err);
-		place_call(spot->unit, lines, inlined, &frames[i + 1]);
+		place_call(lines, inlined, &frames[i + 1]);
 	}
 	if (spot->has_function && !name_frame(spot->unit, spot->function, &frames[n]))
 		return csn_fail_nomem(err);
@@ -78,7 +79,11 @@ static int locate_unit(void *arena, struct csn_unit *unit, struct csn_spot *spot
 	int rc = 0;
 
 	if (lines)
-		csn_lines_run(unit, lines, spots, n_spots);
+		csn_lines_run(lines, spots, n_spots);
+	/* Files of call sites are those of the skeleton's line table, too. */
+	unit = csn_unit_entries(unit);
+	for (i = 0; i < n_spots; i++)
+		spots[i].unit = unit;
 	if (!csn_entries_walk(arena, unit, spots, n_spots))
 		return csn_fail_nomem(err);
 	for (i = 0; i < n_spots && rc == 0; i++)

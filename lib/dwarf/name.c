@@ -16,7 +16,7 @@ struct named {
 	uint16_t tag;
 	const char *name, *linkage_name;
 	bool has_origin;
-	uint64_t origin;
+	struct csn_entry origin;
 };
 
 static void keep_attribute(struct named *named, uint16_t name, const struct csn_attr *attr)
@@ -31,48 +31,47 @@ static void keep_attribute(struct named *named, uint16_t name, const struct csn_
 		return;
 	case DW_AT_abstract_origin:
 	case DW_AT_specification:
-		named->has_origin = csn_attr_reference(named->unit, attr, &named->origin);
+	case DW_AT_signature: /* of a type that is only declared here */
+		named->has_origin = csn_attr_entry(named->unit, attr, &named->origin);
 		return;
 	default:
 		return;
 	}
 }
 
-/* near: a unit that probably holds the offset. */
-static bool read_named(struct csn_unit *near, uint64_t offset, struct named *named)
+static bool read_named(const struct csn_entry *entry, struct named *named)
 {
 	struct csn_span at;
-	const struct csn_abbrev *abbrev = csn_entry_open(&near, offset, &at);
+	const struct csn_abbrev *abbrev = csn_entry_open(entry, &at);
 	uint32_t i;
 
 	if (!abbrev)
 		return false;
-	*named = (struct named){ .unit = near, .offset = offset, .tag = abbrev->tag };
+	*named = (struct named){ .unit = entry->unit, .offset = entry->offset, .tag = abbrev->tag };
 	for (i = 0; i < abbrev->n_specs && csn_span_ok(&at); i++) {
 		struct csn_attr attr;
 
-		csn_attr_read(&at, near, &abbrev->specs[i], &attr);
+		csn_attr_read(&at, entry->unit, &abbrev->specs[i], &attr);
 		keep_attribute(named, abbrev->specs[i].name, &attr);
 	}
 	return csn_span_ok(&at);
 }
 
 /* Follows origins to the declaration; texts come from wherever they stand first. */
-static bool read_declaration(struct csn_unit *unit, uint64_t offset, struct named *ret_named)
+static bool read_declaration(struct csn_entry entry, struct named *ret_named)
 {
 	const char *name = NULL, *linkage_name = NULL;
 	struct named named;
 	unsigned hops;
 
 	for (hops = 0; hops < CSN_MAX_DWARF_ORIGINS; hops++) {
-		if (!read_named(unit, offset, &named))
+		if (!read_named(&entry, &named))
 			return false;
 		name = name ? name : named.name;
 		linkage_name = linkage_name ? linkage_name : named.linkage_name;
 		if (!named.has_origin)
 			break;
-		unit = named.unit;
-		offset = named.origin;
+		entry = named.origin;
 	}
 	named.name = name;
 	named.linkage_name = linkage_name;
@@ -126,14 +125,13 @@ static void keep_scopes(struct csn_unit *unit, const struct csn_scopes *found)
 /* Goes along the entries to target. */
 static bool find_scopes(struct csn_unit *unit, uint64_t target, struct csn_scopes *ret_scopes)
 {
-	struct csn_span at = csn_dwarf_bytes(unit->dwarf, CSN_DEBUG_INFO, unit->end);
 	uint64_t step = (unit->end - unit->offset) / CSN_SCOPE_MARKS + 1, mark;
+	struct csn_span at;
 	struct csn_scopes open;
 
 	begin_search(unit, target, &open);
 	mark = open.target + step;
-	at.size = csn_min_u64(at.size, unit->end);
-	csn_span_seek(&at, open.target);
+	at = csn_unit_bytes(unit, open.target);
 	while (csn_span_left(&at) && at.at < target) {
 		uint64_t offset = at.at, code, sibling;
 		const struct csn_abbrev *abbrev;
@@ -180,7 +178,7 @@ static void append_scope(struct csn_unit *unit, uint64_t offset, char *text, siz
 	const char *name;
 	struct named named;
 
-	if (!read_declaration(unit, offset, &named))
+	if (!read_declaration((struct csn_entry){ unit, offset }, &named))
 		return;
 	name = named.name;
 	switch (named.tag) {
@@ -233,13 +231,14 @@ const struct csn_function_name *csn_function_name_get(struct csn_unit *unit, uin
 	struct named named;
 
 	for (name = *bucket; name; name = name->next)
-		if (name->offset == offset)
+		if (name->offset == offset && name->section == unit->section)
 			return name;
 	name = csn_arena_alloc(dwarf->arena, sizeof(*name));
 	if (!name)
 		return NULL;
+	name->section = unit->section;
 	name->offset = offset;
-	if (read_declaration(unit, offset, &named)) {
+	if (read_declaration((struct csn_entry){ unit, offset }, &named)) {
 		name->linkage_name = named.linkage_name;
 		name->name = named.name && !named.linkage_name ? qualify(&named) : named.name;
 	}

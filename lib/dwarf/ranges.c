@@ -16,12 +16,14 @@ static bool give(const struct list *list, uint64_t start, uint64_t end)
 /* .debug_ranges: pairs relative to the base, a pair that begins with all ones sets it. */
 static void walk_old(struct list *list, uint64_t offset)
 {
-	struct csn_dwarf *dwarf = list->unit->dwarf;
+	struct csn_unit *unit = list->unit;
+	struct csn_dwarf *dwarf = unit->skeleton ? unit->skeleton->dwarf : unit->dwarf;
 	struct csn_span at = csn_dwarf_bytes(dwarf, CSN_DEBUG_RANGES, UINT64_MAX);
-	unsigned width = list->unit->address_size, i;
+	unsigned width = unit->address_size, i;
 	uint64_t ones = width == 8 ? UINT64_MAX : UINT32_MAX;
 
-	csn_span_seek(&at, offset);
+	/* Lists of split units are among those of the linked program. */
+	csn_span_seek(&at, offset + (unit->skeleton ? unit->skeleton->ranges_base : 0));
 	for (i = 0; i < CSN_MAX_DWARF_RANGES; i++) {
 		uint64_t start = csn_span_uint(&at, width), end = csn_span_uint(&at, width);
 
@@ -69,24 +71,26 @@ static bool walk_entry(struct list *list, struct csn_span *at)
 	}
 }
 
-/* Offset of list number index: the table of offsets stands at the unit's base. */
-static bool find_indexed(struct csn_unit *unit, uint64_t index, uint64_t *ret_offset)
+bool csn_list_find(struct csn_unit *unit, enum csn_dwarf_section section, uint64_t base,
+		   uint64_t index, uint64_t *ret_offset)
 {
-	struct csn_span at = csn_dwarf_bytes(unit->dwarf, CSN_DEBUG_RNGLISTS, UINT64_MAX);
+	struct csn_span at = csn_dwarf_bytes(unit->dwarf, section, UINT64_MAX);
 	uint64_t offset;
 
 	if (__builtin_mul_overflow(index, unit->offset_size, &offset) ||
-	    __builtin_add_overflow(offset, unit->rnglists_base, &offset))
+	    __builtin_add_overflow(offset, base, &offset))
 		return false;
 	csn_span_seek(&at, offset);
 	offset = csn_span_uint(&at, unit->offset_size);
-	return csn_span_ok(&at) && !__builtin_add_overflow(offset, unit->rnglists_base, ret_offset);
+	return csn_span_ok(&at) && !__builtin_add_overflow(offset, base, ret_offset);
 }
 
 void csn_ranges_each(struct csn_unit *unit, uint16_t form, uint64_t value, csn_range_fn each,
 		     void *context)
 {
-	struct list list = { .unit = unit, .each = each, .context = context, .base = unit->low };
+	struct list list = {
+		.unit = unit, .each = each, .context = context, .base = csn_unit_base(unit)
+	};
 	struct csn_span at;
 	unsigned i;
 
@@ -94,8 +98,12 @@ void csn_ranges_each(struct csn_unit *unit, uint16_t form, uint64_t value, csn_r
 		walk_old(&list, value);
 		return;
 	}
-	if (form == DW_FORM_rnglistx && !find_indexed(unit, value, &value))
-		return;
+	if (form == DW_FORM_rnglistx) {
+		if (!csn_list_find(unit, CSN_DEBUG_RNGLISTS, unit->rnglists_base, value, &value))
+			return;
+	} else if (unit->parts) {
+		value += unit->parts->rnglists;
+	}
 	at = csn_dwarf_bytes(unit->dwarf, CSN_DEBUG_RNGLISTS, UINT64_MAX);
 	csn_span_seek(&at, value);
 	for (i = 0; i < CSN_MAX_DWARF_RANGES && csn_span_ok(&at); i++)

@@ -2,8 +2,12 @@
  *
  * Addresses first: only the units that contain one are opened, each is walked once for all its
  * addresses, and no index of the whole program is made. All addresses are link-time addresses of
- * the object: subtract the load bias first. What is broken or not understood (split units, the
- * alternate files of dwz) is absent from the answer, never an error. One thread at a time. */
+ * the object: subtract the load bias first. What is broken, not understood or in an object that
+ * nobody can open is absent from the answer, never an error. One thread at a time.
+ *
+ * Information may be spread over several objects: entries of split units are in .dwo objects or in
+ * a .dwp package of them, entries and texts that several programs share in an alternate object (as
+ * made by dwz). This room knows no files; it asks for these objects by callback. */
 #ifndef CSN_DWARF_SOURCE_H
 #define CSN_DWARF_SOURCE_H
 
@@ -22,7 +26,31 @@ enum csn_dwarf_section {
 	CSN_DEBUG_RANGES,
 	CSN_DEBUG_RNGLISTS,
 	CSN_DEBUG_ARANGES,
+	CSN_DEBUG_TYPES,
+	CSN_DEBUG_LOC,
+	CSN_DEBUG_LOCLISTS,
+	CSN_DEBUG_GDB_INDEX,
+	CSN_DEBUG_NAMES,
+	CSN_DEBUG_CU_INDEX,
+	CSN_DEBUG_TU_INDEX,
 	CSN_DEBUG_SECTIONS,
+};
+
+struct csn_dwarf;
+
+/* How a unit names the object that has its entries. */
+struct csn_dwarf_split_name {
+	const char *folder; /* DW_AT_comp_dir; NULL none */
+	const char *name;   /* DW_AT_dwo_name, mostly relative to the folder */
+	uint64_t id;        /* csn_dwarf_has_split must find it there */
+};
+
+/* Other objects that hold a part of the information. Each callback may be NULL and answers NULL
+ * when there is no such object; what it returns stays its owner's and outlives the asking one. */
+struct csn_dwarf_links {
+	struct csn_dwarf *(*open_split)(void *context, const struct csn_dwarf_split_name *name);
+	struct csn_dwarf *(*open_alternate)(void *context);
+	void *context;
 };
 
 /* How sections are had. */
@@ -32,6 +60,7 @@ struct csn_dwarf_input {
 	 * further than this. */
 	struct csn_span (*read)(void *context, enum csn_dwarf_section section, uint64_t size_bytes);
 	void *context;
+	struct csn_dwarf_links links;
 };
 
 /* A function around an address and the position in it. */
@@ -84,15 +113,20 @@ struct csn_tail_calls {
 	size_t n_calls;
 };
 
-struct csn_dwarf;
 struct csn_elf_file;
 
 /* From sections had in any other way; what input.context names must outlive it. */
 int csn_dwarf_new(const struct csn_dwarf_input *input, struct csn_dwarf **ret_dwarf,
 		  struct csn_error *err) csn_must_check;
-/* From the sections of an object, which must outlive it. NOT_FOUND: it has no .debug_info. */
-int csn_dwarf_open(struct csn_elf_file *file, struct csn_dwarf **ret_dwarf, struct csn_error *err)
-	csn_must_check;
+/* From the sections of an object, which must outlive it; links may be NULL. NOT_FOUND: it has no
+ * .debug_info. */
+int csn_dwarf_open(struct csn_elf_file *file, const struct csn_dwarf_links *links,
+		   struct csn_dwarf **ret_dwarf, struct csn_error *err) csn_must_check;
+/* The same for a .dwo object or a .dwp package. NOT_FOUND: it has no .debug_info.dwo. */
+int csn_dwarf_open_split(struct csn_elf_file *file, struct csn_dwarf **ret_dwarf,
+			 struct csn_error *err) csn_must_check;
+/* True when the split unit with this id (DW_AT_GNU_dwo_id, or of the header) is in the object. */
+bool csn_dwarf_has_split(struct csn_dwarf *dwarf, uint64_t id);
 void csn_dwarf_free(struct csn_dwarf *dwarf);
 void csn_dwarf_freep(struct csn_dwarf **dwarf);
 

@@ -105,12 +105,12 @@ static bool lists_all(uint16_t name)
 	}
 }
 
-/* The function whose entry is at offset. */
-static int list_calls(struct csn_arena *arena, struct csn_unit *unit, uint64_t offset,
+/* The function whose entry it is. */
+static int list_calls(struct csn_arena *arena, const struct csn_entry *entry,
 		      struct csn_tail_calls *function, struct csn_error *err)
 {
-	struct list list = { .arena = arena, .unit = unit };
-	const struct csn_abbrev *abbrev = csn_entry_open(&list.unit, offset, &list.at);
+	struct list list = { .arena = arena, .unit = entry->unit };
+	const struct csn_abbrev *abbrev = csn_entry_open(entry, &list.at);
 	bool complete = false;
 	uint32_t i;
 
@@ -148,13 +148,15 @@ static int list_unit(void *context, struct csn_unit *unit, struct csn_spot *spot
 	size_t i;
 	int rc = 0;
 
+	unit = csn_unit_entries(unit);
 	if (!csn_entries_walk(question->arena, unit, spots, n_spots))
 		return csn_fail_nomem(err);
 	for (i = 0; i < n_spots && rc == 0; i++) {
 		const struct csn_spot *spot = &spots[i];
 
 		if (spot->has_function && spot->entry == spot->address)
-			rc = list_calls(question->arena, unit, spot->function,
+			rc = list_calls(question->arena,
+					&(struct csn_entry){ unit, spot->function },
 					&question->functions[spot->source - question->sources],
 					err);
 	}
@@ -179,7 +181,7 @@ int csn_dwarf_tail_calls(struct csn_arena *arena, struct csn_dwarf *dwarf,
 		functions[i] = (struct csn_tail_calls){ .entry = functions[i].entry };
 		place = csn_place_find(dwarf, functions[i].entry);
 		if (place)
-			rc = list_calls(arena, place->unit, place->offset, &functions[i], err);
+			rc = list_calls(arena, &place->entry, &functions[i], err);
 		else
 			spots[n++] = (struct csn_spot){ .source = &sources[i],
 							.address = functions[i].entry };

@@ -103,6 +103,13 @@ int csn_elf_file_section_prefix(struct csn_elf_file *file, const struct csn_elf_
 /* .gnu_debuglink: file name (borrowed, never with a slash) and CRC-32. False when absent or bad. */
 bool csn_elf_file_debug_link(const struct csn_elf_file *file, const char **ret_name,
 			     uint32_t *ret_crc) csn_must_check;
+/* The object that holds what several debug files share, from .gnu_debugaltlink or, in DWARF 5,
+ * .debug_sup: its name, absolute or relative to this file, and its build-id or checksum; borrowed.
+ * False when absent or bad. */
+bool csn_elf_file_alternate(struct csn_elf_file *file, const char **ret_name,
+			    struct csn_span *ret_id) csn_must_check;
+/* True when the object has this build-id, or says in .debug_sup that it has this checksum. */
+bool csn_elf_file_is_alternate(struct csn_elf_file *file, const struct csn_span *id) csn_must_check;
 /* The object inside .gnu_debugdata, unpacked on first use; borrowed. NULL when absent or bad. */
 struct csn_elf_file *csn_elf_file_debug_data(struct csn_elf_file *file);
 

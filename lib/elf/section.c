@@ -29,6 +29,51 @@ bool csn_elf_file_debug_link(const struct csn_elf_file *file, const char **ret_n
 	return true;
 }
 
+/* DWARF 5, 7.3.6: the same section in both objects, told apart by a flag. */
+static bool read_debug_sup(struct csn_elf_file *file, bool is_alternate, const char **ret_name,
+			   struct csn_span *ret_id)
+{
+	struct csn_elf_section section;
+	struct csn_span bytes;
+	bool flag;
+
+	if (!csn_elf_file_section_find(file, ".debug_sup", &section) ||
+	    csn_elf_file_section_read(file, &section, &bytes, NULL) < 0 ||
+	    csn_span_u16(&bytes) != 5)
+		return false;
+	flag = csn_span_u8(&bytes) != 0;
+	*ret_name = csn_span_cstr(&bytes);
+	*ret_id = csn_span_take(&bytes, csn_span_uleb(&bytes));
+	return csn_span_ok(&bytes) && flag == is_alternate && ret_id->size > 0;
+}
+
+bool csn_elf_file_alternate(struct csn_elf_file *file, const char **ret_name,
+			    struct csn_span *ret_id)
+{
+	struct csn_elf_section section;
+	struct csn_span bytes;
+
+	if (!csn_elf_file_section_find(file, ".gnu_debugaltlink", &section))
+		return read_debug_sup(file, false, ret_name, ret_id) && **ret_name;
+	bytes = csn_elf_section_stored(file, &section);
+	*ret_name = csn_span_cstr(&bytes);
+	*ret_id = csn_span_take(&bytes, csn_span_left(&bytes));
+	return csn_span_ok(&bytes) && **ret_name && ret_id->size > 0 &&
+	       ret_id->size <= CSN_MAX_BUILD_ID;
+}
+
+bool csn_elf_file_is_alternate(struct csn_elf_file *file, const struct csn_span *id)
+{
+	struct csn_span own;
+	const char *unused;
+
+	if (csn_elf_file_build_id(file, &own) && own.size == id->size &&
+	    memcmp(own.data, id->data, id->size) == 0)
+		return true;
+	return read_debug_sup(file, true, &unused, &own) && own.size == id->size &&
+	       memcmp(own.data, id->data, id->size) == 0;
+}
+
 static bool unpack_xz(const struct csn_span *packed, struct csn_buf *out)
 {
 	lzma_stream stream = LZMA_STREAM_INIT;

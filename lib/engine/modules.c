@@ -202,6 +202,24 @@ static int csn_note_wrong_executable(struct csn_engine *engine, struct csn_error
 		    : csn_fail_nomem(err);
 }
 
+/* Names and lines may be missing or older than people think: they should know why. */
+static int csn_note_refused_files(struct csn_engine *engine, struct csn_error *err)
+{
+	size_t i, n = 0, count = csn_modules_count(engine->modules);
+
+	for (i = 0; i < count && n < CSN_MAX_REFUSED_NOTES; i++) {
+		const struct csn_module *module = csn_modules_get(engine->modules, i);
+
+		if (!module->refused)
+			continue;
+		if (csn_snapshot_add_annotation(engine->snapshot, "warning", module->refused, err) <
+		    0)
+			return -CSN_E_NOMEM;
+		n++;
+	}
+	return 0;
+}
+
 int csn_engine_store_modules(struct csn_engine *engine, struct csn_error *err)
 {
 	struct csn_snapshot *snapshot = engine->snapshot;
@@ -227,7 +245,7 @@ int csn_engine_store_modules(struct csn_engine *engine, struct csn_error *err)
 			return csn_fail_nomem(err);
 	}
 	snapshot->n_modules = count;
-	if (csn_note_wrong_executable(engine, err) < 0)
+	if (csn_note_wrong_executable(engine, err) < 0 || csn_note_refused_files(engine, err) < 0)
 		return -CSN_E_NOMEM;
 	return csn_note_main_program(engine, err);
 }

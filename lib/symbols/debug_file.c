@@ -1,5 +1,5 @@
 /* The separate debug file of a module, where distributions put it (GDB manual, "Separate Debug
- * Files"): by build-id, then by the debug link's name in three folders. */
+ * Files"): by build-id, files of the dead first, then by the debug link's name in three folders. */
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -7,27 +7,57 @@
 #include "base/uuid.h"
 #include "symbols/module_internal.h"
 
+void csn_module_refuse(struct csn_module *module, const char *format, ...)
+{
+	va_list args;
+
+	/* One is enough to look into. */
+	if (module->refused)
+		return;
+	va_start(args, format);
+	module->refused = csn_arena_vsprintf(module->impl->modules->arena, format, args);
+	va_end(args);
+}
+
+const char *csn_build_id_path(struct csn_modules *modules, const uint8_t *id, size_t size_bytes,
+			      const char *suffix)
+{
+	char hex[2 * CSN_MAX_BUILD_ID + 1];
+
+	if (size_bytes < 2 || size_bytes > CSN_MAX_BUILD_ID)
+		return NULL;
+	csn_hex_format(id, size_bytes, hex);
+	return csn_arena_sprintf(modules->arena, "%s/.build-id/%.2s/%s%s", modules->debug_root, hex,
+				 hex + 2, suffix);
+}
+
+const char *csn_module_asset_path(const struct csn_module *module, const char *suffix)
+{
+	const struct csn_modules *modules = module->impl->modules;
+	char hex[2 * CSN_MAX_BUILD_ID + 1];
+
+	if (!modules->input.assets || !module->build_id_size)
+		return NULL;
+	csn_hex_format(module->build_id, module->build_id_size, hex);
+	return csn_arena_sprintf(modules->arena, "%s/%s%s", modules->input.assets, hex, suffix);
+}
+
 static void keep(struct csn_module *module, struct csn_elf_file **elf, const char *path)
 {
 	module->impl->debug_elf = csn_take(*elf);
 	module->impl->debug_path = path;
 }
 
-static bool try_build_id(struct csn_module *module)
+static bool try_build_id(struct csn_module *module, const char *path)
 {
 	cleanup_(csn_elf_file_freep) struct csn_elf_file *elf = NULL;
-	struct csn_modules *modules = module->impl->modules;
-	char hex[2 * CSN_MAX_BUILD_ID + 1];
-	const char *path;
 
-	if (module->build_id_size < 2)
+	if (!path || csn_elf_file_open(path, &elf, NULL) < 0)
 		return false;
-	csn_hex_format(module->build_id, module->build_id_size, hex);
-	path = csn_arena_sprintf(modules->arena, "%s/.build-id/%.2s/%s.debug", modules->debug_root,
-				 hex, hex + 2);
-	if (!path || csn_elf_file_open(path, &elf, NULL) < 0 ||
-	    !csn_module_has_build_id(module, elf))
+	if (!csn_module_has_build_id(module, elf)) {
+		csn_module_refuse(module, "%s has another build-id than its name says", path);
 		return false;
+	}
 	keep(module, &elf, path);
 	return true;
 }
@@ -50,8 +80,13 @@ static bool try_link(struct csn_module *module, const char *path, uint32_t crc)
 	/* A link may name the file it stands in. */
 	if (!path || (module->file && strcmp(path, module->file) == 0))
 		return false;
-	if (csn_elf_file_open(path, &elf, NULL) < 0 || !is_linked(module, elf, crc))
+	if (csn_elf_file_open(path, &elf, NULL) < 0)
 		return false;
+	if (!is_linked(module, elf, crc)) {
+		csn_module_refuse(module, "%s is the debug file of another build than %s", path,
+				  module->path);
+		return false;
+	}
 	keep(module, &elf, path);
 	return true;
 }
@@ -63,7 +98,11 @@ void csn_module_find_debug(struct csn_module *module)
 	const char *root = modules->debug_root, *name;
 	uint32_t crc;
 
-	if (modules->input.no_files || module->is_vdso || try_build_id(module))
+	if (modules->input.no_files || module->is_vdso)
+		return;
+	if (try_build_id(module, csn_module_asset_path(module, ".debug")) ||
+	    try_build_id(module, csn_build_id_path(modules, module->build_id, module->build_id_size,
+						   ".debug")))
 		return;
 	if (!module->impl->elf || !csn_elf_file_debug_link(module->impl->elf, &name, &crc))
 		return;

@@ -362,7 +362,7 @@ void csn_modules_free(struct csn_modules *modules)
 		csn_cfi_free(impl->cfi);
 		csn_cfi_free(impl->debug_cfi);
 		csn_answers_free(impl->answers);
-		csn_dwarf_free(impl->dwarf);
+		csn_module_close_dwarf(modules->modules[i]);
 		csn_elf_file_free(impl->elf);
 		csn_elf_file_free(impl->debug_elf);
 	}
@@ -456,11 +456,11 @@ struct csn_dwarf *csn_module_dwarf(struct csn_module *module)
 	if (impl->dwarf_tried)
 		return impl->dwarf;
 	impl->dwarf_tried = true;
-	if (elf && csn_dwarf_open(elf, &impl->dwarf, NULL) == 0)
+	if (elf && csn_module_open_dwarf(module, elf, module->file))
 		return impl->dwarf;
 	debug = csn_module_debug_elf(module);
-	if (!debug || csn_dwarf_open(debug, &impl->dwarf, NULL) < 0)
-		impl->dwarf = NULL;
+	if (debug)
+		(void)csn_module_open_dwarf(module, debug, impl->debug_path);
 	return impl->dwarf;
 }
 

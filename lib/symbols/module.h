@@ -86,6 +86,9 @@ struct csn_module {
 	enum csn_module_proof proof;
 	const char *file;   /* path of the file used; NULL none */
 	const char *reason; /* one sentence when state is not OK: what was found instead; or NULL */
+	/* One sentence about a debug file that was found and not used, or named and not found;
+	 * NULL. Complete when the module has been asked everything. */
+	const char *refused;
 	struct csn_module_impl *impl;
 };
 
@@ -112,15 +115,16 @@ struct csn_module *csn_modules_main(struct csn_modules *modules);
 enum csn_module_state csn_module_load(struct csn_module *module);
 /* The object to read from: the file or the memory image; loads. NULL when MISSING. */
 struct csn_elf_file *csn_module_elf(struct csn_module *module);
-/* The separate debug file, searched on first use: by build-id, then by debug link, and last
- * fetched; NULL none. */
+/* The separate debug file, searched on first use: by build-id (in assets, then below the debug
+ * root), then by debug link, and last fetched; NULL none. */
 struct csn_elf_file *csn_module_debug_elf(struct csn_module *module);
 /* The same, but what would have to be fetched is left out: for looks at every module there is. */
 struct csn_elf_file *csn_module_local_debug_elf(struct csn_module *module);
 /* Path of the debug file in use or at hand; NULL none. */
 const char *csn_module_debug_path(struct csn_module *module);
 
-/* The debug information of the module's file, or else of its debug file; NULL none. */
+/* The debug information of the module's file, or else of its debug file; NULL none. What is in
+ * further files (.dwo, .dwp, the alternate file of dwz) is found when it is needed. */
 struct csn_dwarf *csn_module_dwarf(struct csn_module *module);
 
 /* The CFI row for a target address inside the module, from its .eh_frame or .debug_frame, or from

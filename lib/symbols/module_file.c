@@ -132,17 +132,9 @@ static bool try_file(struct csn_module *module, const char *path, bool need_buil
 
 static bool try_assets(struct csn_module *module)
 {
-	struct csn_modules *modules = module->impl->modules;
-	char hex[2 * CSN_MAX_BUILD_ID + 1];
 	const char *reason = module->reason;
-	bool taken;
+	bool taken = try_file(module, csn_module_asset_path(module, ""), true);
 
-	if (!modules->input.assets || !module->build_id_size)
-		return false;
-	csn_hex_format(module->build_id, module->build_id_size, hex);
-	taken = try_file(module,
-			 csn_arena_sprintf(modules->arena, "%s/%s", modules->input.assets, hex),
-			 true);
 	/* Most files are not among the assets: no news. */
 	if (!taken && module->state != CSN_MODULE_MISMATCH)
 		module->reason = reason;

@@ -1,5 +1,6 @@
 /* What the files of this room share about a module: module.c makes the table from mappings and
- * memory, module_file.c finds and checks files, debug_file.c the separate debug file. */
+ * memory, module_file.c finds and checks files, debug_file.c the separate debug file, debug_parts.c
+ * the files that debug information is spread over. */
 #ifndef CSN_SYMBOLS_MODULE_INTERNAL_H
 #define CSN_SYMBOLS_MODULE_INTERNAL_H
 
@@ -9,6 +10,9 @@
 /* Bytes read from the beginning of a module in memory: file header, program headers and, as
  * linkers lay files out, the notes. */
 #define CSN_MODULE_HEAD_BYTES 4096
+
+/* Places where a file is looked for that debug information is spread over. */
+#define CSN_MODULE_PLACES 5
 
 struct csn_modules {
 	struct csn_arena *arena;
@@ -39,8 +43,16 @@ struct csn_module_impl {
 	struct csn_cfi *cfi, *debug_cfi; /* owned */
 	bool cfi_tried, debug_cfi_tried;
 	struct csn_dwarf *dwarf; /* owned */
-	bool dwarf_tried;
-	struct csn_answers *answers; /* owned */
+	bool dwarf_tried, packages_tried;
+	struct csn_elf_file *dwarf_elf; /* the one that dwarf reads */
+	const char *dwarf_path;         /* its path; NULL none */
+	struct csn_debug_part *parts;   /* owned; all that are open, packages too */
+	unsigned n_parts;
+	struct csn_debug_part *packages[CSN_MODULE_PLACES];
+	size_t n_packages;
+	struct csn_elf_file *alternate_elf; /* owned */
+	struct csn_dwarf *alternate;        /* owned */
+	struct csn_answers *answers;        /* owned */
 	bool answers_tried;
 	struct csn_pclntab *go; /* in the arena; see golang.c */
 	bool go_tried;
@@ -73,6 +85,18 @@ static inline bool csn_module_can_fetch(const struct csn_module *module)
  * was asked for. *ret_path is where it is, in the arena. */
 struct csn_elf_file *csn_module_fetch(struct csn_module *module, bool executable,
 				      const char **ret_path);
+/* Keeps, as the module's, the first sentence about a debug file that was there and not used. */
+void csn_module_refuse(struct csn_module *module, const char *format, ...) csn_printf(2, 3);
+/* Path by build-id below the debug root; NULL for ids that are no ids, or without memory. */
+const char *csn_build_id_path(struct csn_modules *modules, const uint8_t *id, size_t size_bytes,
+			      const char *suffix);
+/* Path of a file of the dead by the module's build-id; NULL when there are none. */
+const char *csn_module_asset_path(const struct csn_module *module, const char *suffix);
+/* Opens the debug information of an object as the module's, with the files that it is spread over;
+ * path may be NULL. False when it has none. */
+bool csn_module_open_dwarf(struct csn_module *module, struct csn_elf_file *elf, const char *path);
+/* Frees all of that. */
+void csn_module_close_dwarf(struct csn_module *module);
 /* True when the object has exactly this module's build-id. */
 bool csn_module_has_build_id(const struct csn_module *module, const struct csn_elf_file *elf);
 

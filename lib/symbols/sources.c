@@ -222,6 +222,9 @@ static void keep_answers(const struct order *orders, size_t n, const struct csn_
 {
 	struct csn_answers *answers = csn_module_answers(orders[0].module);
 
+	/* Files that are missing now may be there next time. */
+	if (orders[0].module->refused)
+		return;
 	for (size_t i = 0; answers && i < n; i++) {
 		const struct csn_answer answer = { .has_sources = true,
 						   .located = located[orders[i].index] };
