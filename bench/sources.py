@@ -27,6 +27,7 @@ from support import oracle
 RUNS = int(os.environ.get("RUNS", "5"))
 PATIENCE = int(os.environ.get("PATIENCE", "300"))
 EU_PATIENCE = 60  # it is quadratic in the depth of a stack
+OUR_PATIENCE = 300
 
 
 class Case(typing.NamedTuple):
@@ -126,8 +127,8 @@ def alternate(program, core):
     ours = [BT, "--depth=0", "--core", core]
     for _ in range(RUNS):
         with tempfile.TemporaryDirectory() as cache:
-            costs["cold"].append(measure.run(ours, PATIENCE, cache))
-            costs["warm"].append(measure.run(ours, PATIENCE, cache))
+            costs["cold"].append(measure.run(ours, OUR_PATIENCE, cache))
+            costs["warm"].append(measure.run(ours, OUR_PATIENCE, cache))
         for who, argv in commands(program, core).items():
             if len(costs[who]) < runs_of(costs[who]):
                 costs[who].append(measure.run(argv, PATIENCE if who == "gdb" else EU_PATIENCE))
@@ -163,7 +164,7 @@ def run_case(name):
     ours = oracle.our_stacks(oracle.our_snapshot(BT, "--core", core))
     differs = CHECKS[case.check](ours, program, core, cost["gdb"].output if cost["gdb"] else "")
     above = ", ".join(missed(case, cost, anonymous))
-    print(f"| {name}: {case.title} | {show(cost['cold'], PATIENCE)} | {anonymous:.1f} MB | "
+    print(f"| {name}: {case.title} | {show(cost['cold'], OUR_PATIENCE)} | {anonymous:.1f} MB | "
           f"{cost['warm'].seconds:.3f} s | {show(cost['gdb'], PATIENCE)} | "
           f"{show(cost['ism'], EU_PATIENCE)} | {show(cost['plain'], EU_PATIENCE)} | "
           f"{ratio(cost, 'gdb')} / {ratio(cost, 'ism')} / {ratio(cost, 'plain')} | "

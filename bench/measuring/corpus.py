@@ -53,9 +53,10 @@ def size_of(folder):
 
 
 def _make_room(needed, keep):
-    """Removes what was unused for longest until `needed` more bytes stay below the cap."""
-    others = sorted((folder for folder in FOLDER.iterdir()
-                     if folder != keep and (folder / "stamp").exists()),
+    """Removes large programs, first what was unused for longest, until `needed` more bytes stay
+    below the cap."""
+    others = sorted((folder for folder in FOLDER.iterdir() if folder != keep and
+                     (folder / "stamp").exists() and size_of(folder) > 100 << 20),
                     key=lambda folder: (folder / "stamp").stat().st_mtime)
     for folder in others:
         if size_of(FOLDER) + needed <= CAP:

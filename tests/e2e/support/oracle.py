@@ -61,7 +61,7 @@ def eu_frames(program, core):
 
 def eu_stacks(program, core):
     """{tid: [Frame]} that eu-stack finds, inlined functions and lines included. It marks no frame
-    as inlined: all of one counter but the last are."""
+    as inlined: all of one counter but the last are. _start has no line, for it it shows another's."""
     result = subprocess.run(["eu-stack", "-n", "0", "-is", "-e", program, "--core", core],
                             capture_output=True, text=True, timeout=300)
     threads, frames = {}, []
@@ -74,7 +74,8 @@ def eu_stacks(program, core):
                                 words[2] if len(words) > 2 else None, None, 0))
             if len(frames) > 1 and frames[-2].pc == frames[-1].pc:
                 frames[-2] = frames[-2]._replace(kind="inline")
-        elif frames and (position := re.fullmatch(r"    (.+?):(\d+)(:\d+)?", line)):
+        elif ((position := re.fullmatch(r"    (.+?):(\d+)(:\d+)?", line)) and frames and
+              frames[-1].name != "_start"):
             frames[-1] = frames[-1]._replace(path=position[1], line=int(position[2]))
     return threads
 
