@@ -356,7 +356,7 @@ static void csn_step_old(const struct csn_insn *insn, struct csn_step *step)
 	if (!all && ((insn->opcode & 6) != 6 || insn->opcode >= 0x20))
 		return;
 	step->dst = step->src = all ? insn->mode->sp : CSN_NO_REGISTER;
-	step->value = insn->opcode & 1 ? 32 : -32;
+	step->value = !all ? 0 : insn->opcode & 1 ? 32 : -32;
 	step->kind = all ? CSN_STEP_ADD : insn->opcode & 1 ? CSN_STEP_POP : CSN_STEP_PUSH;
 }
 

@@ -39,7 +39,7 @@ for pie, flags in (("pie", ["-fpie", "-pie"]), ("nopie", ["-fno-pie", "-no-pie"]
     crashers.RECIPES[f"i386-nocfifp-{pie}"] = (
         "gcc", "nocfi.c", [*M32, "-O1", "-fno-omit-frame-pointer", *flags, *NO_CFI])
     for name in ("nocfi", "nocfifp"):
-        crashers.STRIPPED[f"i386-{name}-{pie}"] = ["--remove-section", ".eh_frame"]
+        crashers.FINISH[f"i386-{name}-{pie}"] = crashers.FINISH["nocfi"]
 crashers.RECIPES["i386-siginfo"] = ("gcc", "sigalt.c", [*M32, "-O1", "-g", "-DFLAGS=SA_SIGINFO"])
 crashers.RECIPES["i386-ways"] = ("gcc", "ways.c", [*M32, "-O1", "-g", "-fstack-protector-all"])
 crashers.RECIPES["i386-clang"] = ("clang", "nullderef.c", [*M32, "-O2", "-g"])

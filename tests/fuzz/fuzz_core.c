@@ -17,6 +17,8 @@ static void forget_files(struct csn_target *target)
 	for (size_t i = 0; i < target->n_mappings; i++)
 		if (target->mappings[i].path)
 			target->mappings[i].path = "/nonexistent/object";
+	/* Nor are files looked for that the core does not tell of. */
+	target->mappings_from_note = true;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

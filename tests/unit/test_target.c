@@ -394,6 +394,253 @@ static void instructions_have_a_length_and_an_effect_on_the_stack(void **state)
 	}
 }
 
+/* One row per instruction of 4 bytes, as the assembler's manual writes it. */
+static const struct {
+	const char *text;
+	uint32_t word;
+	uint8_t kind, dst, src, second;
+	int64_t value;
+	int32_t moves;
+} aarch64_steps[] = {
+	{ "stp x29,x30,[sp,#-48]!", 0xa9bd7bfd, CSN_STEP_STORE, 31, 29, 30, -48, -48 },
+	{ "ldp x29,x30,[sp],#48", 0xa8c37bfd, CSN_STEP_LOAD, 29, 31, 30, 0, 48 },
+	{ "stp x19,x20,[sp,#16]", 0xa90153f3, CSN_STEP_STORE, 31, 19, 20, 16, 0 },
+	{ "ldp x19,x20,[sp,#16]", 0xa94153f3, CSN_STEP_LOAD, 19, 31, 20, 16, 0 },
+	{ "stp d8,d9,[sp,#-32]!", 0x6dbe27e8, CSN_STEP_ADD, 31, 31, 255, -32, 0 },
+	{ "stp d8,d9,[sp,#16]", 0x6d0127e8, CSN_STEP_OTHER, 255, 255, 255, 0, 0 },
+	{ "str x30,[sp,#-16]!", 0xf81f0ffe, CSN_STEP_STORE, 31, 30, 255, -16, -16 },
+	{ "ldr x30,[sp],#16", 0xf84107fe, CSN_STEP_LOAD, 30, 31, 255, 0, 16 },
+	{ "str x19,[sp,#16]", 0xf9000bf3, CSN_STEP_STORE, 31, 19, 255, 16, 0 },
+	{ "ldr x19,[sp,#16]", 0xf9400bf3, CSN_STEP_LOAD, 19, 31, 255, 16, 0 },
+	{ "stur x0,[x29,#-8]", 0xf81f83a0, CSN_STEP_STORE, 29, 0, 255, -8, 0 },
+	{ "str d8,[sp,#-16]!", 0xfc1f0fe8, CSN_STEP_ADD, 31, 31, 255, -16, 0 },
+	{ "strb w0,[x1,#4]", 0x39001020, CSN_STEP_OTHER, 255, 255, 255, 0, 0 },
+	{ "ldrb w0,[x1],#1", 0x38401420, CSN_STEP_OTHER, 0, 255, 1, 0, 0 },
+	{ "ldp w0,w1,[sp,#8]", 0x294107e0, CSN_STEP_OTHER, 0, 255, 1, 0, 0 },
+	{ "ldadd x0,x1,[x2]", 0xf8200041, CSN_STEP_OTHER, 1, 255, 255, 0, 0 },
+	{ "stxr w3,x0,[x1]", 0xc8037c20, CSN_STEP_OTHER, 3, 255, 255, 0, 0 },
+	{ "sub sp,sp,#32", 0xd10083ff, CSN_STEP_ADD, 31, 31, 255, -32, 0 },
+	{ "sub sp,sp,#1,lsl #12", 0xd14007ff, CSN_STEP_ADD, 31, 31, 255, -4096, 0 },
+	{ "add sp,sp,#32", 0x910083ff, CSN_STEP_ADD, 31, 31, 255, 32, 0 },
+	{ "mov x29,sp", 0x910003fd, CSN_STEP_ADD, 29, 31, 255, 0, 0 },
+	{ "mov sp,x29", 0x910003bf, CSN_STEP_ADD, 31, 29, 255, 0, 0 },
+	{ "cmp x0,#1", 0xf100041f, CSN_STEP_OTHER, 255, 255, 255, 0, 0 },
+	{ "mov x0,x1", 0xaa0103e0, CSN_STEP_ADD, 0, 1, 255, 0, 0 },
+	{ "mov x12,#9040", 0xd2846a0c, CSN_STEP_SET, 12, 255, 255, 9040, 0 },
+	{ "sub sp,sp,x12", 0xcb2c63ff, CSN_STEP_SUM, 31, 31, 12, -1, 0 },
+	{ "and sp,x9,#~31", 0x927be93f, CSN_STEP_ALIGN, 31, 9, 255, -32, 0 },
+	{ "adrp x0,.", 0x90000000, CSN_STEP_OTHER, 0, 255, 255, 0, 0 },
+	{ "add x0,x1,x2", 0x8b020020, CSN_STEP_OTHER, 0, 255, 255, 0, 0 },
+	{ "fmov x0,d1", 0x9e660020, CSN_STEP_OTHER, 0, 255, 255, 0, 0 },
+	{ "fadd d29,d0,d1", 0x1e61281d, CSN_STEP_OTHER, 255, 255, 255, 0, 0 },
+	{ "fcvtzs x29,d0", 0x9e78001d, CSN_STEP_OTHER, 29, 255, 255, 0, 0 },
+	{ "mrs x0,tpidr_el0", 0xd53bd040, CSN_STEP_OTHER, 0, 255, 255, 0, 0 },
+	{ "paciasp", 0xd503233f, CSN_STEP_OTHER, 255, 255, 255, 0, 0 },
+	{ "autiasp", 0xd50323bf, CSN_STEP_OTHER, 255, 255, 255, 0, 0 },
+	{ "nop", 0xd503201f, CSN_STEP_OTHER, 255, 255, 255, 0, 0 },
+	{ "svc #0", 0xd4000001, CSN_STEP_OTHER, 0, 255, 255, 0, 0 },
+	{ "ret", 0xd65f03c0, CSN_STEP_RETURN, 255, 255, 255, 0, 0 },
+	{ "retaa", 0xd65f0bff, CSN_STEP_RETURN, 255, 255, 255, 0, 0 },
+	{ "br x17", 0xd61f0220, CSN_STEP_JUMP, 255, 255, 255, 0, 0 },
+	{ "blr x0", 0xd63f0000, CSN_STEP_CALL, 255, 255, 255, 0, 0 },
+	{ "blraaz x0", 0xd63f081f, CSN_STEP_CALL, 255, 255, 255, 0, 0 },
+	{ "brk #1", 0xd4200020, CSN_STEP_STOP, 255, 255, 255, 0, 0 },
+	{ "udf #0", 0x00000000, CSN_STEP_STOP, 255, 255, 255, 0, 0 },
+};
+
+static const struct csn_arch *aarch64(void)
+{
+	return csn_arch_find(EM_AARCH64, true);
+}
+
+static const struct csn_arch *i386(void)
+{
+	return csn_arch_find(EM_386, false);
+}
+
+static void aarch64_instructions_have_an_effect_on_the_stack(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < csn_countof(aarch64_steps); i++) {
+		uint8_t code[4];
+		struct csn_step step;
+
+		memcpy(code, &aarch64_steps[i].word, 4);
+		assert_true(aarch64()->decode_step(code, 4, 0x1000, &step));
+		if (step.kind != aarch64_steps[i].kind || step.dst != aarch64_steps[i].dst ||
+		    step.src != aarch64_steps[i].src || step.second != aarch64_steps[i].second ||
+		    step.value != aarch64_steps[i].value || step.moves != aarch64_steps[i].moves)
+			fail_msg("%s: %u %u %u %u %lld %d", aarch64_steps[i].text, step.kind,
+				 step.dst, step.src, step.second, (long long)step.value,
+				 step.moves);
+		assert_int_equal(step.length, 4);
+		assert_false(aarch64()->decode_step(code, 3, 0x1000, &step));
+	}
+}
+
+static void aarch64_branches_know_where_they_lead(void **state)
+{
+	static const struct {
+		uint32_t word;
+		uint8_t kind;
+		csn_addr target;
+	} rows[] = {
+		{ 0x94000004, CSN_STEP_CALL, 0x10010 },   { 0x97ffffff, CSN_STEP_CALL, 0xfffc },
+		{ 0x14000002, CSN_STEP_JUMP, 0x10008 },   { 0x54ffffe0, CSN_STEP_BRANCH, 0xfffc },
+		{ 0xb4000040, CSN_STEP_BRANCH, 0x10008 }, { 0x37000040, CSN_STEP_BRANCH, 0x10008 },
+	};
+	uint8_t code[8] = { 0 };
+	struct csn_step step;
+
+	(void)state;
+	for (size_t i = 0; i < csn_countof(rows); i++) {
+		memcpy(code + 4, &rows[i].word, 4);
+		assert_true(aarch64()->decode_step(code + 4, 4, 0x10000, &step));
+		assert_int_equal(step.kind, rows[i].kind);
+		assert_int_equal(step.target, rows[i].target);
+		assert_int_equal(aarch64()->call_target(code, 0x10004),
+				 step.kind == CSN_STEP_CALL ? rows[i].target : 0);
+		assert_int_equal(aarch64()->call_before(code, 8),
+				 step.kind == CSN_STEP_CALL ? 4 : 0);
+	}
+}
+
+static const struct {
+	uint32_t word;
+	uint8_t kind, size;
+	csn_addr address;
+} aarch64_accesses[] = {
+	{ 0xf9000c01, CSN_ACCESS_WRITE, 8, 0x1018 },   /* str x1,[x0,#24] */
+	{ 0xb9400020, CSN_ACCESS_READ, 4, 0x2000 },    /* ldr w0,[x1] */
+	{ 0x39400421, CSN_ACCESS_READ, 1, 0x2001 },    /* ldrb w1,[x1,#1] */
+	{ 0xf85f8020, CSN_ACCESS_READ, 8, 0x1ff8 },    /* ldur x0,[x1,#-8] */
+	{ 0xf81f0c20, CSN_ACCESS_WRITE, 8, 0x1ff0 },   /* str x0,[x1,#-16]! */
+	{ 0x38001420, CSN_ACCESS_WRITE, 1, 0x2000 },   /* strb w0,[x1],#1 */
+	{ 0xf8627820, CSN_ACCESS_READ, 8, 0x1a000 },   /* ldr x0,[x1,x2,lsl #3] */
+	{ 0xa9bd7bfd, CSN_ACCESS_WRITE, 16, 0x1ffd0 }, /* stp x29,x30,[sp,#-48]! */
+	{ 0x3dc00020, CSN_ACCESS_READ, 16, 0x2000 },   /* ldr q0,[x1] */
+	{ 0x58000040, CSN_ACCESS_READ, 8, 0x21008 },   /* ldr x0,.+8 */
+	{ 0xc8dffc20, CSN_ACCESS_READ, 8, 0x2000 },    /* ldar x0,[x1] */
+	{ 0xd50b7422, CSN_ACCESS_WRITE, 64, 0x3000 },  /* dc zva,x2 */
+	{ 0xf9800020, CSN_ACCESS_UNKNOWN, 0, 0 },      /* prfm */
+	{ 0xf8200041, CSN_ACCESS_UNKNOWN, 0, 0 },      /* ldadd: both */
+	{ 0x8b020020, CSN_ACCESS_UNKNOWN, 0, 0 },      /* add */
+};
+
+static void aarch64_memory_operands_are_decoded_or_refused(void **state)
+{
+	struct csn_registers registers = { 0 };
+
+	(void)state;
+	for (unsigned i = 0; i < 33; i++)
+		csn_register_set(&registers, i, 0x1000 * (i + 1));
+	for (size_t i = 0; i < csn_countof(aarch64_accesses); i++) {
+		struct csn_access access = { 0 };
+		uint8_t code[4];
+		bool found;
+
+		memcpy(code, &aarch64_accesses[i].word, 4);
+		found = aarch64()->decode_access(code, 4, &registers, &access);
+		assert_int_equal(found, aarch64_accesses[i].kind != CSN_ACCESS_UNKNOWN);
+		if (!found)
+			continue;
+		assert_int_equal(access.kind, aarch64_accesses[i].kind);
+		assert_int_equal(access.size_bytes, aarch64_accesses[i].size);
+		assert_int_equal(access.address, aarch64_accesses[i].address);
+	}
+	csn_register_forget(&registers, 1);
+	assert_false(aarch64()->decode_access((const uint8_t *)"\x20\x00\x40\xb9", 4, &registers,
+					      &(struct csn_access){ 0 }));
+}
+
+static const struct {
+	const char *bytes;
+	uint8_t length, kind, dst, src;
+	int64_t value;
+} i386_steps[] = {
+	{ "\x55", 1, CSN_STEP_PUSH, 255, 5, 0 },
+	{ "\x89\xe5", 2, CSN_STEP_ADD, 5, 4, 0 },
+	{ "\x83\xec\x18", 3, CSN_STEP_ADD, 4, 4, -24 },
+	{ "\x8d\x4c\x24\x04", 4, CSN_STEP_ADD, 1, 4, 4 },
+	{ "\x83\xe4\xf0", 3, CSN_STEP_ALIGN, 4, 4, -16 },
+	{ "\xff\x71\xfc", 3, CSN_STEP_PUSH, 255, 255, 0 },
+	{ "\x8b\x1c\x24", 3, CSN_STEP_LOAD, 3, 4, 0 },
+	{ "\xe8\0\0\0\0", 5, CSN_STEP_PUSH, 255, 255, 0 }, /* call of the next */
+	{ "\xe8\1\0\0\0", 5, CSN_STEP_CALL, 255, 255, 0 },
+	{ "\x49", 1, CSN_STEP_OTHER, 1, 255, 0 }, /* dec, no prefix */
+	{ "\x06", 1, CSN_STEP_PUSH, 255, 255, 0 },
+	{ "\x60", 1, CSN_STEP_ADD, 4, 4, -32 },
+	{ "\xc5\x06", 2, CSN_STEP_OTHER, 255, 255, 0 }, /* lds */
+	{ "\xc5\xf8\x77", 3, CSN_STEP_OTHER, 255, 255, 0 },
+	{ "\xa1\1\2\3\4", 5, CSN_STEP_OTHER, 255, 255, 0 },
+	{ "\x8b\x0d\1\2\3\4", 6, CSN_STEP_OTHER, 1, 255, 0 },
+	{ "\x66\x81\x38\x34\x12", 5, CSN_STEP_OTHER, 255, 255, 0 },
+	{ "\xc2\x04\x00", 3, CSN_STEP_RETURN, 255, 255, 4 },
+};
+
+static void i386_instructions_have_a_length_and_an_effect_on_the_stack(void **state)
+{
+	struct csn_step step;
+
+	(void)state;
+	for (size_t i = 0; i < csn_countof(i386_steps); i++) {
+		const uint8_t *code = (const uint8_t *)i386_steps[i].bytes;
+
+		assert_true(i386()->decode_step(code, i386_steps[i].length, 0x1000, &step));
+		if (step.length != i386_steps[i].length || step.kind != i386_steps[i].kind ||
+		    step.dst != i386_steps[i].dst || step.src != i386_steps[i].src ||
+		    step.value != i386_steps[i].value)
+			fail_msg("row %zu: %u %u %u %u %lld", i, step.length, step.kind, step.dst,
+				 step.src, (long long)step.value);
+		assert_false(i386()->decode_step(code, i386_steps[i].length - 1u, 0x1000, &step));
+	}
+	assert_true(i386()->decode_step((const uint8_t *)"\xff\x25\1\2\3\4", 6, 0x1000, &step));
+	assert_int_equal(step.kind, CSN_STEP_JUMP);
+	assert_int_equal(step.slot, 0x04030201);
+	assert_int_equal(i386()->call_target((const uint8_t *)"\0\0\0\xe8\0\0\0\x80", 0x90000000),
+			 0x10000000);
+	assert_int_equal(i386()->call_before((const uint8_t *)"\0\0\0\xe8\0\0\0\0", 8), 0);
+	assert_int_equal(i386()->call_before((const uint8_t *)"\0\0\0\xe8\1\0\0\0", 8), 5);
+}
+
+static void i386_memory_operands_are_decoded_or_refused(void **state)
+{
+	struct csn_registers registers = { 0 };
+	struct csn_access access;
+
+	(void)state;
+	for (unsigned i = 0; i < 9; i++)
+		csn_register_set(&registers, i, 0x1000 * (i + 1));
+	/* movl $1,0x18(%eax); the address wraps; movl %eax,0x12345678; push %ebx; mov %gs:0,%eax */
+	assert_true(i386()->decode_access((const uint8_t *)"\xc7\x40\x18\1\0\0\0", 7, &registers,
+					  &access));
+	assert_int_equal(access.address, 0x1018);
+	assert_true(i386()->decode_access((const uint8_t *)"\x8b\x80\0\xe0\xff\xff", 6, &registers,
+					  &access));
+	assert_int_equal(access.address, 0xfffff000);
+	assert_true(i386()->decode_access((const uint8_t *)"\x89\x05\x78\x56\x34\x12", 6,
+					  &registers, &access));
+	assert_int_equal(access.address, 0x12345678);
+	assert_int_equal(access.kind, CSN_ACCESS_WRITE);
+	assert_true(i386()->decode_access((const uint8_t *)"\x53", 1, &registers, &access));
+	assert_int_equal(access.address, 0x4ffc);
+	assert_int_equal(access.size_bytes, 4);
+	assert_false(i386()->decode_access((const uint8_t *)"\x65\x8b\x05\0\0\0\0", 7, &registers,
+					   &access));
+}
+
+static void an_architecture_is_found_by_machine_and_class(void **state)
+{
+	(void)state;
+	assert_string_equal(csn_arch_find(EM_X86_64, true)->name, "x86_64");
+	assert_null(csn_arch_find(EM_X86_64, false));
+	assert_null(csn_arch_find(EM_386, true));
+	assert_null(csn_arch_find(EM_RISCV, true));
+	assert_ptr_equal(csn_arch_of_registers(17 * 4), i386());
+	assert_ptr_equal(csn_arch_of_registers(27 * 8), csn_arch_native());
+	assert_null(csn_arch_of_registers(5));
+}
+
 static void jumps_know_where_they_lead(void **state)
 {
 	struct csn_step step;
@@ -418,6 +665,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(instructions_have_a_length_and_an_effect_on_the_stack),
 		cmocka_unit_test(jumps_know_where_they_lead),
+		cmocka_unit_test(aarch64_instructions_have_an_effect_on_the_stack),
+		cmocka_unit_test(aarch64_branches_know_where_they_lead),
+		cmocka_unit_test(aarch64_memory_operands_are_decoded_or_refused),
+		cmocka_unit_test(i386_instructions_have_a_length_and_an_effect_on_the_stack),
+		cmocka_unit_test(i386_memory_operands_are_decoded_or_refused),
+		cmocka_unit_test(an_architecture_is_found_by_machine_and_class),
 		cmocka_unit_test(calls_before_a_return_address_are_known_by_their_bytes),
 		cmocka_unit_test(memory_operands_are_decoded_or_refused),
 		cmocka_unit_test(a_core_gives_threads_the_signal_and_memory),
