@@ -118,6 +118,35 @@ static bool read_frames(const struct csn_answers_image *image, struct csn_arena 
 	return true;
 }
 
+static bool read_jumps(const struct csn_answers_image *image, struct csn_arena *arena,
+		       const struct csn_answers_record *record, struct csn_answer *answer)
+{
+	struct csn_tail_call *tails;
+
+	if (record->n_jumps > CSN_MAX_TAIL_CALLS)
+		return false;
+	tails = csn_arena_array(arena, record->n_jumps + 1ul, sizeof(*tails));
+	if (!tails)
+		return false;
+	for (uint32_t i = 0; i < record->n_jumps; i++) {
+		struct csn_answers_jump stored;
+
+		if (!csn_answers_image_jump(image, (size_t)record->first_jump + i, &stored) ||
+		    stored.callee_kind > CSN_CALLEE_NAME)
+			return false;
+		tails[i] = (struct csn_tail_call){
+			.address = stored.address,
+			.at_jump = stored.at_jump != 0,
+			.callee = { .kind = (enum csn_callee_kind)stored.callee_kind,
+				    .address = stored.callee_address,
+				    .name = csn_answers_image_text(image, stored.callee_name) },
+		};
+	}
+	answer->tails = tails;
+	answer->n_tails = record->n_jumps;
+	return true;
+}
+
 static void read_record(const struct csn_answers_image *image, struct csn_arena *arena,
 			const struct csn_answers_record *record, struct csn_answer *answer)
 {
@@ -127,6 +156,10 @@ static void read_record(const struct csn_answers_image *image, struct csn_arena 
 		answer->name = csn_answers_image_text(image, record->name);
 		answer->start = record->start;
 		answer->size = record->size;
+	}
+	if (record->flags & CSN_ANSWERS_TAILS && read_jumps(image, arena, record, answer)) {
+		answer->has_tails = true;
+		answer->is_function = record->flags & CSN_ANSWERS_FUNCTION;
 	}
 	if (!(record->flags & CSN_ANSWERS_SOURCES) || record->callee_kind > CSN_CALLEE_NAME ||
 	    !read_frames(image, arena, record, &answer->located))
@@ -155,6 +188,12 @@ static void overlay(struct csn_answer *answer, const struct csn_answer *over)
 		answer->has_sources = true;
 		answer->located = over->located;
 	}
+	if (over->has_tails) {
+		answer->has_tails = true;
+		answer->is_function = over->is_function;
+		answer->tails = over->tails;
+		answer->n_tails = over->n_tails;
+	}
 }
 
 bool csn_answers_find(struct csn_answers *answers, struct csn_arena *arena, uint64_t address,
@@ -172,7 +211,7 @@ bool csn_answers_find(struct csn_answers *answers, struct csn_arena *arena, uint
 	if (k < answers->n_fresh && answers->fresh[k].address == address)
 		overlay(&answer, &answers->fresh[k].answer);
 	*ret_answer = answer;
-	return answer.has_symbol || answer.has_sources;
+	return answer.has_symbol || answer.has_sources || answer.has_tails;
 }
 
 /* --- adding --- */
@@ -192,7 +231,9 @@ static bool copy_answer(struct csn_answers *answers, const struct csn_answer *fr
 	struct csn_answer copy = *from;
 	struct csn_located_frame *frames =
 		csn_arena_array(answers->arena, from->located.n_frames + 1, sizeof(*frames));
-	bool ok = frames && from->located.n_frames <= UINT16_MAX;
+	struct csn_tail_call *tails =
+		csn_arena_array(answers->arena, from->n_tails + 1, sizeof(*tails));
+	bool ok = frames && tails && from->located.n_frames <= UINT16_MAX;
 
 	copy.raw = copy_text(answers, from->raw, &ok);
 	copy.name = from->name == from->raw ? copy.raw : copy_text(answers, from->name, &ok);
@@ -202,7 +243,12 @@ static bool copy_answer(struct csn_answers *answers, const struct csn_answer *fr
 		frames[i].function = copy_text(answers, frames[i].function, &ok);
 		frames[i].path = copy_text(answers, frames[i].path, &ok);
 	}
+	for (size_t i = 0; ok && i < from->n_tails; i++) {
+		tails[i] = from->tails[i];
+		tails[i].callee.name = copy_text(answers, tails[i].callee.name, &ok);
+	}
 	copy.located.frames = frames;
+	copy.tails = tails;
 	*ret_copy = copy;
 	return ok;
 }
@@ -251,20 +297,21 @@ void csn_answers_put(struct csn_answers *answers, uint64_t address, const struct
 
 /* A file in the making. Equal texts are stored once, as far as the slots remember them. */
 struct maker {
-	struct csn_buf records, frames, texts;
+	struct csn_buf parts[CSN_ANSWERS_PARTS];
 	uint32_t slots[CSN_ANSWERS_SLOTS]; /* offsets of texts by hash */
 };
 
 static uint32_t make_text(struct maker *maker, const char *text)
 {
+	struct csn_buf *texts = &maker->parts[CSN_ANSWERS_TEXTS];
 	uint32_t *slot;
 
-	if (!text || !csn_buf_ok(&maker->texts))
+	if (!text || !csn_buf_ok(texts))
 		return 0;
 	slot = &maker->slots[csn_hash_bytes(text, strlen(text)) % CSN_ANSWERS_SLOTS];
-	if (!*slot || strcmp(maker->texts.data + *slot, text) != 0) {
-		*slot = (uint32_t)maker->texts.size;
-		csn_buf_append(&maker->texts, text, strlen(text) + 1);
+	if (!*slot || strcmp(texts->data + *slot, text) != 0) {
+		*slot = (uint32_t)texts->size;
+		csn_buf_append(texts, text, strlen(text) + 1);
 	}
 	return *slot;
 }
@@ -281,7 +328,23 @@ static void make_frames(struct maker *maker, const struct csn_located *located)
 			.has_parameters = frame->has_parameters,
 		};
 
-		csn_buf_append(&maker->frames, &stored, sizeof(stored));
+		csn_buf_append(&maker->parts[CSN_ANSWERS_FRAMES], &stored, sizeof(stored));
+	}
+}
+
+static void make_jumps(struct maker *maker, const struct csn_answer *answer)
+{
+	for (size_t i = 0; i < answer->n_tails; i++) {
+		const struct csn_tail_call *tail = &answer->tails[i];
+		const struct csn_answers_jump stored = {
+			.address = tail->address,
+			.at_jump = tail->at_jump,
+			.callee_kind = (uint8_t)tail->callee.kind,
+			.callee_address = tail->callee.address,
+			.callee_name = make_text(maker, tail->callee.name),
+		};
+
+		csn_buf_append(&maker->parts[CSN_ANSWERS_JUMPS], &stored, sizeof(stored));
 	}
 }
 
@@ -300,15 +363,23 @@ static void make_record(struct maker *maker, uint64_t address, const struct csn_
 	if (answer->has_sources) {
 		record.flags |= CSN_ANSWERS_SOURCES | (located->has_entry ? CSN_ANSWERS_ENTRY : 0);
 		record.entry = located->entry;
-		record.first_frame =
-			(uint32_t)(maker->frames.size / sizeof(struct csn_answers_frame));
+		record.first_frame = (uint32_t)(maker->parts[CSN_ANSWERS_FRAMES].size /
+						sizeof(struct csn_answers_frame));
 		record.n_frames = (uint16_t)located->n_frames;
 		record.callee_kind = (uint8_t)located->callee.kind;
 		record.callee_address = located->callee.address;
 		record.callee_name = make_text(maker, located->callee.name);
 		make_frames(maker, located);
 	}
-	csn_buf_append(&maker->records, &record, sizeof(record));
+	if (answer->has_tails) {
+		record.flags |=
+			CSN_ANSWERS_TAILS | (answer->is_function ? CSN_ANSWERS_FUNCTION : 0);
+		record.first_jump = (uint32_t)(maker->parts[CSN_ANSWERS_JUMPS].size /
+					       sizeof(struct csn_answers_jump));
+		record.n_jumps = (uint32_t)answer->n_tails;
+		make_jumps(maker, answer);
+	}
+	csn_buf_append(&maker->parts[CSN_ANSWERS_RECORDS], &record, sizeof(record));
 }
 
 /* Old and fresh answers in the order of their addresses. Too many: only the fresh ones. */
@@ -350,11 +421,11 @@ void csn_answers_save(struct csn_answers *answers)
 	arena = csn_arena_new(CSN_MAX_ANSWERS_FILE);
 	if (!maker || !arena)
 		return;
-	maker->records.max = maker->frames.max = maker->texts.max = CSN_MAX_ANSWERS_FILE;
-	csn_buf_putc(&maker->texts, '\0');
+	for (size_t i = 0; i < CSN_ANSWERS_PARTS; i++)
+		maker->parts[i].max = CSN_MAX_ANSWERS_FILE;
+	csn_buf_putc(&maker->parts[CSN_ANSWERS_TEXTS], '\0');
 	make_records(answers, arena, maker);
-	csn_answers_image_write(&answers->key, &maker->records, &maker->frames, &maker->texts);
-	csn_buf_done(&maker->records);
-	csn_buf_done(&maker->frames);
-	csn_buf_done(&maker->texts);
+	csn_answers_image_write(&answers->key, maker->parts);
+	for (size_t i = 0; i < CSN_ANSWERS_PARTS; i++)
+		csn_buf_done(&maker->parts[i]);
 }

@@ -29,6 +29,10 @@ struct csn_answer {
 	uint64_t start, size;   /* link-time */
 	bool has_sources;       /* debug information was asked */
 	struct csn_located located;
+	bool has_tails; /* asked for the tail calls of the function that begins there */
+	bool is_function;
+	const struct csn_tail_call *tails;
+	size_t n_tails;
 };
 
 struct csn_answers;
@@ -37,8 +41,8 @@ struct csn_answers;
 struct csn_answers *csn_answers_open(const struct csn_answers_key *key);
 void csn_answers_free(struct csn_answers *answers);
 
-/* What is known of a link-time address. Frames live in the arena, texts as long as the answers.
- * False when nothing is. */
+/* What is known of a link-time address. Frames and tail calls live in the arena, texts as long as
+ * the answers. False when nothing is. */
 bool csn_answers_find(struct csn_answers *answers, struct csn_arena *arena, uint64_t address,
 		      struct csn_answer *ret_answer);
 /* Adds the parts of the answer that are there; copies all texts. */

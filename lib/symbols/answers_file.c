@@ -16,7 +16,7 @@
 #include "symbols/answers_internal.h"
 
 #define CSN_ANSWERS_MAGIC "CSNINDEX"
-#define CSN_ANSWERS_VERSION 1u
+#define CSN_ANSWERS_VERSION 2u
 /* A file that is used is newer than one that is not: told to the folder once a day. */
 #define CSN_ANSWERS_TOUCH_SECONDS 86400
 
@@ -26,13 +26,14 @@ struct header {
 	uint32_t build_id_size;
 	uint64_t checksum; /* of all that follows this field */
 	uint64_t stamp;
-	uint64_t n_records, n_frames, texts_size;
+	uint64_t n_records, n_frames, n_jumps, texts_size;
 	uint8_t build_id[CSN_MAX_BUILD_ID];
 };
 
-_Static_assert(sizeof(struct header) == 120, "the file has no holes");
-_Static_assert(sizeof(struct csn_answers_record) == 64, "the file has no holes");
+_Static_assert(sizeof(struct header) == 128, "the file has no holes");
+_Static_assert(sizeof(struct csn_answers_record) == 72, "the file has no holes");
 _Static_assert(sizeof(struct csn_answers_frame) == 20, "the file has no holes");
+_Static_assert(sizeof(struct csn_answers_jump) == 24, "the file has no holes");
 
 #define CHECKED_FROM (offsetof(struct header, checksum) + sizeof(uint64_t))
 
@@ -83,18 +84,21 @@ static bool is_believed(const struct csn_answers_key *key, const struct header *
 static bool split(struct csn_answers_image *image, const struct header *header)
 {
 	struct csn_span at = csn_span_of(image->bytes.data, image->bytes.size);
-	uint64_t records, frames;
+	uint64_t records, frames, jumps;
 
 	if (__builtin_mul_overflow(header->n_records, sizeof(struct csn_answers_record),
 				   &records) ||
-	    __builtin_mul_overflow(header->n_frames, sizeof(struct csn_answers_frame), &frames))
+	    __builtin_mul_overflow(header->n_frames, sizeof(struct csn_answers_frame), &frames) ||
+	    __builtin_mul_overflow(header->n_jumps, sizeof(struct csn_answers_jump), &jumps))
 		return false;
 	csn_span_skip(&at, sizeof(*header));
 	image->records = csn_span_bytes(&at, records);
 	image->frames = csn_span_bytes(&at, frames);
+	image->jumps = csn_span_bytes(&at, jumps);
 	image->texts = csn_span_take(&at, header->texts_size);
 	image->n_records = header->n_records;
 	image->n_frames = header->n_frames;
+	image->n_jumps = header->n_jumps;
 	return csn_span_ok(&at);
 }
 
@@ -110,7 +114,7 @@ void csn_answers_image_read(const struct csn_answers_key *key, struct csn_answer
 			return;
 	}
 	csn_buf_clear(&image->bytes);
-	image->n_records = image->n_frames = 0;
+	image->n_records = image->n_frames = image->n_jumps = 0;
 	image->texts.failed = true;
 }
 
@@ -134,6 +138,15 @@ bool csn_answers_image_frame(const struct csn_answers_image *image, size_t index
 	if (index >= image->n_frames)
 		return false;
 	memcpy(ret_frame, image->frames + index * sizeof(*ret_frame), sizeof(*ret_frame));
+	return true;
+}
+
+bool csn_answers_image_jump(const struct csn_answers_image *image, size_t index,
+			    struct csn_answers_jump *ret_jump)
+{
+	if (index >= image->n_jumps)
+		return false;
+	memcpy(ret_jump, image->jumps + index * sizeof(*ret_jump), sizeof(*ret_jump));
 	return true;
 }
 
@@ -254,8 +267,8 @@ static int open_folder(const char *folder)
 	return fd;
 }
 
-void csn_answers_image_write(const struct csn_answers_key *key, const struct csn_buf *records,
-			     const struct csn_buf *frames, const struct csn_buf *texts)
+void csn_answers_image_write(const struct csn_answers_key *key,
+			     const struct csn_buf parts[CSN_ANSWERS_PARTS])
 {
 	cleanup_(csn_buf_done) struct csn_buf bytes = CSN_BUF_INIT(CSN_MAX_ANSWERS_FILE);
 	struct header header = {
@@ -263,21 +276,22 @@ void csn_answers_image_write(const struct csn_answers_key *key, const struct csn
 		.version = CSN_ANSWERS_VERSION,
 		.build_id_size = (uint32_t)key->build_id_size,
 		.stamp = stamp_of(key),
-		.n_records = records->size / sizeof(struct csn_answers_record),
-		.n_frames = frames->size / sizeof(struct csn_answers_frame),
-		.texts_size = texts->size,
+		.n_records = parts[CSN_ANSWERS_RECORDS].size / sizeof(struct csn_answers_record),
+		.n_frames = parts[CSN_ANSWERS_FRAMES].size / sizeof(struct csn_answers_frame),
+		.n_jumps = parts[CSN_ANSWERS_JUMPS].size / sizeof(struct csn_answers_jump),
+		.texts_size = parts[CSN_ANSWERS_TEXTS].size,
 	};
 	char name[2 * CSN_MAX_BUILD_ID + 8];
 	cleanup_close int folder_fd = -1;
-	bool is_new;
+	bool is_new, whole = true;
 
 	memcpy(header.build_id, key->build_id, key->build_id_size);
 	csn_buf_append(&bytes, &header, sizeof(header));
-	csn_buf_append(&bytes, records->data, records->size);
-	csn_buf_append(&bytes, frames->data, frames->size);
-	csn_buf_append(&bytes, texts->data, texts->size);
-	if (!csn_buf_ok(&bytes) || !csn_buf_ok(records) || !csn_buf_ok(frames) ||
-	    !csn_buf_ok(texts))
+	for (size_t i = 0; i < CSN_ANSWERS_PARTS; i++) {
+		csn_buf_append(&bytes, parts[i].data, parts[i].size);
+		whole &= csn_buf_ok(&parts[i]);
+	}
+	if (!whole || !csn_buf_ok(&bytes))
 		return;
 	header.checksum = csn_hash_bytes(bytes.data + CHECKED_FROM, bytes.size - CHECKED_FROM);
 	memcpy(bytes.data, &header, sizeof(header));

@@ -1,6 +1,6 @@
 /* The file of answers (answers_file.c) and what both files of it share.
  *
- *	header, records sorted by address, frames, texts (NUL-terminated; offset 0 is "none")
+ *	header, records sorted by address, frames, jumps, texts (NUL-terminated; offset 0 is "none")
  *
  * All numbers are little-endian and lie where the structs say. */
 #ifndef CSN_SYMBOLS_ANSWERS_INTERNAL_H
@@ -13,6 +13,8 @@ enum csn_answers_flag {
 	CSN_ANSWERS_SYMBOL = 1,
 	CSN_ANSWERS_SOURCES = 2,
 	CSN_ANSWERS_ENTRY = 4,
+	CSN_ANSWERS_TAILS = 8,
+	CSN_ANSWERS_FUNCTION = 16,
 };
 
 struct csn_answers_record {
@@ -22,6 +24,7 @@ struct csn_answers_record {
 	uint16_t n_frames;
 	uint8_t flags; /* enum csn_answers_flag */
 	uint8_t callee_kind;
+	uint32_t first_jump, n_jumps;
 	uint32_t reserved;
 };
 
@@ -31,11 +34,19 @@ struct csn_answers_frame {
 	uint32_t has_parameters;
 };
 
+/* A tail call. */
+struct csn_answers_jump {
+	uint64_t address, callee_address;
+	uint32_t callee_name; /* offset of the text */
+	uint8_t callee_kind, at_jump;
+	uint16_t reserved;
+};
+
 /* What is in a file. The spans borrow from bytes. */
 struct csn_answers_image {
 	struct csn_buf bytes;
-	size_t n_records, n_frames;
-	const uint8_t *records, *frames; /* as stored: may not be aligned */
+	size_t n_records, n_frames, n_jumps;
+	const uint8_t *records, *frames, *jumps; /* as stored: may not be aligned */
 	struct csn_span texts;
 };
 
@@ -48,11 +59,23 @@ struct csn_answers_record csn_answers_image_record(const struct csn_answers_imag
 /* Frame number index; false when there is none. */
 bool csn_answers_image_frame(const struct csn_answers_image *image, size_t index,
 			     struct csn_answers_frame *ret_frame);
+/* The same for jumps. */
+bool csn_answers_image_jump(const struct csn_answers_image *image, size_t index,
+			    struct csn_answers_jump *ret_jump);
 /* The text at an offset; NULL for 0 and outside. */
 const char *csn_answers_image_text(const struct csn_answers_image *image, uint32_t offset);
 
-/* Replaces the file of the key. parts: records, frames and texts as stored, n_records of them. */
-void csn_answers_image_write(const struct csn_answers_key *key, const struct csn_buf *records,
-			     const struct csn_buf *frames, const struct csn_buf *texts);
+/* The parts of a file in the order in which they stand there, as stored. */
+enum csn_answers_part {
+	CSN_ANSWERS_RECORDS,
+	CSN_ANSWERS_FRAMES,
+	CSN_ANSWERS_JUMPS,
+	CSN_ANSWERS_TEXTS,
+	CSN_ANSWERS_PARTS,
+};
+
+/* Replaces the file of the key. */
+void csn_answers_image_write(const struct csn_answers_key *key,
+			     const struct csn_buf parts[CSN_ANSWERS_PARTS]);
 
 #endif

@@ -520,19 +520,33 @@ bool csn_lookup_exported(struct csn_module *module, const char *name, csn_addr *
 	return find_address(module, name, true, ret_addr, &size);
 }
 
-bool csn_lookup_has_name(struct csn_module *module, csn_addr addr, const char *name)
+static bool has_name(const struct csn_elf_symbols *table, uint64_t address, const char *name)
 {
-	struct table tables[MAX_TABLES];
-	bool is_whole;
-	size_t i, k, n_tables = find_tables(module, tables, &is_whole), length = strlen(name);
+	size_t i, length = strlen(name);
 	struct csn_elf_symbol symbol;
 
+	for (i = 1; csn_elf_symbols_get(table, i, &symbol); i++)
+		if (symbol.address == address && symbol.section != SHN_UNDEF &&
+		    is_named(csn_elf_symbols_name(table, symbol.name_offset), name, length))
+			return true;
+	return false;
+}
+
+bool csn_lookup_has_name(struct csn_module *module, csn_addr addr, const char *name)
+{
+	struct csn_elf_file *elf = csn_module_elf(module);
+	struct table tables[MAX_TABLES];
+	size_t i, n_tables;
+	bool is_whole;
+
+	/* What is exported is found without opening a debug file. */
+	if (elf && csn_elf_symbols_find(elf, CSN_ELF_DYNSYM, &tables[0].symbols) &&
+	    has_name(&tables[0].symbols, addr - module->bias, name))
+		return true;
+	n_tables = find_tables(module, tables, &is_whole);
 	for (i = 0; i < n_tables; i++)
-		for (k = 1; csn_elf_symbols_get(&tables[i].symbols, k, &symbol); k++)
-			if (symbol.address + module->bias == addr && symbol.section != SHN_UNDEF &&
-			    is_named(csn_elf_symbols_name(&tables[i].symbols, symbol.name_offset),
-				     name, length))
-				return true;
+		if (has_name(&tables[i].symbols, addr - module->bias, name))
+			return true;
 	return false;
 }
 

@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "symbols/answers.h"
+#include "symbols/module_internal.h"
 
 #define BUCKETS 1024u
 #define BATCH 64u /* functions asked of a module at once */
@@ -223,23 +225,74 @@ static int compare_functions(const void *a, const void *b)
 	return x->entry < y->entry ? -1 : x->entry > y->entry;
 }
 
-/* Asks for the jumps of functions of one module, in the order of their entries. */
+/* What earlier runs know. The others move to the front; *n of them are left. */
+static int recall(struct csn_tails *tails, struct function **functions, size_t *n,
+		  struct csn_error *err)
+{
+	const struct csn_module *module = functions[0]->module;
+	struct csn_answers *answers = csn_module_answers(functions[0]->module);
+	size_t i, left = 0;
+	int rc = 0;
+
+	for (i = 0; answers && i < *n && rc == 0; i++) {
+		struct csn_tail_calls calls = { .entry = functions[i]->entry - module->bias };
+		struct csn_answer answer;
+
+		if (!csn_answers_find(answers, tails->arena, calls.entry, &answer) ||
+		    !answer.has_tails) {
+			functions[left++] = functions[i];
+			continue;
+		}
+		calls.known = answer.is_function;
+		calls.calls = answer.tails;
+		calls.n_calls = answer.n_tails;
+		rc = keep_jumps(tails, functions[i], &calls, err);
+	}
+	if (answers)
+		*n = left;
+	return rc;
+}
+
+/* For later runs. */
+static void keep_answer(struct csn_module *module, const struct csn_tail_calls *calls)
+{
+	struct csn_answers *answers = csn_module_answers(module);
+	const struct csn_answer answer = {
+		.has_tails = true,
+		.is_function = calls->known,
+		.tails = calls->calls,
+		.n_tails = calls->n_calls,
+	};
+
+	if (answers)
+		csn_answers_put(answers, calls->entry, &answer);
+}
+
+/* Asks for the jumps of functions of one module, in the order of their entries, which it mixes. */
 static int ask_module(struct csn_tails *tails, struct function **functions, size_t n,
 		      struct csn_error *err)
 {
+	struct csn_module *module = functions[0]->module;
 	struct csn_tail_calls calls[BATCH];
-	struct csn_dwarf *dwarf = csn_module_dwarf(functions[0]->module);
+	struct csn_dwarf *dwarf;
 	size_t i;
 	int rc;
 
-	if (!dwarf || !functions[0]->module->bias_known || !spend(tails, COST_OF_BATCH))
+	if (!module->bias_known)
+		return 0;
+	rc = recall(tails, functions, &n, err);
+	if (rc < 0 || !n || !spend(tails, COST_OF_BATCH))
+		return rc;
+	dwarf = csn_module_dwarf(module);
+	if (!dwarf)
 		return 0;
 	for (i = 0; i < n; i++)
-		calls[i] = (struct csn_tail_calls){ .entry = functions[i]->entry -
-							     functions[i]->module->bias };
+		calls[i] = (struct csn_tail_calls){ .entry = functions[i]->entry - module->bias };
 	rc = csn_dwarf_tail_calls(tails->arena, dwarf, calls, n, err);
-	for (i = 0; i < n && rc == 0; i++)
+	for (i = 0; i < n && rc == 0; i++) {
+		keep_answer(module, &calls[i]);
 		rc = keep_jumps(tails, functions[i], &calls[i], err);
+	}
 	return rc;
 }
 

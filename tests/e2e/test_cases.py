@@ -38,8 +38,7 @@ class Look:
         self.stacks = oracle.our_stacks(self.snapshot)
         self.thread = self.snapshot["threads"][self.snapshot["mainThread"]]
         self.end = self.thread["unwind_end"]
-        frames = [frame for frame in self.thread["stack"]
-                  if frame.get("unwind") not in ("inline", "tail")]
+        frames = oracle.walked(self.thread["stack"])
         self.names = [frame.get("funcName", "??").split("(")[0] for frame in frames]
         self.ways = [frame.get("unwind", "") for frame in frames]
 
@@ -63,6 +62,7 @@ def gdb(look, sources=0, eu_stack=True):
     theirs = oracle.gdb_stacks(look.program, look.core)
     assert not eu_stack or confirmed(look, theirs), "gdb and eu-stack differ: no oracle"
     assert not oracle.difference(look.stacks, theirs)
+    assert oracle.tail_calls(look.stacks) == oracle.tail_calls(theirs)
     assert oracle.positions(look.stacks) >= sources
 
 

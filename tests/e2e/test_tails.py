@@ -114,3 +114,11 @@ def test_functions_that_left_by_a_jump_are_shown(dead, bt, compiler, language, v
             ours[tid] = without(ours[tid], [f for f in frames if f.kind != "physical"])
     assert not oracle.difference(ours, theirs)
     assert oracle.tail_calls(ours) == oracle.tail_calls(theirs)
+
+
+def test_what_an_earlier_run_found_is_the_same(dead, bt, tmp_path):
+    core, _ = core_of(dead, "kept", "gcc", "c", ["-O2", "-g"])
+    first, second = (oracle.our_snapshot(bt, f"--cache={tmp_path}", "--core", core)
+                     for _ in range(2))
+    assert described(ways_of(oracle.our_stacks(first)).popitem()[1][1]) in WAYS.values()
+    assert oracle.our_stacks(first) == oracle.our_stacks(second)

@@ -31,11 +31,12 @@ static void use(const struct csn_answers_key *key, const uint8_t *records, size_
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 {
 	static const uint8_t build_id[4] = { 1, 2, 3, 4 };
-	struct csn_buf parts[3] = { CSN_BUF_INIT(CSN_MIB), CSN_BUF_INIT(CSN_MIB),
-				    CSN_BUF_INIT(CSN_MIB) };
+	struct csn_buf parts[CSN_ANSWERS_PARTS] = { CSN_BUF_INIT(CSN_MIB), CSN_BUF_INIT(CSN_MIB),
+						    CSN_BUF_INIT(CSN_MIB), CSN_BUF_INIT(CSN_MIB) };
 	struct csn_span at = csn_span_of(data, size_bytes);
 	size_t records = csn_span_u8(&at) * sizeof(struct csn_answers_record);
 	size_t frames = csn_span_u8(&at) * sizeof(struct csn_answers_frame);
+	size_t jumps = csn_span_u8(&at) * sizeof(struct csn_answers_jump);
 	char folder[] = "/dev/shm/csn-fuzz-answers-XXXXXX", path[64];
 	const struct csn_answers_key key = { .folder = folder,
 					     .build_id = build_id,
@@ -44,13 +45,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 	if (!mkdtemp(folder))
 		return 0;
 	records = csn_min_u64(records, csn_span_left(&at));
-	csn_buf_append(&parts[0], csn_span_bytes(&at, records), records);
+	csn_buf_append(&parts[CSN_ANSWERS_RECORDS], csn_span_bytes(&at, records), records);
 	frames = csn_min_u64(frames, csn_span_left(&at));
-	csn_buf_append(&parts[1], csn_span_bytes(&at, frames), frames);
-	csn_buf_append(&parts[2], data + (size_bytes - csn_span_left(&at)), csn_span_left(&at));
-	csn_answers_image_write(&key, &parts[0], &parts[1], &parts[2]);
-	use(&key, data + 2, records);
-	for (size_t i = 0; i < 3; i++)
+	csn_buf_append(&parts[CSN_ANSWERS_FRAMES], csn_span_bytes(&at, frames), frames);
+	jumps = csn_min_u64(jumps, csn_span_left(&at));
+	csn_buf_append(&parts[CSN_ANSWERS_JUMPS], csn_span_bytes(&at, jumps), jumps);
+	csn_buf_append(&parts[CSN_ANSWERS_TEXTS], data + (size_bytes - csn_span_left(&at)),
+		       csn_span_left(&at));
+	csn_answers_image_write(&key, parts);
+	use(&key, data + 3, records);
+	for (size_t i = 0; i < CSN_ANSWERS_PARTS; i++)
 		csn_buf_done(&parts[i]);
 	snprintf(path, sizeof(path), "%s/01020304.idx", folder);
 	unlink(path);

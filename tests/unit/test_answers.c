@@ -75,6 +75,20 @@ static void put_sources(struct csn_answers *index, uint64_t address)
 	csn_answers_put(index, address, &answer);
 }
 
+static const struct csn_tail_call two_tails[2] = {
+	{ 0x1234, false, { .kind = CSN_CALLEE_ADDRESS, .address = 0x4000 } },
+	{ 0x1244, true, { .kind = CSN_CALLEE_NAME, .name = "elsewhere" } },
+};
+
+static void put_tails(struct csn_answers *index, uint64_t address)
+{
+	const struct csn_answer answer = {
+		.has_tails = true, .is_function = true, .tails = two_tails, .n_tails = 2
+	};
+
+	csn_answers_put(index, address, &answer);
+}
+
 /* Saves answers to addresses 0x1008, 0x1018 (nameless) and 0x2000 (symbol only). */
 static void save_some(const struct fixture *fixture)
 {
@@ -84,6 +98,7 @@ static void save_some(const struct fixture *fixture)
 	put_symbol(index, 0x1008, "_Zfirst");
 	put_sources(index, 0x1008);
 	put_symbol(index, 0x1018, NULL);
+	put_tails(index, 0x1008);
 	csn_answers_save(index);
 	csn_answers_free(index);
 }
@@ -111,6 +126,12 @@ static void answers_come_back_whole(void **state)
 	assert_int_equal(answer.located.entry, 0x1000);
 	assert_int_equal(answer.located.callee.kind, CSN_CALLEE_NAME);
 	assert_string_equal(answer.located.callee.name, "callee");
+	assert_true(answer.has_tails && answer.is_function);
+	assert_int_equal(answer.n_tails, 2);
+	assert_int_equal(answer.tails[0].address, 0x1234);
+	assert_int_equal(answer.tails[0].callee.address, 0x4000);
+	assert_true(answer.tails[1].at_jump && !answer.tails[0].at_jump);
+	assert_string_equal(answer.tails[1].callee.name, "elsewhere");
 	assert_true(csn_answers_find(index, fixture->arena, 0x1018, &answer));
 	assert_true(answer.has_symbol && !answer.raw && !answer.has_sources);
 	assert_false(csn_answers_find(index, fixture->arena, 0x1009, &answer));
