@@ -153,7 +153,7 @@ static bool keep_go_frames(struct sources *sources, const struct csn_pclntab_fra
 	return true;
 }
 
-/* What debug information left open, by the table that Go programs carry. */
+/* What is open still, by the table that Go programs carry. */
 static int locate_go(struct sources *sources, const struct order *orders, size_t n,
 		     struct csn_located *located, struct csn_error *err)
 {
@@ -171,6 +171,8 @@ static int locate_go(struct sources *sources, const struct order *orders, size_t
 					      csn_countof(frames));
 		if (!keep_go_frames(sources, frames, n_frames, one))
 			return csn_fail_nomem(err);
+		one->has_entry = true;
+		one->entry = function.start;
 	}
 	return 0;
 }
@@ -234,7 +236,8 @@ static void keep_answers(const struct order *orders, size_t n, const struct csn_
 	}
 }
 
-/* By debug information: orders[0..n) are of one module; batch has room for n. */
+/* By debug information, what is open still: orders[0..n) are of one module; batch has room for n.
+ */
 static int locate_dwarf(struct sources *sources, const struct order *orders, size_t n,
 			struct csn_source *batch, struct csn_located *located,
 			struct csn_error *err)
@@ -243,17 +246,22 @@ static int locate_dwarf(struct sources *sources, const struct order *orders, siz
 	size_t i, n_batch = 0;
 	int rc;
 
+	for (i = 0; i < n; i++)
+		if (!located[orders[i].index].n_frames &&
+		    (!n_batch || batch[n_batch - 1].address != orders[i].address))
+			batch[n_batch++] = (struct csn_source){ .address = orders[i].address };
+	if (!n_batch)
+		return 0;
 	csn_module_tell(orders[0].module, "source positions of");
 	dwarf = csn_module_dwarf(orders[0].module);
 	if (!dwarf)
 		return 0;
-	for (i = 0; i < n; i++)
-		if (!n_batch || batch[n_batch - 1].address != orders[i].address)
-			batch[n_batch++] = (struct csn_source){ .address = orders[i].address };
 	rc = csn_dwarf_locate(sources->arena, dwarf, batch, n_batch, err);
 	for (i = 0, n_batch = 0; i < n && rc == 0; i++) {
 		struct csn_located *one = &located[orders[i].index];
 
+		if (one->n_frames)
+			continue;
 		if (i && orders[i].address == orders[i - 1].address) {
 			*one = located[orders[i - 1].index];
 			continue;
@@ -269,10 +277,17 @@ static int locate_module(struct sources *sources, struct order *orders, size_t n
 			 struct csn_error *err)
 {
 	int rc = recall(sources, orders, &n, located, err);
+	const struct csn_pclntab *table;
 
 	if (rc < 0 || !n)
 		return rc;
-	rc = locate_dwarf(sources, orders, n, batch, located, err);
+	/* Go's own table says the same in a fraction of the time, when it knows inlined functions.
+	 */
+	table = csn_module_pclntab(orders[0].module);
+	if (table && csn_span_ok(&table->trees))
+		rc = locate_go(sources, orders, n, located, err);
+	if (rc == 0)
+		rc = locate_dwarf(sources, orders, n, batch, located, err);
 	if (rc == 0)
 		rc = locate_go(sources, orders, n, located, err);
 	if (rc == 0)

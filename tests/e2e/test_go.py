@@ -113,3 +113,33 @@ def test_behind_a_stack_that_is_full_comes_the_recursion(dead, bt):
     at = names.index("runtime.morestack")
     assert set(names[at + 1:-3]) == {"main.recurse"} and len(names) - at > 100
     assert names[-3:] == ["main.main", "runtime.main", "runtime.goexit"]
+
+
+def chains(snapshot):
+    """{address looked up: [(function, file, line)]}, innermost inlined function first."""
+    sources = {number: source["path"] for number, source in snapshot.get("sourceCode", {}).items()}
+    found = {}
+    for thread in snapshot["threads"].values():
+        chain, exact = [], True
+        for frame in thread["stack"]:
+            chain.append((frame.get("funcName"), sources.get(frame.get("sourceCode")),
+                          frame.get("line")))
+            if frame.get("inlined"):
+                continue
+            if frame.get("funcName"):
+                found[int(frame["address"], 16) - (not exact)] = chain
+            exact = frame.get("funcName") in (None, "runtime.sigpanic")
+            chain = []
+    return found
+
+
+def test_lines_are_those_of_the_debug_information(dead, bt):
+    """addr2line reads DWARF; it does not know the names of what Go inlines."""
+    core, program = core_of(dead, "fault.go", "full")
+    ours = chains(oracle.our_snapshot(bt, "--cache=none", "--core", core))
+    assert len(ours) >= 20 and any(len(chain) > 1 for chain in ours.values())
+    for address, chain in ours.items():
+        lines = subprocess.run(["addr2line", "-e", program, hex(address)], capture_output=True,
+                               text=True, check=True).stdout
+        path, _, line = lines.partition(":")
+        assert chain[0][1:] == (path, int(line.split()[0])), hex(address)
