@@ -320,7 +320,8 @@ int csn_cfi_open(struct csn_elf_file *file, struct csn_cfi **ret_cfi, struct csn
 
 	input.eh_frame = section_bytes(file, ".eh_frame", &input.eh_frame_address);
 	input.eh_frame_hdr = section_bytes(file, ".eh_frame_hdr", &input.eh_frame_hdr_address);
-	if (!csn_span_ok(&input.eh_frame))
+	/* Debug files have the section without its bytes, and segments that are somewhere else. */
+	if (!csn_elf_file_section_find(file, ".eh_frame", &section))
 		find_by_segment(file, &input);
 	if (csn_elf_file_section_find(file, ".text", &section))
 		input.text_address = section.address;

@@ -177,3 +177,198 @@ def test_split_units_of_another_build_are_not_used(dead, bt):
     assert [frame.pc for frame in next(iter(ours.values())) if frame.kind == "physical"] == \
            [frame.pc for frame in next(iter(whole.values())) if frame.kind == "physical"]
     assert "3.dwo is of another build than" in warnings(bt, core)[0]
+
+
+# --- what is done to programs afterwards: our own answer from before is compared, and gdb's where
+# it can read the result ---
+
+def whole_program(bt, dead, name, compiler="g++", flags=("-O2", "-g")):
+    """(program, core, our stacks)."""
+    program = build(dead, name, compiler, list(flags))
+    return program, dead.core(name)[0], same_as_gdb(bt, dead, name)
+
+
+def build_id(program):
+    text = run("readelf", "-n", program)
+    return next(line.split()[-1] for line in text.splitlines() if "Build ID" in line)
+
+
+@pytest.fixture
+def debug_root():
+    """A folder below the one that debuggers look in; emptied afterwards."""
+    root = pathlib.Path("/usr/lib/debug")
+    made = []
+
+    def place(file, name):
+        target = root / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        assert not target.exists()
+        shutil.copy(file, target)
+        made.append(target)
+        return target
+
+    if not crashers.kernel.system_tests_allowed():
+        pytest.skip("writes below /usr/lib/debug: needs root and SYSTEM=1")
+    yield place
+    for file in made:
+        file.unlink()
+
+
+@pytest.mark.parametrize("compression", ["zlib", "zlib-gnu", "zstd"])
+def test_compressed_debug_files_are_read(dead, bt, compression):
+    program, core, whole = whole_program(bt, dead, f"compressed-{compression}")
+    debug = f"{program}.debug"
+    run("objcopy", "--only-keep-debug", f"--compress-debug-sections={compression}", program, debug)
+    run("objcopy", "--strip-all", f"--add-gnu-debuglink={debug}", program)
+    assert " .debug_info" not in sections(program)
+    assert stacks(bt, core) == whole
+
+
+@pytest.mark.parametrize("folder", ["", ".debug"])
+def test_debug_links_are_followed_and_files_of_another_build_are_not(dead, bt, folder):
+    name = f"link{folder}"
+    program, core, whole = whole_program(bt, dead, name)
+    debug = program.parent / folder / f"{name}.dbg"
+    debug.parent.mkdir(exist_ok=True)
+    run("objcopy", "--only-keep-debug", program, debug)
+    run("objcopy", "--strip-all", f"--add-gnu-debuglink={debug}", program)
+    assert stacks(bt, core) == whole
+    other = build(dead, f"{name}-other", "g++", ["-O1", "-g"])
+    run("objcopy", "--only-keep-debug", other, debug)
+    assert oracle.positions(stacks(bt, core)) < oracle.positions(whole)
+    assert f"{debug} is the debug file of another build than" in warnings(bt, core)[0]
+
+
+def test_debug_files_are_found_by_build_id(dead, bt, debug_root, tmp_path):
+    program, core, whole = whole_program(bt, dead, "by-build-id")
+    identity = build_id(program)
+    run("objcopy", "--only-keep-debug", program, tmp_path / "debug")
+    run("strip", program)
+    bare = stacks(bt, core)
+    assert oracle.positions(bare) < oracle.positions(whole)
+    found = debug_root(tmp_path / "debug", f".build-id/{identity[:2]}/{identity[2:]}.debug")
+    assert stacks(bt, core) == whole
+    other = build(dead, "by-build-id-other", "g++", ["-O1", "-g"])
+    run("objcopy", "--only-keep-debug", other, found)
+    assert stacks(bt, core) == bare
+    assert f"{found} has another build-id than its name says" in warnings(bt, core)
+
+
+def test_symbols_come_from_packed_debug_data(dead, bt, tmp_path):
+    program, core, whole = whole_program(bt, dead, "packed")
+    run("objcopy", "--strip-debug", program, tmp_path / "symbols")
+    run("xz", "-9", tmp_path / "symbols")
+    run("objcopy", "--strip-all", "--add-section", f".gnu_debugdata={tmp_path}/symbols.xz", program)
+    ours = stacks(bt, core)
+    physical = oracle.physical(ours)
+    assert physical.keys() == whole.keys()
+    for tid, frames in oracle.physical(whole).items():
+        assert [(pc, oracle.base_name(name)) for pc, name in frames] == \
+               [(pc, oracle.base_name(name)) for pc, name in physical[tid]]
+    assert not oracle.difference(ours, oracle.gdb_stacks(program, core))
+
+
+DWZ = [("dwz4", ["-gdwarf-4"], []), ("dwz5", ["-gdwarf-5"], []),
+       ("dwz5-sup", ["-gdwarf-5"], ["-5"])]
+
+
+@pytest.mark.parametrize("name,flags,options", DWZ, ids=[c[0] for c in DWZ])
+def test_units_that_dwz_merged_are_read(dead, bt, name, flags, options):
+    program, core, whole = whole_program(bt, dead, f"{name}-one", flags=["-O2", *flags])
+    before = program.stat().st_size
+    run("dwz", program)
+    assert program.stat().st_size < before
+    assert stacks(bt, core) == whole
+    assert not oracle.difference(whole, oracle.gdb_stacks(program, core))
+
+
+@pytest.mark.parametrize("name,flags,options", DWZ, ids=[c[0] for c in DWZ])
+@pytest.mark.parametrize("where", ["named", "build-id", ".dwz"])
+def test_alternate_files_of_dwz_are_read(dead, bt, debug_root, name, flags, options, where):
+    if options and where == "build-id":
+        pytest.skip("alternate files of DWARF 5 have a checksum instead")
+    name = f"{name}-{where}"
+    program, core, whole = whole_program(bt, dead, name, flags=["-O2", *flags])
+    twin = program.with_name(f"{name}-twin")
+    shutil.copy(program, twin)
+    # A file of its own, so that nothing else is there to be found.
+    alternate = dead.folder / f"{name}.alt" / f"{name}.common"
+    alternate.parent.mkdir()
+    run("dwz", *options, "-m", alternate, program, twin)
+    text = sections(program)
+    assert ".debug_sup" in text or ".gnu_debugaltlink" in text
+    if where == "build-id":
+        identity = build_id(alternate)
+        debug_root(alternate, f".build-id/{identity[:2]}/{identity[2:]}.debug")
+        alternate.unlink()
+    elif where == ".dwz":
+        debug_root(alternate, f".dwz/{alternate.name}")
+        alternate.unlink()
+    assert stacks(bt, core) == whole
+    assert not warnings(bt, core)
+    # gdb 13 knows neither .debug_sup nor the folder .dwz.
+    if not options and where != ".dwz":
+        assert not oracle.difference(whole, oracle.gdb_stacks(program, core))
+    if where == "named":
+        alternate.unlink()
+        assert stacks(bt, core) != whole
+        assert "which has debug information of" in warnings(bt, core)[0]
+
+
+def test_alternate_files_of_another_build_are_not_used(dead, bt):
+    made = {}
+    for name in ("alt-one", "alt-two"):
+        program, core, whole = whole_program(bt, dead, name,
+                                             flags=["-O2", "-g"] + ["-fno-ipa-ra"] *
+                                             (name == "alt-two"))
+        twin = program.with_name(f"{name}-twin")
+        shutil.copy(program, twin)
+        run("dwz", "-m", f"{program}.common", program, twin)
+        made[name] = (program, core, whole)
+    program, core, whole = made["alt-one"]
+    shutil.copy(f"{made['alt-two'][0]}.common", f"{program}.common")
+    assert stacks(bt, core) != whole
+    assert "is not the alternate debug file of" in warnings(bt, core)[0]
+
+
+FRAMES = [(1, "object"), (3, "object"), (4, "object"), (4, "zlib"), (4, "zlib-gnu"), (4, "zstd"),
+          (1, "debug file"), (4, "debug file"), (4, "packed debug file")]
+
+
+@pytest.mark.parametrize("version,store", FRAMES, ids=[f"{c[0]}-{c[1]}" for c in FRAMES])
+def test_rules_of_unwinding_come_from_debug_frame(dead, bt, version, store):
+    """A program of C without .eh_frame of its own; libc has one."""
+    name = f"frame-{version}-{store.replace(' ', '-')}"
+    program = dead.folder / name
+    # No assembler writes 64-bit tables; test_cfi.c makes one by hand.
+    run("gcc", "-O2", "-g", "-fno-asynchronous-unwind-tables", "-fomit-frame-pointer", "-pthread",
+        f"-Wa,--gdwarf-cie-version={version}", crashers.SOURCES / "inlined.c", "-o", program)
+    crashers.RECIPES[name] = ("gcc", "inlined.c", [])
+    core, _ = dead.core(name)
+    whole = stacks(bt, core)
+    assert not oracle.difference(whole, oracle.gdb_stacks(program, core))
+    debug = f"{program}.debug"
+    if store in ("zlib", "zlib-gnu", "zstd"):
+        run("objcopy", f"--compress-debug-sections={store}", program)
+    elif store != "object":
+        packed = ["--compress-debug-sections=zlib"] if "packed" in store else []
+        run("objcopy", "--only-keep-debug", *packed, program, debug)
+        run("objcopy", "--strip-all", f"--add-gnu-debuglink={debug}", program)
+    assert stacks(bt, core) == whole
+    snapshot = oracle.our_snapshot(bt, "--core", core)
+    own = [frame.get("unwind") for thread in snapshot["threads"].values()
+           for frame in thread["stack"] if frame.get("sourceCode") and
+           snapshot["sourceCode"][frame["sourceCode"]]["path"].endswith("inlined.c")]
+    assert own.count("cfi") >= 2 and not {"fp", "emul", "scan"} & set(own), own
+
+
+def test_an_index_added_by_gdb_is_used_and_a_stale_one_does_no_harm(dead, bt, tmp_path):
+    program, core, whole = whole_program(bt, dead, "indexed")
+    run("gdb-add-index", program)
+    assert ".gdb_index" in sections(program)
+    assert stacks(bt, core) == whole
+    # The index of one program in another, whose units lie elsewhere.
+    other, core, whole = whole_program(bt, dead, "indexed-wrongly", flags=["-O2", "-g3"])
+    run("objcopy", "-O", "binary", "--only-section=.gdb_index", program, tmp_path / "index")
+    run("objcopy", "--add-section", f".gdb_index={tmp_path}/index", other)
+    assert stacks(bt, core) == whole

@@ -209,6 +209,61 @@ static void lying_search_table_is_seen_through(void **state)
 	}
 }
 
+static void put_width(struct table *table, uint64_t value, bool wide)
+{
+	put(table, &value, wide ? 8 : 4);
+}
+
+/* One entry of .debug_frame with its length in front. */
+static void put_debug_entry(struct table *table, const struct table *body, bool wide)
+{
+	if (wide)
+		put32(table, UINT32_MAX);
+	put_width(table, body->size, wide);
+	put(table, body->bytes, body->size);
+}
+
+static void debug_frames_of_all_versions_and_both_widths_are_read(void **state)
+{
+	static const uint8_t rules[] = { 0x0c, 7, 8, 0x90, 1 }, code[] = { 0x42, 0x0e, 32 };
+	static const uint8_t versions[] = { 1, 3, 4 };
+	const uint64_t start = CODE, size = 16;
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 2 * csn_countof(versions); i++) {
+		struct csn_cfi_input input = { .eh_frame = { .failed = true },
+					       .eh_frame_hdr = { .failed = true },
+					       .address_size = 8 };
+		cleanup_(csn_cfi_freep) struct csn_cfi *cfi = NULL;
+		struct table table = { 0 }, cie = { 0 }, fde = { 0 };
+		uint8_t version = versions[i / 2];
+		struct csn_cfi_row row;
+		bool wide = i & 1;
+
+		put_width(&cie, UINT64_MAX, wide);
+		put(&cie, &version, 1);
+		put(&cie, "\0\10\0", version == 4 ? 3 : 1); /* augmentation, widths */
+		put(&cie, "\1\x78\20", 3);
+		put(&cie, rules, sizeof(rules));
+		put_debug_entry(&table, &cie, wide);
+		put_width(&fde, 0, wide);
+		put(&fde, &start, 8);
+		put(&fde, &size, 8);
+		put(&fde, code, sizeof(code));
+		put_debug_entry(&table, &fde, wide);
+		input.debug_frame = csn_span_of(table.bytes, table.size);
+		assert_int_equal(csn_cfi_new(&input, &cfi, NULL), 0);
+		assert_int_equal(csn_cfi_find(cfi, CODE + 1, &row), CSN_CFI_FOUND);
+		assert_int_equal(row.cfa.offset, 8);
+		assert_int_equal(csn_cfi_find(cfi, CODE + 2, &row), CSN_CFI_FOUND);
+		assert_int_equal(row.cfa.offset, 32);
+		assert_int_equal(row.registers[16].offset, -8);
+		assert_true(row.from_debug_frame);
+		assert_int_equal(csn_cfi_find(cfi, CODE + 16, &row), CSN_CFI_NONE);
+	}
+}
+
 static bool fake_register(void *context, unsigned dwarf_register, uint64_t *ret_value)
 {
 	(void)context;
@@ -419,6 +474,7 @@ int main(void)
 		cmocka_unit_test(malformed_instructions_are_broken_not_wrong),
 		cmocka_unit_test(endless_remembering_is_capped),
 		cmocka_unit_test(lying_search_table_is_seen_through),
+		cmocka_unit_test(debug_frames_of_all_versions_and_both_widths_are_read),
 		cmocka_unit_test(expressions_compute),
 		cmocka_unit_test(bad_expressions_fail_with_their_reason),
 		cmocka_unit_test(every_row_of_libc_is_what_readelf_says),

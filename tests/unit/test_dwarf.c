@@ -545,6 +545,62 @@ static void jumps_without_end_are_not_listed(void **state)
 	assert_false(ask_tail_calls(&world, 0x1000, &answer).known);
 }
 
+/* A class that the unit only declares, by signature 0x1122334455667788: abbreviations 70 (class,
+ * declared so), 71 (type unit), 72 (class with a name). */
+static void put_type_unit(struct world *world)
+{
+	static const uint8_t table[] = {
+		70,   0x02, 1, 0x69, 0x20, 0, 0,    71,   0x41, 1, 0x13,
+		0x0b, 0,    0, 72,   0x02, 0, 0x03, 0x08, 0,    0, 0,
+	};
+	struct csn_buf *abbrev = &world->sections[CSN_DEBUG_ABBREV];
+	size_t type;
+
+	abbrev->size--; /* the end of the table, which goes on */
+	csn_buf_append(abbrev, table, sizeof(table));
+	put(world, CSN_DEBUG_TYPES, 0, 4);
+	put(world, CSN_DEBUG_TYPES, 4, 2);
+	put(world, CSN_DEBUG_TYPES, 0, 4);
+	put(world, CSN_DEBUG_TYPES, 8, 1);
+	put(world, CSN_DEBUG_TYPES, 0x1122334455667788, 8);
+	type = world->sections[CSN_DEBUG_TYPES].size;
+	put(world, CSN_DEBUG_TYPES, 0, 4);
+	put(world, CSN_DEBUG_TYPES, 71, 1);
+	put(world, CSN_DEBUG_TYPES, 4, 1);
+	patch(world, CSN_DEBUG_TYPES, type, (uint32_t)world->sections[CSN_DEBUG_TYPES].size);
+	put(world, CSN_DEBUG_TYPES, 72, 1);
+	put_text(world, CSN_DEBUG_TYPES, "thing");
+	put(world, CSN_DEBUG_TYPES, 0, 1);
+	patch(world, CSN_DEBUG_TYPES, 0, (uint32_t)world->sections[CSN_DEBUG_TYPES].size - 4);
+}
+
+static void classes_are_named_by_their_type_units(void **state)
+{
+	uint64_t signature = 0x1122334455667788;
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 2; i++, signature++) {
+		cleanup_(world_done) struct world world;
+
+		world_init(&world);
+		begin_unit(&world);
+		put_type_unit(&world);
+		put(&world, CSN_DEBUG_INFO, 6, 1);
+		put_text(&world, CSN_DEBUG_INFO, "ns");
+		put(&world, CSN_DEBUG_INFO, 70, 1);
+		put(&world, CSN_DEBUG_INFO, signature, 8);
+		put_function(&world, "method", 0x1000, 0x20);
+		put(&world, CSN_DEBUG_INFO, 0, 3);
+		end_unit(&world);
+		cleanup_(answer_done) struct answer answer = ask(&world, 0x1005);
+
+		assert_int_equal(answer.source.n_frames, 1);
+		assert_string_equal(answer.source.frames[0].name,
+				    i ? "ns::method" : "ns::thing::method");
+	}
+}
+
 static void a_unit_cut_anywhere_gives_less_and_nothing_worse(void **state)
 {
 	cleanup_(world_done) struct world world;
@@ -589,6 +645,7 @@ int main(void)
 		cmocka_unit_test(a_function_lists_its_jumps_with_those_that_are_inlined),
 		cmocka_unit_test(a_list_of_jumps_that_may_not_be_whole_is_none),
 		cmocka_unit_test(jumps_without_end_are_not_listed),
+		cmocka_unit_test(classes_are_named_by_their_type_units),
 		cmocka_unit_test(a_unit_cut_anywhere_gives_less_and_nothing_worse),
 	};
 
