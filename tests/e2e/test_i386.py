@@ -176,7 +176,7 @@ def test_the_stack_is_found_at_any_instruction(tmp_path, compiler, kind):
                        check=True)
         if strip:
             subprocess.run([*strip, program], check=True)
-        result = subprocess.run([STEPPER, str(seed), "10", "1000", program, "12"],
+        result = subprocess.run([STEPPER, str(seed), "10", "1000", "0", program, "12"],
                                 capture_output=True, text=True, timeout=100)
         assert result.returncode == 0 and "cannot decode" not in result.stderr, result.stderr
         found = json.loads(result.stdout)

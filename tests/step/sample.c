@@ -1,12 +1,18 @@
-/* What the stepper steps through: frames of every kind, in a few hundred thousand instructions. */
+/* What the stepper steps through: frames of every kind, in about ten thousand instructions a round.
+ * It handles SIGURG, which the stepper may send it anywhere. With LIBRARY it is all but main, with
+ * MAIN it is only main. */
 #include <alloca.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+int run(unsigned rounds);
+
+#ifndef MAIN
 static volatile unsigned sink;
 static unsigned seed = 1;
 static jmp_buf back;
@@ -163,11 +169,20 @@ static __attribute__((noinline)) unsigned jumps(void)
 
 static unsigned (*const functions[])(unsigned) = { aligned, large, tail, recurse };
 
-int main(int argc, char **argv)
+static void handle(int number)
 {
-	unsigned rounds = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 10;
+	sink += leaf((unsigned)number, sink) + recurse(2);
+}
+
+int run(unsigned rounds)
+{
+	static char stack[65536];
+	const stack_t other = { .ss_sp = stack, .ss_size = sizeof(stack) };
+	struct sigaction action = { .sa_handler = handle };
 	char text[200];
 
+	sigaltstack(&other, NULL);
+	sigaction(SIGURG, &action, NULL);
 	for (unsigned i = 0; i < rounds; i++) {
 		unsigned value = next_random();
 
@@ -181,6 +196,16 @@ int main(int argc, char **argv)
 		snprintf(text, sizeof(text), "%u %s %.3f", sink, "text", average(1, 2.0 * value));
 		sink += (unsigned)strlen(text);
 		free(malloc(value));
+		action.sa_flags ^= SA_ONSTACK;
+		sigaction(SIGURG, &action, NULL);
 	}
 	return sink == 0x12345678;
 }
+#endif
+
+#ifndef LIBRARY
+int main(int argc, char **argv)
+{
+	return run(argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 10);
+}
+#endif

@@ -1,11 +1,14 @@
 /* Single-steps a program and asks the unwinder at random instructions.
  *
- * usage: stepper SEED ONE_IN LIMIT PROGRAM [ARGUMENT...]
+ * usage: stepper SEED ONE_IN LIMIT SIGNALS PROGRAM [ARGUMENT...]
  *
  * The true stack is kept from the calls and returns that were seen. From the program's entry point
  * on, at about one of ONE_IN instructions, the unwinder has to find exactly that stack, its end
- * included; LIMIT questions in all. Prints one line of JSON: questions and right answers, overall
- * and with the counter in the program itself, then up to 20 wrong answers. */
+ * included; LIMIT questions in all. Before about one of SIGNALS instructions (0: never; x86-64
+ * only) the program gets SIGURG; its handler, the frame that the kernel made and what was
+ * interrupted belong to the true stack. Prints one line of JSON: questions and right answers,
+ * overall, with the counter in the program itself or a library beside it, and behind a signal; then
+ * up to 20 wrong answers. */
 #include <elf.h>
 #include <errno.h>
 #include <signal.h>
@@ -28,6 +31,7 @@
 
 struct shadow {
 	csn_addr slot, pc;
+	bool is_signal; /* pc was interrupted; else it is what was pushed at slot */
 };
 
 struct stepper {
@@ -44,6 +48,11 @@ struct stepper {
 	size_t depth;
 	bool stale; /* a system call may have changed the mappings */
 	unsigned long steps, asked, right, asked_own, right_own, told;
+	unsigned long signals, asked_behind, right_behind;
+	size_t behind; /* depth of the shadow below the innermost signal frame; 0 none */
+	unsigned long one_signal_in;
+	csn_addr interrupted;                /* where a signal came, if one came */
+	char *folder;                        /* of the program */
 	unsigned long how[CSN_HOW_SCAN + 1]; /* frames found in which way */
 	char wrong[65536];
 	size_t wrong_used;
@@ -202,6 +211,22 @@ static void tell(struct stepper *stepper, const struct csn_unwind_cursor *cursor
 				 (unsigned long long)wanted, end);
 }
 
+/* The caller's counter at a level. A program may change where it returns to, as exceptions do: what
+ * counts is what the return will read. */
+static csn_addr wanted_at(struct stepper *stepper, size_t level)
+{
+	const struct shadow *shadow;
+	csn_addr pc;
+
+	if (level >= stepper->depth)
+		return 0;
+	shadow = &stepper->shadow[stepper->depth - 1 - level];
+	pc = shadow->pc;
+	if (!shadow->is_signal)
+		csn_target_read_word(stepper->target, shadow->slot, &pc);
+	return pc;
+}
+
 static void ask(struct stepper *stepper)
 {
 	struct csn_unwind_cursor cursor;
@@ -212,11 +237,10 @@ static void ask(struct stepper *stepper)
 	if (stepper->stale)
 		look_anew(stepper);
 	module = csn_modules_find(stepper->modules, pc_of(stepper));
-	own = module && module->is_main;
+	own = module && strncmp(module->path, stepper->folder, strlen(stepper->folder)) == 0;
 	csn_unwind_begin(&cursor, stepper->unwinder, &stepper->registers);
 	while (csn_unwind_next(&cursor)) {
-		csn_addr wanted =
-			level < stepper->depth ? stepper->shadow[stepper->depth - 1 - level].pc : 0;
+		csn_addr wanted = wanted_at(stepper, level);
 
 		level++;
 		stepper->how[cursor.how]++;
@@ -227,14 +251,53 @@ static void ask(struct stepper *stepper)
 		}
 	}
 	if (right && level != stepper->depth) {
-		tell(stepper, &cursor, level + 1, 0,
-		     stepper->shadow[stepper->depth - 1 - level].pc);
+		tell(stepper, &cursor, level + 1, 0, wanted_at(stepper, level));
 		right = false;
 	}
 	stepper->asked++;
 	stepper->right += right;
 	stepper->asked_own += own;
 	stepper->right_own += own && right;
+	stepper->asked_behind += stepper->behind > 0;
+	stepper->right_behind += stepper->behind > 0 && right;
+}
+
+static void push(struct stepper *stepper, csn_addr slot, csn_addr pc, bool is_signal)
+{
+	if (stepper->depth < MAX_DEPTH)
+		stepper->shadow[stepper->depth++] = (struct shadow){ slot, pc, is_signal };
+}
+
+/* Drops what the stack pointer has left behind. */
+static void pop(struct stepper *stepper)
+{
+	while (stepper->depth && stepper->shadow[stepper->depth - 1].slot < sp_of(stepper))
+		stepper->depth--;
+	if (stepper->depth < stepper->behind)
+		stepper->behind = 0;
+}
+
+/* If a signal was delivered in place of the instruction at interrupted, the stack pointer stands at
+ * the return address of the handler, and the kernel's copy of the registers lies behind it. */
+static void note_signal(struct stepper *stepper)
+{
+	/* mov $__NR_rt_sigreturn,%rax; syscall */
+	static const uint8_t sigreturn[] = { 0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05 };
+	static const csn_addr to_copied_pc = 8 + 40 + 16 * 8;
+	csn_addr sp = sp_of(stepper);
+	uint64_t copied = 0, restorer = 0;
+	uint8_t code[sizeof(sigreturn)];
+
+	if (!csn_target_read_word(stepper->target, sp + to_copied_pc, &copied) ||
+	    copied != stepper->interrupted || pc_of(stepper) == copied ||
+	    !csn_target_read_word(stepper->target, sp, &restorer) ||
+	    csn_target_read_some(stepper->target, restorer, code, sizeof(code)) != sizeof(code) ||
+	    memcmp(code, sigreturn, sizeof(code)) != 0)
+		return;
+	push(stepper, sp + 8, copied, true);
+	stepper->behind = stepper->depth;
+	push(stepper, sp, restorer, false);
+	stepper->signals++;
 }
 
 /* syscall, sysenter, int $0x80. */
@@ -242,6 +305,26 @@ static bool is_system_call(const uint8_t *code, ssize_t size_bytes)
 {
 	return size_bytes > 1 && ((code[0] == 0x0f && (code[1] == 0x05 || code[1] == 0x34)) ||
 				  (code[0] == 0xcd && code[1] == 0x80));
+}
+
+/* One instruction, or the delivery of the signal. False when the process has ended. */
+static bool step_over(struct stepper *stepper, int number)
+{
+	int status;
+
+	stepper->interrupted = pc_of(stepper);
+	for (;;) {
+		if (ptrace(PTRACE_SINGLESTEP, stepper->pid, 0, number) < 0 ||
+		    waitpid(stepper->pid, &status, 0) < 0 || !WIFSTOPPED(status))
+			return false;
+		read_registers(stepper);
+		number = WSTOPSIG(status);
+		if (number != SIGURG)
+			return number == SIGTRAP;
+		/* It was blocked, and comes now that its handler has returned. */
+		pop(stepper);
+		stepper->interrupted = pc_of(stepper);
+	}
 }
 
 /* Keeps the true stack over one instruction. False when the process has ended. */
@@ -252,8 +335,8 @@ static bool step(struct stepper *stepper)
 	struct csn_step decoded = { 0 };
 	struct iovec local, remote;
 	uint8_t code[16];
+	bool send = stepper->one_signal_in && (unsigned long)random() % stepper->one_signal_in == 0;
 	ssize_t got;
-	int status;
 
 	local = (struct iovec){ code, sizeof(code) };
 	remote = (struct iovec){ (void *)(uintptr_t)pc, sizeof(code) };
@@ -263,18 +346,14 @@ static bool step(struct stepper *stepper)
 			code[1], code[2], code[3], code[4]);
 	if (is_system_call(code, got))
 		stepper->stale = true;
-	if (ptrace(PTRACE_SINGLESTEP, stepper->pid, 0, 0) < 0 ||
-	    waitpid(stepper->pid, &status, 0) < 0 || !WIFSTOPPED(status) ||
-	    WSTOPSIG(status) != SIGTRAP)
+	if (!step_over(stepper, send ? SIGURG : 0))
 		return false;
-	read_registers(stepper);
 	stepper->steps++;
-	if (decoded.kind == CSN_STEP_CALL && sp_of(stepper) == sp - arch->word_bytes &&
-	    stepper->depth < MAX_DEPTH)
-		stepper->shadow[stepper->depth++] =
-			(struct shadow){ sp_of(stepper), pc + decoded.length };
-	while (stepper->depth && stepper->shadow[stepper->depth - 1].slot < sp_of(stepper))
-		stepper->depth--;
+	if (decoded.kind == CSN_STEP_CALL && sp_of(stepper) == sp - arch->word_bytes)
+		push(stepper, sp_of(stepper), pc + decoded.length, false);
+	else if (stepper->one_signal_in)
+		note_signal(stepper);
+	pop(stepper);
 	return true;
 }
 
@@ -322,22 +401,26 @@ int main(int argc, char **argv)
 	static struct stepper stepper;
 	unsigned long one_in, limit;
 
-	if (argc < 5)
+	if (argc < 6)
 		return 64;
 	srandom((unsigned)strtoul(argv[1], NULL, 10));
 	one_in = strtoul(argv[2], NULL, 10);
 	limit = strtoul(argv[3], NULL, 10);
-	start(&stepper, argv + 4);
+	stepper.one_signal_in = strtoul(argv[4], NULL, 10);
+	stepper.folder = strndup(argv[5], (size_t)(strrchr(argv[5], '/') + 1 - argv[5]));
+	start(&stepper, argv + 5);
 	run_to_entry(&stepper);
 	do {
 		if ((unsigned long)random() % one_in == 0)
 			ask(&stepper);
 	} while (stepper.asked < limit && step(&stepper));
 	kill(stepper.pid, SIGKILL);
-	printf("{\"steps\": %lu, \"asked\": %lu, \"right\": %lu, \"asked_own\": %lu, "
+	printf("{\"signals\": %lu, \"asked_behind\": %lu, \"right_behind\": %lu, \"steps\": %lu, "
+	       "\"asked\": %lu, \"right\": %lu, \"asked_own\": %lu, "
 	       "\"right_own\": %lu, \"cfi\": %lu, \"fp\": %lu, \"emul\": %lu, \"scan\": %lu, "
 	       "\"wrong\": [%s]}\n",
-	       stepper.steps, stepper.asked, stepper.right, stepper.asked_own, stepper.right_own,
+	       stepper.signals, stepper.asked_behind, stepper.right_behind, stepper.steps,
+	       stepper.asked, stepper.right, stepper.asked_own, stepper.right_own,
 	       stepper.how[CSN_HOW_CFI], stepper.how[CSN_HOW_FP], stepper.how[CSN_HOW_EMUL],
 	       stepper.how[CSN_HOW_SCAN], stepper.wrong);
 	return 0;

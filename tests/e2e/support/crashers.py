@@ -74,8 +74,7 @@ RECIPES = {
 # What is done to a program after it was linked, by sh in its folder; P is its name.
 SEPARATE = 'objcopy --only-keep-debug "$P" "$P.debug" && '
 FINISH = {
-    **{name: 'objcopy --remove-section .eh_frame "$P"'
-       for name in ("nocfi", "nocfi-clang", "nocfifp")},
+    **{name: 'objcopy --remove-section .eh_frame "$P"' for name in ("nocfi", "nocfi-clang", "nocfifp")},
     "splitdwp": 'dwp -e "$P" -o "$P.dwp" && rm -f "$P"*.dwo',
     "dwz": 'cp "$P" "$P.other" && dwz -m "$P.common" "$P" "$P.other"',
     "minidebug": 'nm --format=posix --defined-only "$P" | sed -n "s/ [tT] .*//p" >"$P.keep" && '
