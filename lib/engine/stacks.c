@@ -598,7 +598,6 @@ static int csn_name_and_store(struct csn_stacks *stacks, const struct csn_thread
 
 	if (result == 0)
 		result = csn_stacks_add_tails(stacks, err);
-	csn_modules_save(engine->modules);
 	engine->stats.names_ns = (uint64_t)(csn_monotonic_ns() - begin);
 	engine->stats.n_frames = stacks->n_frames;
 	engine->stats.n_addresses = stacks->n_lookups;
@@ -606,6 +605,7 @@ static int csn_name_and_store(struct csn_stacks *stacks, const struct csn_thread
 		result = csn_name_modules(stacks, err);
 	if (result == 0)
 		result = csn_engine_name_raw_stacks(engine, err);
+	csn_modules_save(engine->modules);
 	return result == 0 ? csn_store_all_threads(stacks, order, err) : result;
 }
 
