@@ -56,6 +56,10 @@ asan: ## unit tests and fuzz corpora under the address and undefined-behaviour s
 fuzz: ## fuzzes one parser: make fuzz T=note
 	@tools/fuzz "$(T)"
 
+soak: stage ## what takes long, SECONDS=600 of each: fuzzing, damaged files, single-stepping
+	@tools/install-deps build check
+	@tools/soak $(STEPS)
+
 golden: stage ## rewrites the golden files; the diff is the review
 	@CSN_STAGE=$(STAGE) GOLDEN=write /usr/bin/python3 -m pytest -q tests/e2e -k golden
 	@GOLDEN=write meson test -C $(BUILD) --quiet test_snapshot
@@ -64,9 +68,9 @@ deps: ## installs the distribution's packages that building and testing need
 	@tools/install-deps build check lint quickstart
 
 clean: ## removes the build folders
-	@rm -rf $(BUILD) build-asan build-fuzz
+	@rm -rf $(BUILD) build-asan build-fuzz build-soak
 
 help: ## this list
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
-.PHONY: all quickstart check stage install e2e bench lint fmt asan fuzz golden deps clean help
+.PHONY: all quickstart check stage install e2e bench lint fmt asan fuzz soak golden deps clean help
