@@ -33,7 +33,11 @@ void csn_indexed_sort(struct csn_indexed *indexed)
 
 	if (!indexed->n)
 		return;
-	qsort(indexed->units, indexed->n, sizeof(*indexed->units), compare_units);
+	/* Linkers write most of them in order. */
+	for (i = 1; i < indexed->n && indexed->units[i - 1].offset <= indexed->units[i].offset; i++)
+		;
+	if (i < indexed->n)
+		qsort(indexed->units, indexed->n, sizeof(*indexed->units), compare_units);
 	for (i = 1; i < indexed->n; i++) {
 		struct csn_indexed_unit *last = &indexed->units[n], *unit = &indexed->units[i];
 

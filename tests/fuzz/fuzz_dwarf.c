@@ -1,6 +1,6 @@
-/* Units, abbreviations, entries, ranges and names. The input is the ten debug sections in the order
- * of enum csn_dwarf_section, each a 16-bit size and so many bytes; asked are addresses from 0x1000
- * on. */
+/* Units, abbreviations, entries, ranges and names. The input is debug sections in the order of enum
+ * csn_dwarf_section, each a 16-bit size and so many bytes: those of the object, then those of the
+ * one with its split units, then those of the alternate one. Asked are addresses from 0x1000 on. */
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -32,26 +32,76 @@ static void use(const struct csn_source *source)
 	}
 }
 
+enum {
+	OBJECT,
+	SPLIT,
+	ALTERNATE,
+	OBJECTS,
+};
+
+struct world {
+	struct csn_span sections[OBJECTS][CSN_DEBUG_SECTIONS];
+	struct csn_dwarf *dwarfs[OBJECTS];
+};
+
+static struct csn_dwarf *open_split(void *context, const struct csn_dwarf_split_name *name)
+{
+	const struct world *world = context;
+
+	return csn_dwarf_has_split(world->dwarfs[SPLIT], name->id) ? world->dwarfs[SPLIT] : NULL;
+}
+
+static struct csn_dwarf *open_alternate(void *context)
+{
+	const struct world *world = context;
+
+	return world->dwarfs[ALTERNATE];
+}
+
+/* False: out of memory. */
+static bool read_world(struct world *world, struct csn_span *all)
+{
+	size_t i, k;
+
+	for (i = 0; i < OBJECTS; i++) {
+		struct csn_dwarf_input input = { .read = read_section,
+						 .context = world->sections[i] };
+
+		if (i == OBJECT)
+			input.links = (struct csn_dwarf_links){ open_split, open_alternate, world };
+		for (k = 0; k < CSN_DEBUG_SECTIONS; k++) {
+			uint16_t size = csn_span_u16(all);
+
+			world->sections[i][k] =
+				csn_span_take(all, csn_min_u64(size, csn_span_left(all)));
+		}
+		if (csn_dwarf_new(&input, &world->dwarfs[i], NULL) < 0)
+			return false;
+	}
+	return true;
+}
+
+static void world_done(struct world *world)
+{
+	size_t i;
+
+	for (i = 0; i < OBJECTS; i++)
+		csn_dwarf_free(world->dwarfs[i]);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 {
 	cleanup_(csn_arena_freep) struct csn_arena *arena = csn_arena_new(64 << 20);
-	cleanup_(csn_dwarf_freep) struct csn_dwarf *dwarf = NULL;
-	struct csn_span all = csn_span_of(data, size_bytes), sections[CSN_DEBUG_SECTIONS];
-	const struct csn_dwarf_input input = { .read = read_section, .context = sections };
+	cleanup_(world_done) struct world world = { 0 };
+	struct csn_span all = csn_span_of(data, size_bytes);
 	struct csn_source sources[32];
 	size_t i;
 
-	if (!arena)
+	if (!arena || !read_world(&world, &all))
 		return 0;
-	for (i = 0; i < CSN_DEBUG_SECTIONS; i++) {
-		uint16_t size = csn_span_u16(&all);
-
-		sections[i] = csn_span_take(&all, csn_min_u64(size, csn_span_left(&all)));
-	}
 	for (i = 0; i < csn_countof(sources); i++)
 		sources[i] = (struct csn_source){ .address = 0x1000 + 5 * i };
-	if (csn_dwarf_new(&input, &dwarf, NULL) < 0 ||
-	    csn_dwarf_locate(arena, dwarf, sources, csn_countof(sources), NULL) < 0)
+	if (csn_dwarf_locate(arena, world.dwarfs[OBJECT], sources, csn_countof(sources), NULL) < 0)
 		return 0;
 	for (i = 0; i < csn_countof(sources); i++)
 		use(&sources[i]);
