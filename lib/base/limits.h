@@ -78,6 +78,10 @@
 #define CSN_MAX_DWARF_SCANS 64u   /* of one unit, for scopes */
 #define CSN_MAX_DWARF_RANGES 1000000u
 #define CSN_MAX_DWARF_LOCATIONS 1000000u /* of one list */
+#define CSN_MAX_TYPE_HOPS 64u            /* from a type to the one it is made of */
+#define CSN_MAX_TYPE_TEXT 1024u
+#define CSN_MAX_TYPE_PARTS 65536u /* members, enumerators, dimensions: of each */
+#define CSN_MAX_SCOPE_VARIABLES 4096u
 #define CSN_MAX_INLINE_DEPTH 256u
 #define CSN_MAX_TAIL_CALLS 1024u       /* of one function */
 #define CSN_MAX_TAIL_FUNCTIONS 1024u   /* between a call and the function that it led to */
@@ -92,6 +96,13 @@
 #define CSN_MAX_GO_DATA (64 * CSN_MIB) /* of a process, looked through for Go's own record */
 #define CSN_RAW_STACK_BYTES 512u       /* kept where a walk ended before its time */
 #define CSN_MAX_RAW_STACKS_BYTES (128 * CSN_KIB) /* of them, over all threads */
+
+/* Values of variables. */
+#define CSN_MAX_VALUE_BYTES (64 * CSN_KIB) /* of one that is not in memory */
+#define CSN_MAX_VALUE_PIECES 256u
+#define CSN_MAX_VALUE_DEPTH 20u       /* structures within structures */
+#define CSN_MAX_VALUE_EVALUATIONS 16u /* expressions that need others */
+#define CSN_MAX_VALUE_TEXT (16 * CSN_KIB)
 
 /* Answers kept on disk, by build-id. */
 #define CSN_MAX_ANSWERS_RECORDS 65536u
@@ -110,7 +121,9 @@
 #define CSN_MAX_SNAPSHOT_MEMORY (4 * CSN_GIB)
 #define CSN_MAX_SNAPSHOT_MODULES 200000u
 #define CSN_MAX_SNAPSHOT_MAPS 200000u
-#define CSN_MAX_SNAPSHOT_REGISTERS 256u /* of one frame */
+#define CSN_MAX_SNAPSHOT_REGISTERS 256u      /* of one frame */
+#define CSN_MAX_SNAPSHOT_VARIABLES 16000000u /* and parts of them */
+#define CSN_MAX_SNAPSHOT_VARIABLE_DEPTH 26u
 #define CSN_MAX_SNAPSHOT_RAW_STACK (64 * CSN_KIB)
 #define CSN_MAX_SNAPSHOT_NOTES 4096u /* annotations, classifiers, truncation notes: of each */
 #define CSN_MAX_ATTRIBUTES 4096

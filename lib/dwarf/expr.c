@@ -49,12 +49,34 @@ enum {
 	OP_fbreg = 0x91,
 	OP_bregx = 0x92,
 	OP_deref_size = 0x94,
+	OP_piece = 0x93,
 	OP_nop = 0x96,
 	OP_form_tls_address = 0x9b,
 	OP_call_frame_cfa = 0x9c,
+	OP_bit_piece = 0x9d,
 	OP_implicit_value = 0x9e,
 	OP_stack_value = 0x9f,
+	OP_implicit_pointer = 0xa0,
+	OP_addrx = 0xa1,
+	OP_constx = 0xa2,
+	OP_entry_value = 0xa3,
+	OP_const_type = 0xa4,
+	OP_regval_type = 0xa5,
+	OP_deref_type = 0xa6,
+	OP_convert = 0xa8,
+	OP_reinterpret = 0xa9,
 	OP_GNU_push_tls_address = 0xe0,
+	OP_GNU_uninit = 0xf0,
+	OP_GNU_implicit_pointer = 0xf2,
+	OP_GNU_entry_value = 0xf3,
+	OP_GNU_const_type = 0xf4,
+	OP_GNU_regval_type = 0xf5,
+	OP_GNU_deref_type = 0xf6,
+	OP_GNU_convert = 0xf7,
+	OP_GNU_reinterpret = 0xf9,
+	OP_GNU_addr_index = 0xfb,
+	OP_GNU_const_index = 0xfc,
+	OP_GNU_variable_value = 0xfd,
 };
 
 struct evaluation {
@@ -64,7 +86,9 @@ struct evaluation {
 	struct csn_expr_result result;
 	bool finished; /* a location description was reached: nothing may follow */
 	unsigned depth;
+	size_t n_pieces;
 	uint64_t stack[CSN_MAX_EXPR_STACK];
+	struct csn_expr_type types[CSN_MAX_EXPR_STACK];
 };
 
 typedef int (*operation_fn)(struct evaluation *e, uint8_t opcode);
@@ -79,7 +103,31 @@ static int push(struct evaluation *e, uint64_t value)
 	if (e->depth >= CSN_MAX_EXPR_STACK)
 		return csn_fail(e->err, CSN_E_LIMIT, "expression: stack deeper than %d",
 				CSN_MAX_EXPR_STACK);
+	e->types[e->depth] = (struct csn_expr_type){ 0 };
 	e->stack[e->depth++] = cut(e, value);
+	return 0;
+}
+
+/* Integers are kept extended to 64 bits, floating point as its bits. */
+static uint64_t fit(uint64_t value, struct csn_expr_type type)
+{
+	unsigned spare = 64 - 8u * type.size_bytes;
+
+	if (!type.size_bytes || spare > 63)
+		return value;
+	if (type.is_signed && !type.is_float)
+		return (uint64_t)((int64_t)(value << spare) >> spare);
+	return value << spare >> spare;
+}
+
+static int push_typed(struct evaluation *e, uint64_t value, struct csn_expr_type type)
+{
+	int rc = push(e, 0);
+
+	if (rc < 0)
+		return rc;
+	e->stack[e->depth - 1] = type.size_bytes ? fit(value, type) : cut(e, value);
+	e->types[e->depth - 1] = type;
 	return 0;
 }
 
@@ -94,6 +142,12 @@ static int need(struct evaluation *e, unsigned count)
 static uint64_t pop(struct evaluation *e)
 {
 	return e->stack[--e->depth];
+}
+
+/* Of the value on top. */
+static struct csn_expr_type top_type(const struct evaluation *e)
+{
+	return e->types[e->depth - 1];
 }
 
 static int64_t as_signed(const struct evaluation *e, uint64_t value)
@@ -156,49 +210,109 @@ static int do_deref(struct evaluation *e, uint8_t opcode)
 static int do_stack(struct evaluation *e, uint8_t opcode)
 {
 	unsigned index = opcode == OP_pick ? csn_span_u8(&e->at) : opcode == OP_over;
+	struct csn_expr_type type;
 	uint64_t top;
 	int rc;
 
 	if (opcode == OP_dup || opcode == OP_over || opcode == OP_pick) {
 		rc = need(e, index + 1);
-		return rc < 0 ? rc : push(e, e->stack[e->depth - 1 - index]);
+		return rc < 0 ? rc
+			      : push_typed(e, e->stack[e->depth - 1 - index],
+					   e->types[e->depth - 1 - index]);
 	}
 	rc = need(e, opcode == OP_rot ? 3 : opcode == OP_swap ? 2 : 1);
 	if (rc < 0)
 		return rc;
+	type = top_type(e);
 	top = pop(e);
-	if (opcode == OP_swap) {
-		uint64_t second = pop(e);
+	if (opcode != OP_drop) {
+		unsigned moved = opcode == OP_swap ? 1 : 2, place = e->depth - moved;
 
-		e->stack[e->depth++] = top;
-		e->stack[e->depth++] = second;
-	} else if (opcode == OP_rot) {
-		uint64_t second = pop(e), third = pop(e);
-
-		e->stack[e->depth++] = top;
-		e->stack[e->depth++] = third;
-		e->stack[e->depth++] = second;
+		memmove(&e->stack[place + 1], &e->stack[place], moved * sizeof(e->stack[0]));
+		memmove(&e->types[place + 1], &e->types[place], moved * sizeof(e->types[0]));
+		e->stack[place] = top;
+		e->types[place] = type;
+		e->depth++;
 	}
 	return 0;
+}
+
+static int unsupported(struct evaluation *e, uint8_t opcode)
+{
+	return csn_fail(e->err, CSN_E_UNSUPPORTED,
+			"expression: operation 0x%02x is not supported here", opcode);
+}
+
+static double float_of(uint64_t bits, struct csn_expr_type type)
+{
+	uint32_t half = (uint32_t)bits;
+	double value;
+	float narrow;
+
+	if (type.size_bytes == sizeof(narrow)) {
+		memcpy(&narrow, &half, sizeof(narrow));
+		return narrow;
+	}
+	memcpy(&value, &bits, sizeof(value));
+	return value;
+}
+
+static uint64_t float_bits(double value, struct csn_expr_type type)
+{
+	uint64_t bits = 0;
+	float narrow;
+
+	if (type.size_bytes == sizeof(narrow)) {
+		narrow = (float)value;
+		memcpy(&bits, &narrow, sizeof(narrow));
+	} else {
+		memcpy(&bits, &value, sizeof(value));
+	}
+	return bits;
+}
+
+static int calculate_float(struct evaluation *e, uint8_t opcode, uint64_t left, uint64_t right,
+			   struct csn_expr_type type)
+{
+	double x = float_of(left, type), y = float_of(right, type);
+
+	switch (opcode) {
+	case OP_plus:
+		return push_typed(e, float_bits(x + y, type), type);
+	case OP_minus:
+		return push_typed(e, float_bits(x - y, type), type);
+	case OP_mul:
+		return push_typed(e, float_bits(x * y, type), type);
+	case OP_div:
+		return push_typed(e, float_bits(x / y, type), type);
+	default:
+		return unsupported(e, opcode);
+	}
 }
 
 static int do_unary(struct evaluation *e, uint8_t opcode)
 {
 	int rc = need(e, 1);
+	struct csn_expr_type type;
 	uint64_t value;
 
 	if (rc < 0)
 		return rc;
+	type = top_type(e);
 	value = pop(e);
+	if (type.is_float)
+		return opcode == OP_neg
+			       ? push_typed(e, float_bits(-float_of(value, type), type), type)
+			       : unsupported(e, opcode);
 	switch (opcode) {
 	case OP_abs:
-		return push(e, as_signed(e, value) < 0 ? -value : value);
+		return push_typed(e, as_signed(e, value) < 0 ? -value : value, type);
 	case OP_neg:
-		return push(e, -value);
+		return push_typed(e, -value, type);
 	case OP_not:
-		return push(e, ~value);
+		return push_typed(e, ~value, type);
 	default:
-		return push(e, value + csn_span_uleb(&e->at));
+		return push_typed(e, value + csn_span_uleb(&e->at), type);
 	}
 }
 
@@ -239,38 +353,66 @@ static uint64_t calculate(const struct evaluation *e, uint8_t opcode, uint64_t l
 static int do_binary(struct evaluation *e, uint8_t opcode)
 {
 	int rc = need(e, 2);
-	uint64_t right;
+	struct csn_expr_type type;
+	uint64_t right, left;
 
 	if (rc < 0)
 		return rc;
 	right = pop(e);
+	type = top_type(e);
+	left = pop(e);
+	if (type.is_float)
+		return calculate_float(e, opcode, left, right, type);
 	if (right == 0 && (opcode == OP_div || opcode == OP_mod))
 		return csn_fail(e->err, CSN_E_FORMAT, "expression: division by zero");
-	return push(e, calculate(e, opcode, pop(e), right));
+	if (opcode == OP_div && type.size_bytes && !type.is_signed)
+		return push_typed(e, left / right, type);
+	if (opcode == OP_shr)
+		left = fit(left, (struct csn_expr_type){ .size_bytes = type.size_bytes });
+	return push_typed(e, calculate(e, opcode, left, right), type);
+}
+
+static int compare(const struct evaluation *e, uint64_t left, uint64_t right,
+		   struct csn_expr_type type)
+{
+	int64_t x = as_signed(e, left), y = as_signed(e, right);
+	double a, b;
+
+	if (type.is_float) {
+		a = float_of(left, type);
+		b = float_of(right, type);
+		return a < b ? -1 : a > b;
+	}
+	if (type.size_bytes && !type.is_signed)
+		return left < right ? -1 : left > right;
+	return x < y ? -1 : x > y;
 }
 
 static int do_compare(struct evaluation *e, uint8_t opcode)
 {
-	int rc = need(e, 2);
-	int64_t left, right;
+	int rc = need(e, 2), order;
+	struct csn_expr_type type;
+	uint64_t left, right;
 
 	if (rc < 0)
 		return rc;
-	right = as_signed(e, pop(e));
-	left = as_signed(e, pop(e));
+	right = pop(e);
+	type = top_type(e);
+	left = pop(e);
+	order = compare(e, left, right, type);
 	switch (opcode) {
 	case OP_eq:
-		return push(e, left == right);
+		return push(e, order == 0);
 	case OP_ge:
-		return push(e, left >= right);
+		return push(e, order >= 0);
 	case OP_gt:
-		return push(e, left > right);
+		return push(e, order > 0);
 	case OP_le:
-		return push(e, left <= right);
+		return push(e, order <= 0);
 	case OP_lt:
-		return push(e, left < right);
+		return push(e, order < 0);
 	default:
-		return push(e, left != right);
+		return push(e, order != 0);
 	}
 }
 
@@ -367,6 +509,153 @@ static int do_implicit_value(struct evaluation *e, uint8_t opcode)
 	return 0;
 }
 
+/* --- what needs entries --- */
+
+static int do_implicit_pointer(struct evaluation *e, uint8_t opcode)
+{
+	(void)opcode;
+	e->result.kind = CSN_EXPR_POINTER;
+	e->result.value = csn_span_uint(&e->at, e->input->offset_size);
+	e->result.offset = csn_span_sleb(&e->at);
+	e->finished = true;
+	return 0;
+}
+
+static int do_indexed(struct evaluation *e, uint8_t opcode)
+{
+	const struct csn_expr_ops *ops = e->input->ops;
+	bool is_address = opcode == OP_addrx || opcode == OP_GNU_addr_index;
+	uint64_t index = csn_span_uleb(&e->at), value = 0;
+
+	if (!ops || !ops->indexed || !ops->indexed(e->input->context, index, is_address, &value))
+		return csn_fail(e->err, CSN_E_NOT_FOUND, "expression: no address %llu",
+				(unsigned long long)index);
+	return push(e, value);
+}
+
+static int do_entry_value(struct evaluation *e, uint8_t opcode)
+{
+	const struct csn_expr_ops *ops = e->input->ops;
+	struct csn_span location = csn_span_take(&e->at, csn_span_uleb(&e->at));
+	uint64_t value = 0;
+
+	(void)opcode;
+	if (!ops || !ops->entry_value || !ops->entry_value(e->input->context, location, &value))
+		return csn_fail(e->err, CSN_E_NOT_FOUND,
+				"expression: the value at entry is not known");
+	return push(e, value);
+}
+
+static int do_variable(struct evaluation *e, uint8_t opcode)
+{
+	const struct csn_expr_ops *ops = e->input->ops;
+	uint64_t offset = csn_span_uint(&e->at, e->input->offset_size), value = 0;
+
+	(void)opcode;
+	if (!ops || !ops->variable || !ops->variable(e->input->context, offset, &value))
+		return csn_fail(e->err, CSN_E_NOT_FOUND, "expression: a variable is not known");
+	return push(e, value);
+}
+
+/* The type at an offset of the unit; at 0 it is the generic one. */
+static int read_type(struct evaluation *e, struct csn_expr_type *ret_type)
+{
+	const struct csn_expr_ops *ops = e->input->ops;
+	uint64_t offset = csn_span_uleb(&e->at);
+
+	*ret_type = (struct csn_expr_type){ 0 };
+	if (!offset ||
+	    (ops && ops->base_type && ops->base_type(e->input->context, offset, ret_type)))
+		return 0;
+	return csn_fail(e->err, CSN_E_UNSUPPORTED, "expression: a type is not known");
+}
+
+static int do_const_type(struct evaluation *e, uint8_t opcode)
+{
+	struct csn_expr_type type;
+	int rc = read_type(e, &type);
+	unsigned size = csn_span_u8(&e->at);
+
+	(void)opcode;
+	return rc < 0 ? rc : push_typed(e, csn_span_uint(&e->at, size), type);
+}
+
+static int do_regval_type(struct evaluation *e, uint8_t opcode)
+{
+	uint64_t reg = csn_span_uleb(&e->at), value = 0;
+	struct csn_expr_type type;
+	int rc = read_type(e, &type);
+
+	(void)opcode;
+	if (rc == 0)
+		rc = read_register(e, reg, &value);
+	return rc < 0 ? rc : push_typed(e, value, type);
+}
+
+static int do_deref_type(struct evaluation *e, uint8_t opcode)
+{
+	struct csn_expr_type type;
+	int rc = do_deref(e, opcode);
+
+	if (rc == 0)
+		rc = read_type(e, &type);
+	return rc < 0 ? rc : push_typed(e, pop(e), type);
+}
+
+static int do_convert(struct evaluation *e, uint8_t opcode)
+{
+	bool reinterpret = opcode == OP_reinterpret || opcode == OP_GNU_reinterpret;
+	struct csn_expr_type from, to;
+	int rc = read_type(e, &to);
+	uint64_t value;
+	double number;
+
+	if (rc == 0)
+		rc = need(e, 1);
+	if (rc < 0)
+		return rc;
+	from = top_type(e);
+	value = pop(e);
+	if (reinterpret || from.is_float == to.is_float) {
+		if (!reinterpret && from.is_float)
+			value = float_bits(float_of(value, from), to);
+		return push_typed(e, value, to);
+	}
+	if (to.is_float)
+		return push_typed(
+			e, float_bits(from.is_signed ? (double)(int64_t)value : (double)value, to),
+			to);
+	number = float_of(value, from);
+	if (!(number > -9e18 && number < 9e18))
+		return unsupported(e, opcode);
+	return push_typed(e, (uint64_t)(int64_t)number, to);
+}
+
+/* What came before is where a part of the value is; nothing: that part is lost. */
+static int do_piece(struct evaluation *e, uint8_t opcode)
+{
+	uint64_t size = csn_span_uleb(&e->at), offset = 0;
+	struct csn_expr_piece *piece;
+
+	if (opcode == OP_bit_piece)
+		offset = csn_span_uleb(&e->at);
+	else if (__builtin_mul_overflow(size, 8u, &size))
+		return csn_fail(e->err, CSN_E_FORMAT, "expression: a piece is too long");
+	if (!e->input->pieces || e->n_pieces >= e->input->max_pieces)
+		return csn_fail(e->err, CSN_E_UNSUPPORTED, "expression: pieces are not supported");
+	piece = &e->input->pieces[e->n_pieces++];
+	*piece = (struct csn_expr_piece){ .place = e->result,
+					  .size_bits = size,
+					  .offset_bits = offset };
+	if (!e->finished && e->depth)
+		piece->place.value = pop(e);
+	else if (!e->finished)
+		piece->place.kind = CSN_EXPR_EMPTY;
+	e->result = (struct csn_expr_result){ .kind = CSN_EXPR_MEMORY };
+	e->finished = false;
+	return 0;
+}
+
 /* Most frequent first: the search is linear. */
 static const struct operation {
 	uint8_t first, last;
@@ -398,6 +687,25 @@ static const struct operation {
 	{ OP_implicit_value, OP_implicit_value, do_implicit_value },
 	{ OP_form_tls_address, OP_form_tls_address, do_tls },
 	{ OP_GNU_push_tls_address, OP_GNU_push_tls_address, do_tls },
+	{ OP_piece, OP_piece, do_piece },
+	{ OP_bit_piece, OP_bit_piece, do_piece },
+	{ OP_entry_value, OP_entry_value, do_entry_value },
+	{ OP_GNU_entry_value, OP_GNU_entry_value, do_entry_value },
+	{ OP_implicit_pointer, OP_implicit_pointer, do_implicit_pointer },
+	{ OP_GNU_implicit_pointer, OP_GNU_implicit_pointer, do_implicit_pointer },
+	{ OP_convert, OP_reinterpret, do_convert },
+	{ OP_GNU_convert, OP_GNU_convert, do_convert },
+	{ OP_GNU_reinterpret, OP_GNU_reinterpret, do_convert },
+	{ OP_addrx, OP_constx, do_indexed },
+	{ OP_GNU_addr_index, OP_GNU_const_index, do_indexed },
+	{ OP_const_type, OP_const_type, do_const_type },
+	{ OP_GNU_const_type, OP_GNU_const_type, do_const_type },
+	{ OP_regval_type, OP_regval_type, do_regval_type },
+	{ OP_GNU_regval_type, OP_GNU_regval_type, do_regval_type },
+	{ OP_deref_type, OP_deref_type, do_deref_type },
+	{ OP_GNU_deref_type, OP_GNU_deref_type, do_deref_type },
+	{ OP_GNU_variable_value, OP_GNU_variable_value, do_variable },
+	{ OP_GNU_uninit, OP_GNU_uninit, do_nop },
 };
 
 static operation_fn find_operation(uint8_t opcode)
@@ -423,10 +731,9 @@ static int run(struct evaluation *e)
 		if (steps >= CSN_MAX_EXPR_STEPS)
 			return csn_fail(e->err, CSN_E_LIMIT, "expression: more than %u steps",
 					CSN_MAX_EXPR_STEPS);
-		if (e->finished || !execute)
-			return csn_fail(e->err, CSN_E_UNSUPPORTED,
-					"expression: operation 0x%02x is not supported here",
-					opcode);
+		/* Behind a location comes nothing, or how much of the value it is. */
+		if (!execute || (e->finished && execute != do_piece && execute != do_nop))
+			return unsupported(e, opcode);
 		rc = execute(e, opcode);
 		if (!csn_span_ok(&e->at))
 			break;
@@ -459,12 +766,16 @@ int csn_expr_evaluate(const struct csn_expr_input *input, struct csn_expr_result
 		rc = push(&e, input->initial);
 	if (rc == 0)
 		rc = run(&e);
-	if (rc == 0 && !e.finished)
+	if (rc == 0 && !e.finished && !e.n_pieces)
 		rc = need(&e, 1);
 	if (rc < 0)
 		return rc;
-	if (!e.finished)
+	if (e.n_pieces) {
+		e.result.kind = CSN_EXPR_PIECES;
+		e.result.n_pieces = e.n_pieces;
+	} else if (!e.finished) {
 		e.result.value = pop(&e);
+	}
 	*ret_result = e.result;
 	return 0;
 }

@@ -10,6 +10,7 @@ static uint64_t read_u24(struct csn_span *at)
 static void read_block(struct csn_span *at, uint64_t size_bytes, struct csn_attr *attr)
 {
 	attr->value = at->at;
+	attr->size_bytes = size_bytes;
 	csn_span_skip(at, size_bytes);
 }
 

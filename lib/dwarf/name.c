@@ -79,7 +79,7 @@ static bool read_declaration(struct csn_entry entry, struct named *ret_named)
 	return true;
 }
 
-static bool is_c(const struct csn_unit *unit)
+bool csn_unit_is_c(const struct csn_unit *unit)
 {
 	switch (unit->language) {
 	case DW_LANG_C89:
@@ -209,7 +209,7 @@ static const char *qualify(const struct named *named)
 	char prefix[1024] = "";
 	unsigned i;
 
-	if (is_c(unit) || unit->n_scans >= CSN_MAX_DWARF_SCANS)
+	if (csn_unit_is_c(unit) || unit->n_scans >= CSN_MAX_DWARF_SCANS)
 		return named->name;
 	unit->n_scans++;
 	if (!find_scopes(unit, named->offset, &scopes))

@@ -14,6 +14,8 @@
 #include "dwarf/codes.h"
 #include "dwarf/source.h"
 
+struct csn_type;
+
 /* Where the parts of one unit of a package begin in its sections; 0 in other objects. */
 struct csn_parts {
 	uint64_t info, types, abbrev, loclists, str_offsets, rnglists;
@@ -60,7 +62,10 @@ struct csn_unit {
 struct csn_attr {
 	uint16_t form; /* 0: absent */
 	uint64_t value;
-	const char *text; /* DW_FORM_string */
+	union {
+		const char *text;    /* DW_FORM_string */
+		uint64_t size_bytes; /* of blocks and expressions; value is where they begin */
+	};
 };
 
 /* An entry, wherever it is. */
@@ -95,6 +100,7 @@ struct csn_dwarf {
 	struct csn_abbrevs *abbrevs[CSN_DWARF_BUCKETS];
 	struct csn_function_name *names[CSN_DWARF_BUCKETS];
 	struct csn_place *places[CSN_DWARF_BUCKETS]; /* call_internal.h */
+	struct csn_type *types[CSN_DWARF_BUCKETS];
 	struct csn_unit_list info_units, type_units;
 	struct csn_package *packages[2];   /* split.c: of units and of type units */
 	struct csn_signatures *signatures; /* type_unit.c */
@@ -213,7 +219,9 @@ typedef int (*csn_spots_fn)(void *context, struct csn_unit *unit, struct csn_spo
 int csn_spots_each_unit(struct csn_dwarf *dwarf, struct csn_spot *spots, size_t n_spots,
 			csn_spots_fn each, void *context, struct csn_error *err) csn_must_check;
 
-/* name.c: of the function whose entry is at offset in the unit. NULL: out of memory. */
+/* name.c: does the unit's language have no scopes of names? */
+bool csn_unit_is_c(const struct csn_unit *unit);
+/* Of the function or type whose entry is at offset in the unit. NULL: out of memory. */
 const struct csn_function_name *csn_function_name_get(struct csn_unit *unit, uint64_t offset);
 
 #endif

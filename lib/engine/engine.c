@@ -144,6 +144,10 @@ static int csn_engine_run(struct csn_engine *engine, struct csn_error *err)
 		result = csn_engine_walk_threads(engine, err);
 	at[2] = csn_monotonic_ns();
 	if (result == 0)
+		result = csn_engine_store_variables(engine, err);
+	engine->stats.variables_ns = (uint64_t)(csn_monotonic_ns() - at[2]);
+	at[2] += (int64_t)engine->stats.variables_ns;
+	if (result == 0)
 		result = csn_engine_analyze(engine, err);
 	if (result == 0)
 		result = csn_engine_store_modules(engine, err);
@@ -158,7 +162,8 @@ static int csn_engine_run(struct csn_engine *engine, struct csn_error *err)
 			"a file became shorter while it was read: what it held is missing", err);
 	at[4] = csn_monotonic_ns();
 	engine->stats.modules_ns = (uint64_t)(at[1] - at[0] + at[3] - at[2]);
-	engine->stats.unwind_ns = (uint64_t)(at[2] - at[1]) - engine->stats.names_ns;
+	engine->stats.unwind_ns =
+		(uint64_t)(at[2] - at[1]) - engine->stats.names_ns - engine->stats.variables_ns;
 	engine->stats.analyze_ns = (uint64_t)(at[4] - at[3]);
 	return result;
 }

@@ -11,6 +11,14 @@
 #include "snapshot/snapshot.h"
 #include "target/target.h"
 
+/* Whose variables are stored. */
+enum csn_engine_variables {
+	CSN_VARIABLES_NONE,
+	CSN_VARIABLES_FAULTED,   /* of the faulting thread */
+	CSN_VARIABLES_ARGUMENTS, /* of the others too, but only parameters of inner frames */
+	CSN_VARIABLES_ALL,
+};
+
 /* All borrowed; zeroed means defaults. */
 struct csn_engine_options {
 	const char *executable;  /* file of the main program; NULL: found from the target */
@@ -26,9 +34,14 @@ struct csn_engine_options {
 	const char *cache;      /* folder for answers about addresses, shared by runs; NULL: none */
 	const int64_t *threads; /* only these; n_threads 0: all */
 	size_t n_threads;
-	int64_t fault_thread;    /* 0: what the target says */
-	bool faulted;            /* callers' registers for the faulting thread only */
-	bool no_registers;       /* of callers: for those who do not show them */
+	int64_t fault_thread; /* 0: what the target says */
+	bool faulted;         /* callers' registers for the faulting thread only */
+	bool no_registers;    /* of callers: for those who do not show them */
+	enum csn_engine_variables variables;
+	/* Objects whose variables are stored besides those that are not the system's: beginnings
+	 * of paths or file names. One that is empty, alone: of no object at all. */
+	const char *const *load;
+	size_t n_load;
 	uint64_t depth;          /* frames kept per thread; 0: no limit */
 	uint64_t budget;         /* frames kept in all; 0: no limit */
 	int64_t timeout_seconds; /* 0: none */
@@ -52,7 +65,7 @@ const char *csn_engine_cache_folder(const char *given, char *out, size_t size_by
 
 /* What a program wants to tell about the run. */
 struct csn_engine_stats {
-	uint64_t modules_ns, unwind_ns, names_ns, analyze_ns;
+	uint64_t modules_ns, unwind_ns, names_ns, variables_ns, analyze_ns;
 	size_t n_frames, n_addresses;
 };
 

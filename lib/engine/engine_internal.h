@@ -42,6 +42,9 @@ int csn_engine_walk_threads(struct csn_engine *engine, struct csn_error *err) cs
  * the other lookups lose theirs. */
 void csn_engine_drop_doubtful(struct csn_engine *engine, struct csn_lookup *lookups, size_t n);
 
+/* variables.c: values of variables, into the frames of walked threads. */
+int csn_engine_store_variables(struct csn_engine *engine, struct csn_error *err) csn_must_check;
+
 /* raw_stack.c: copies the stack of a walk that ended before its time, and names, when all threads
  * are walked, the words of such copies that point into code. */
 int csn_engine_keep_raw_stack(struct csn_engine *engine, const struct csn_unwind_cursor *cursor,

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/span.h"
 #include "base/text.h"
+#include "render/variable.h"
 
 /* A recursion is folded when it went round more often than this, and its round has no more calls
  * than that. */
@@ -111,6 +112,21 @@ static void csn_render_registers(struct csn_renderer *renderer,
 			       i % 6 == 5 || i + 1 == frame->n_registers ? "\n" : "");
 }
 
+/* A line each, like `bt full`. */
+static void csn_render_variables(struct csn_renderer *renderer,
+				 const struct csn_snapshot_frame *frame)
+{
+	for (size_t i = 0; i < frame->n_variables; i++) {
+		const struct csn_snapshot_variable *variable = &frame->variables[i];
+
+		csn_buf_puts(renderer->out, "        ");
+		csn_foreign(renderer, variable->name ? variable->name : "?");
+		csn_buf_puts(renderer->out, " = ");
+		csn_render_value(variable, renderer->out);
+		csn_buf_putc(renderer->out, '\n');
+	}
+}
+
 /* Demangled names bring their own parentheses; those of "operator()", "(anonymous namespace)" and
  * template arguments are part of a name. */
 static bool csn_has_parameters(const char *name)
@@ -164,6 +180,8 @@ static void csn_render_frame(struct csn_renderer *renderer, size_t level,
 	csn_buf_putc(out, '\n');
 	if (renderer->options->verbose)
 		csn_render_registers(renderer, frame);
+	if (renderer->options->verbose)
+		csn_render_variables(renderer, frame);
 }
 
 /* A call: the functions inlined at a counter and the frame that is really there. */

@@ -17,7 +17,7 @@
 
 struct csn_render_options {
 	bool colour;
-	bool verbose;   /* registers, how each frame was found, why each walk ended */
+	bool verbose;   /* registers, variables, how each frame was found, why each walk ended */
 	bool faulted;   /* only faulted threads */
 	bool no_source; /* leave source positions out */
 	bool no_fold;   /* every thread and every frame */

@@ -70,6 +70,7 @@ static const struct csn_member frame_members[] = {
 	{ "offset", CSN_MEMBER_OTHER, 0, read_offset },
 	{ "registers", CSN_MEMBER_OTHER, 0, read_registers },
 	{ "sourceCode", CSN_MEMBER_TEXT, FRAME(source_path), NULL },
+	{ "variables", CSN_MEMBER_OTHER, 0, csn_reader_variables },
 	{ "line", CSN_MEMBER_U32, FRAME(line), NULL },
 	{ "column", CSN_MEMBER_U32, FRAME(column), NULL },
 	{ "debug_identifier", CSN_MEMBER_TEXT, FRAME(build_id), NULL },

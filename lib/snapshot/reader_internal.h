@@ -22,6 +22,7 @@ struct csn_snapshot_reader {
 	struct csn_buf scratch;
 	struct csn_vec threads, frames, registers, modules, maps, limits, sources, words;
 	size_t n_frames; /* of all threads */
+	size_t n_variables, variable_depth;
 	bool out_of_memory;
 	unsigned seen; /* required members, a bit each */
 	/* Names and paths repeat a thousand times; each is kept once while it stays in here. */
@@ -74,6 +75,9 @@ int csn_reader_object(struct csn_snapshot_reader *reader, const struct csn_membe
 /* True behind the bracket; another value is passed over. */
 bool csn_reader_enter(struct csn_snapshot_reader *reader, char open);
 
+/* The member "variables" into a struct csn_snapshot_frame. */
+int csn_reader_variables(struct csn_snapshot_reader *reader, void *object, struct csn_error *err)
+	csn_must_check;
 /* The member "threads" into a struct csn_snapshot; a frame's source_path holds the id of a
  * sourceCode. */
 int csn_reader_threads(struct csn_snapshot_reader *reader, void *object, struct csn_error *err)

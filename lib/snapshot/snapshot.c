@@ -26,6 +26,28 @@ enum csn_frame_kind csn_frame_kind_find(const char *name)
 	return CSN_FRAME_UNKNOWN;
 }
 
+static const char *const role_names[] = {
+	[CSN_VARIABLE_PLAIN] = "",
+	[CSN_VARIABLE_PARAMETER] = "parameter",
+	[CSN_VARIABLE_BASE] = "base",
+	[CSN_VARIABLE_STATIC] = "static",
+};
+
+const char *csn_variable_role_name(enum csn_variable_role role)
+{
+	return (size_t)role < csn_countof(role_names) ? role_names[role] : "";
+}
+
+enum csn_variable_role csn_variable_role_find(const char *name)
+{
+	size_t i;
+
+	for (i = 1; name && i < csn_countof(role_names); i++)
+		if (strcmp(role_names[i], name) == 0)
+			return (enum csn_variable_role)i;
+	return CSN_VARIABLE_PLAIN;
+}
+
 struct csn_snapshot *csn_snapshot_new(void)
 {
 	struct csn_arena *arena = csn_arena_new(CSN_MAX_SNAPSHOT_MEMORY);

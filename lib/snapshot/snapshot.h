@@ -36,6 +36,31 @@ struct csn_register {
 	uint64_t value;
 };
 
+enum csn_variable_role {
+	CSN_VARIABLE_PLAIN, /* a local variable, a member, an element */
+	CSN_VARIABLE_PARAMETER,
+	CSN_VARIABLE_BASE, /* the part that a base class is */
+	CSN_VARIABLE_STATIC,
+};
+
+/* "parameter", "base", "static"; "" for plain. */
+const char *csn_variable_role_name(enum csn_variable_role role);
+enum csn_variable_role csn_variable_role_find(const char *name);
+
+/* A variable's value, or a part of one. */
+struct csn_snapshot_variable {
+	const char *name;    /* NULL: an element, or a member without name */
+	const char *type;    /* NULL: an element; its array says it */
+	const char *value;   /* as a debugger prints it; NULL: the parts say it, or none is known */
+	const char *missing; /* why no value is known: "optimized out"; NULL */
+	enum csn_variable_role role;
+	bool is_cut;           /* there are more parts */
+	bool parts_are_target; /* the parts are those of what it points to */
+	uint64_t repeats;      /* it stands for so many equal elements; 0 and 1: for one */
+	struct csn_snapshot_variable *parts;
+	size_t n_parts;
+};
+
 struct csn_snapshot_frame {
 	csn_addr address;        /* program counter as unwound: a return address, not minus one */
 	const char *function;    /* demangled; NULL unknown */
@@ -51,7 +76,9 @@ struct csn_snapshot_frame {
 	bool signal_frame; /* a signal trampoline (the frame above was interrupted) */
 	bool guessed;      /* documents of others: found by guess */
 	uint32_t n_registers;
+	uint32_t n_variables;
 	struct csn_register *registers;
+	struct csn_snapshot_variable *variables;
 };
 
 /* A word of a raw stack that points into code. */

@@ -110,6 +110,34 @@ static void write_registers(struct csn_json *json, const struct csn_snapshot_fra
 	csn_json_end_object(json);
 }
 
+/* Deep in itself only as far as whoever made it went. */
+static void write_variables(struct csn_json *json, const char *name,
+			    const struct csn_snapshot_variable *variables, size_t count)
+{
+	csn_json_key(json, name);
+	csn_json_begin_array(json);
+	for (size_t i = 0; i < count; i++) {
+		const struct csn_snapshot_variable *variable = &variables[i];
+
+		csn_json_begin_object(json);
+		if (variable->role != CSN_VARIABLE_PLAIN)
+			csn_json_member_string(json, "role",
+					       csn_variable_role_name(variable->role));
+		member_if(json, "name", variable->name);
+		member_if(json, "type", variable->type);
+		member_if(json, "value", variable->value);
+		member_if(json, "missing", variable->missing);
+		if (variable->repeats > 1)
+			member_uint(json, "repeats", variable->repeats);
+		flag_if(json, "cut", variable->is_cut);
+		if (variable->n_parts || (!variable->value && !variable->missing))
+			write_variables(json, variable->parts_are_target ? "target" : "parts",
+					variable->parts, variable->n_parts);
+		csn_json_end_object(json);
+	}
+	csn_json_end_array(json);
+}
+
 static void write_frame(struct writer *writer, const struct csn_snapshot_frame *frame)
 {
 	const char *known = csn_module_index_find_build_id(&writer->modules, frame->library);
@@ -137,6 +165,8 @@ static void write_frame(struct writer *writer, const struct csn_snapshot_frame *
 	if (frame->has_address)
 		csn_json_member_address(json, "address", frame->address);
 	write_registers(json, frame);
+	if (frame->n_variables)
+		write_variables(json, "variables", frame->variables, frame->n_variables);
 	csn_json_end_object(json);
 }
 

@@ -89,6 +89,8 @@ struct csn_trampoline {
 	const int *registers;
 };
 
+#define CSN_VECTOR_BYTES 16u
+
 struct csn_arch {
 	const char *name;     /* "x86_64", as uname(2) says it */
 	uint16_t elf_machine; /* EM_X86_64 */
@@ -104,8 +106,11 @@ struct csn_arch {
 	unsigned n_user_slots;       /* words in elf_gregset_t */
 	unsigned prstatus_pid;       /* offset of pr_pid */
 	unsigned prstatus_registers; /* offset of pr_reg */
-	unsigned psinfo_ids;         /* offset of pr_uid, which pr_gid and the process ids follow */
-	unsigned psinfo_uid_bytes;   /* of pr_uid, and of pr_gid */
+	/* Vector registers: DWARF's number of the first, how many, and where in NT_FPREGSET they
+	 * are, CSN_VECTOR_BYTES each. */
+	unsigned first_vector, n_vectors, fpregs_vectors;
+	unsigned psinfo_ids;       /* offset of pr_uid, which pr_gid and the process ids follow */
+	unsigned psinfo_uid_bytes; /* of pr_uid, and of pr_gid */
 	const struct csn_trampoline *trampolines;
 	unsigned n_trampolines;
 

@@ -110,6 +110,18 @@ int csn_core_file_compare(const void *a, const void *b)
 	return x->start < y->start ? -1 : x->start > y->start;
 }
 
+static int csn_note_fpregset(struct csn_note_reader *reader, struct csn_span desc)
+{
+	struct csn_target *target = reader->target;
+	const struct csn_arch *arch = target->arch;
+
+	if (target->n_threads && arch->n_vectors)
+		target->threads[target->n_threads - 1].vectors =
+			csn_span_part(&desc, arch->fpregs_vectors,
+				      arch->n_vectors * CSN_VECTOR_BYTES);
+	return 0;
+}
+
 /* NT_FILE: count, page size, count triples (start, end, offset in pages), count names. */
 static int csn_note_file(struct csn_note_reader *reader, struct csn_span desc)
 {
@@ -175,6 +187,7 @@ static const struct csn_note_kind {
 } csn_note_kinds[] = {
 	{ CSN_NOTE_CORE, NT_PRSTATUS, csn_note_prstatus },
 	{ CSN_NOTE_CORE, NT_SIGINFO, csn_note_siginfo },
+	{ CSN_NOTE_CORE, NT_FPREGSET, csn_note_fpregset },
 	{ CSN_NOTE_CORE, NT_PRPSINFO, csn_note_prpsinfo },
 	{ CSN_NOTE_CORE, NT_AUXV, csn_note_auxv },
 	{ CSN_NOTE_CORE, NT_FILE, csn_note_file },

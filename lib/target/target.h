@@ -54,6 +54,8 @@ struct csn_thread {
 	char state;       /* letter as in /proc/PID/stat; 0 unknown */
 	struct csn_registers registers;
 	struct csn_signal signal; /* this thread's NT_SIGINFO, when there is one */
+	/* Vector registers, CSN_VECTOR_BYTES of each; empty unknown. Borrowed from the core. */
+	struct csn_span vectors;
 };
 
 /* What the process was, from NT_PRPSINFO or /proc/PID/stat. */

@@ -7,7 +7,7 @@ int main(int argc, char **argv)
 	const struct csn_option options[] = {
 		{ "core", 0, CSN_OPT_STRING, "CORE", "look at this core file", &o.core },
 		{ "verbose", 'v', CSN_OPT_FLAG, NULL,
-		  "registers, how each frame was found, no folding", &o.verbose },
+		  "variables, registers, how each frame was found", &o.verbose },
 		{ "faulted", 0, CSN_OPT_FLAG, NULL, "only faulted threads", &o.faulted },
 		{ "json", 0, CSN_OPT_FLAG, NULL, "the whole snapshot as JSON", &o.json },
 		{ "no-source", 0, CSN_OPT_FLAG, NULL, "objects instead of source positions",
@@ -31,8 +31,7 @@ int main(int argc, char **argv)
 		.options = options,
 		.examples = (const char *const[]){ "bt 1234", "bt --core core.1234",
 						   "bt --faulted vim.1234.1485210312.btt", NULL },
-		.notes = "Variables are not in this release.\n"
-			 "Exit status: 0 whole; 1 printed, but partial; 2 failed; 64 usage.",
+		.notes = "Exit status: 0 whole; 1 printed, but partial; 2 failed; 64 usage.",
 	};
 	int first, n, status = csn_options_parse(&program, argc, argv, &first);
 

@@ -4,11 +4,10 @@
 
 /* What --help shows last. */
 static const char ptrace_notes[] =
-	"The path of the snapshot is printed on standard output. --load takes the names of "
-	"objects\n"
-	"whose variables are wanted; variables, --globals, --stale-pointer, --security and "
-	"--source\n"
-	"are not in this release.\n"
+	"The path of the snapshot is printed on standard output. Variables are of the program and\n"
+	"its own libraries; --load adds others by path or name, --load= alone keeps none. "
+	"--globals,\n"
+	"--stale-pointer, --security and --source are not in this release.\n"
 	"Exit status: 0 whole; 1 written, but partial; 2 failed; 64 usage.";
 
 static int ptrace_main(const struct csn_program *program, struct ptrace_options *options, int argc,
@@ -39,7 +38,7 @@ int main(int argc, char **argv)
 		  &o.prefix },
 		{ "format", 0, CSN_OPT_STRING, "btt|json", "what to write", &o.format },
 		{ "faulted", 0, CSN_OPT_FLAG, NULL,
-		  "details (registers of callers) for faulted threads only", &o.faulted },
+		  "details (variables, callers' registers) of faulted threads only", &o.faulted },
 		{ "thread", 0, CSN_OPT_LIST, "TID", "only this thread (repeatable)", &o.threads },
 		{ "fault-thread", 0, CSN_OPT_STRING, "TID", "this thread is the faulted one",
 		  &o.fault_thread },
@@ -51,7 +50,8 @@ int main(int argc, char **argv)
 		{ "resource", 0, CSN_OPT_LIST, "PATH",
 		  "attach a text file; look for objects in a folder", &o.resources },
 		{ "sysroot", 0, CSN_OPT_STRING, "DIR", "look for files here first", &o.sysroot },
-		{ "load", 0, CSN_OPT_LIST, "PREFIX", "objects of wanted variables", &o.load },
+		{ "load", 0, CSN_OPT_LIST, "PREFIX", "store variables of these objects too",
+		  &o.load },
 		{ "depth", 0, CSN_OPT_U64, "N", "frames kept per thread (1024; 0: all)", &o.depth },
 		{ "budget", 0, CSN_OPT_U64, "N", "frames kept over all threads (0: all)",
 		  &o.budget },

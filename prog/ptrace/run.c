@@ -186,9 +186,11 @@ static void ptrace_report(const struct ptrace_run *run, const struct csn_target 
 			target->stopped_ns / 1000);
 	fprintf(stderr,
 		"ptrace: %zu threads, %zu frames at %zu addresses; modules %" PRIu64
-		" us, unwinding %" PRIu64 " us, names %" PRIu64 " us, analysis %" PRIu64 " us\n",
+		" us, unwinding %" PRIu64 " us, names %" PRIu64 " us, variables %" PRIu64
+		" us, analysis %" PRIu64 " us\n",
 		snapshot->n_threads, stats->n_frames, stats->n_addresses, stats->modules_ns / 1000,
-		stats->unwind_ns / 1000, stats->names_ns / 1000, stats->analyze_ns / 1000);
+		stats->unwind_ns / 1000, stats->names_ns / 1000, stats->variables_ns / 1000,
+		stats->analyze_ns / 1000);
 }
 
 static int ptrace_snapshot(struct ptrace_run *run, struct csn_target *target,
@@ -212,6 +214,9 @@ static int ptrace_snapshot(struct ptrace_run *run, struct csn_target *target,
 		.n_threads = o->threads.count,
 		.fault_thread = run->fault_thread,
 		.faulted = o->faulted,
+		.variables = o->faulted ? CSN_VARIABLES_FAULTED : CSN_VARIABLES_ARGUMENTS,
+		.load = o->load.items,
+		.n_load = o->load.count,
 		.depth = o->depth,
 		.budget = o->budget,
 		.timeout_seconds = o->timeout_seconds,

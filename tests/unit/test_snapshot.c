@@ -264,6 +264,37 @@ static void a_snapshot_like_vims_packs_below_5_kilobytes(void **state)
 	assert_true(btt.size <= 5000);
 }
 
+/* A pointer that was followed, an array with a run in it, and one without a value. */
+static void add_variables(struct csn_arena *arena, struct csn_snapshot_frame *frame)
+{
+	static struct csn_snapshot_variable target[] = {
+		{ .name = "Base", .role = CSN_VARIABLE_BASE },
+		{ .name = "count", .type = "int", .value = "5", .role = CSN_VARIABLE_STATIC },
+	};
+	static struct csn_snapshot_variable elements[] = {
+		{ .missing = "not in the dump" },
+		{ .value = "\"a\\n\"", .repeats = 12 },
+	};
+	const struct csn_snapshot_variable variables[] = {
+		{ .name = "conn",
+		  .type = "conn *",
+		  .value = "0x7ffe00000010",
+		  .role = CSN_VARIABLE_PARAMETER,
+		  .parts_are_target = true,
+		  .parts = target,
+		  .n_parts = 2 },
+		{ .name = "names",
+		  .type = "char *[300]",
+		  .is_cut = true,
+		  .parts = elements,
+		  .n_parts = 2 },
+		{ .name = "rc", .type = "int", .missing = "optimized out" },
+	};
+
+	frame->variables = csn_arena_copy(arena, variables, sizeof(variables));
+	frame->n_variables = 3;
+}
+
 /* One of everything the document can say. */
 static struct csn_snapshot *make_rich(void)
 {
@@ -333,6 +364,7 @@ static struct csn_snapshot *make_rich(void)
 	frames[1].n_registers = 1;
 	frames[1].registers = csn_arena_array(arena, 1, sizeof(struct csn_register));
 	frames[1].registers[0] = (struct csn_register){ "rip", 0xffffffffff600000 };
+	add_variables(arena, &frames[1]);
 	snapshot->n_threads = 2;
 	snapshot->threads = csn_arena_array(arena, 2, sizeof(*snapshot->threads));
 	snapshot->threads[0] = (struct csn_snapshot_thread){
@@ -414,6 +446,13 @@ static void what_is_written_is_read_back_whole(void **state)
 	assert_int_equal(again->n_annotations, 3);
 	assert_int_equal(again->fault.sender_pid, -1);
 	assert_string_equal(csn_snapshot_get_main_thread(again)->name, "net\x1b[31m");
+	assert_int_equal(frame->n_variables, 3);
+	assert_int_equal(frame->variables[0].role, CSN_VARIABLE_PARAMETER);
+	assert_true(frame->variables[0].parts_are_target);
+	assert_string_equal(frame->variables[0].parts[1].value, "5");
+	assert_true(frame->variables[1].is_cut);
+	assert_int_equal(frame->variables[1].parts[1].repeats, 12);
+	assert_string_equal(frame->variables[2].missing, "optimized out");
 }
 
 static void the_document_has_the_golden_form(void **state)

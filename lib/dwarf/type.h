@@ -1,0 +1,130 @@
+/* Types of values, read entry by entry as they are asked for and kept with the object they are in.
+ *
+ * A type is borrowed from its csn_dwarf and lives as long as that one. NULL stands for void. What
+ * is broken has kind CSN_TYPE_UNKNOWN, no members and no size. One thread at a time. */
+#ifndef CSN_DWARF_TYPE_H
+#define CSN_DWARF_TYPE_H
+
+#include "base/buf.h"
+#include "base/span.h"
+#include "dwarf/source.h"
+
+struct csn_unit;
+
+enum csn_type_kind {
+	CSN_TYPE_UNKNOWN,
+	CSN_TYPE_UNSPECIFIED, /* has a name only: decltype(nullptr) */
+	CSN_TYPE_BASE,
+	CSN_TYPE_POINTER,
+	CSN_TYPE_REFERENCE,
+	CSN_TYPE_RVALUE_REFERENCE,
+	CSN_TYPE_CONST,
+	CSN_TYPE_VOLATILE,
+	CSN_TYPE_RESTRICT,
+	CSN_TYPE_ATOMIC,
+	CSN_TYPE_TYPEDEF,
+	CSN_TYPE_STRUCT,
+	CSN_TYPE_CLASS,
+	CSN_TYPE_UNION,
+	CSN_TYPE_ENUM,
+	CSN_TYPE_ARRAY,
+	CSN_TYPE_FUNCTION,
+	CSN_TYPE_MEMBER_POINTER,
+};
+
+/* How the bits of a base type are read. */
+enum csn_type_encoding {
+	CSN_ENCODING_OTHER,
+	CSN_ENCODING_BOOL,
+	CSN_ENCODING_SIGNED,
+	CSN_ENCODING_UNSIGNED,
+	CSN_ENCODING_SIGNED_CHAR,
+	CSN_ENCODING_UNSIGNED_CHAR,
+	CSN_ENCODING_UTF, /* char8_t, char16_t, char32_t */
+	CSN_ENCODING_FLOAT,
+	CSN_ENCODING_COMPLEX_FLOAT,
+};
+
+/* An entry that another one names; unit is NULL when it names none. */
+struct csn_type_link {
+	struct csn_unit *unit;
+	uint64_t offset;
+};
+
+enum csn_bound_kind {
+	CSN_BOUND_NONE,       /* of unknown length */
+	CSN_BOUND_CONSTANT,   /* value */
+	CSN_BOUND_EXPRESSION, /* the value is what expression yields in the frame */
+	CSN_BOUND_VARIABLE,   /* the value is that of the variable whose entry is link */
+};
+
+/* One dimension of an array: so many elements, of which the first is number 0. */
+struct csn_dimension {
+	enum csn_bound_kind kind;
+	bool is_last; /* the bound is the number of the last element, not how many there are */
+	int64_t value;
+	struct csn_span expression; /* borrowed */
+	struct csn_type_link link;
+};
+
+enum csn_type_member_kind {
+	CSN_MEMBER_FIELD,
+	CSN_MEMBER_BASE,         /* a base class */
+	CSN_MEMBER_VIRTUAL_BASE, /* expression yields its address from that of the object */
+	CSN_MEMBER_STATIC,
+};
+
+/* A part of a structure. */
+struct csn_type_member {
+	enum csn_type_member_kind kind;
+	const char *name; /* NULL anonymous */
+	struct csn_type *type;
+	uint64_t offset_bytes;
+	bool is_artificial; /* made by the compiler, like a method's first parameter */
+	bool is_bit_field;
+	uint32_t bit_offset, bit_size; /* from offset_bytes, in the order of the machine's bits */
+	struct csn_span expression;    /* of virtual bases; borrowed */
+	struct csn_type_link declaration; /* of static ones: their entry */
+};
+
+struct csn_enumerator {
+	const char *name;
+	int64_t value;
+};
+
+struct csn_type {
+	struct csn_type *next; /* of those kept */
+	struct csn_type_link entry;
+	enum csn_type_kind kind;
+	enum csn_type_encoding encoding;
+	const char *name; /* as declared, without scopes; NULL none */
+	bool has_size, is_declaration;
+	bool is_scoped;                  /* enumerators are named with their type */
+	uint64_t size_bytes;             /* as the entry says; see csn_type_size */
+	struct csn_type_link target;     /* no unit: void */
+	struct csn_type_link containing; /* of member pointers: the class */
+	/* By the functions below, once. */
+	bool parts_read, is_variadic, text_begun;
+	const char *text;
+	struct csn_type_member *members; /* of functions: parameters */
+	struct csn_enumerator *enumerators;
+	struct csn_dimension *dimensions;
+	size_t n_members, n_enumerators, n_dimensions;
+};
+
+/* NULL for void and when out of memory. */
+struct csn_type *csn_type_get(const struct csn_type_link *link);
+/* What it points to, is a name of, is an array of or returns; NULL void. */
+struct csn_type *csn_type_target(struct csn_type *type);
+/* Without names and qualifiers around it; NULL void. */
+struct csn_type *csn_type_strip(struct csn_type *type);
+/* Reads members, enumerators and dimensions, if not done yet. */
+void csn_type_read_parts(struct csn_type *type);
+/* Size of a value that does not depend on the frame; false for void and unknown sizes. */
+bool csn_type_size(struct csn_type *type, uint64_t *ret_size_bytes);
+/* Is this an element of text for people? */
+bool csn_type_is_character(struct csn_type *type);
+/* As its users write it: "const char *", "int (*)[3]". Borrowed; NULL when out of memory. */
+const char *csn_type_text(struct csn_type *type);
+
+#endif

@@ -1,0 +1,325 @@
+/* Values of variables, into the frames that were stored.
+ *
+ * The stacks are walked once more, which costs little: the unwinder keeps its rules. So the
+ * registers of every frame are at hand without being kept for all frames of all threads. Frames of
+ * the system's libraries have their variables left out. */
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "engine/engine_internal.h"
+#include "values/values.h"
+
+/* Innermost frames of a thread that are looked at: in full, and for parameters only. */
+#define CSN_FULL_FRAMES 256u
+#define CSN_ARGUMENT_FRAMES 8u
+
+/* Elements, depth, values, text and time that one snapshot may cost. */
+static const struct csn_value_budget budget_of_all = {
+	.elements = 200,
+	.depth = 20,
+	.follow = 1,
+	.values = 200000,
+	.text_bytes = CSN_MIB,
+};
+#define CSN_VALUES_SECONDS 5
+
+/* A frame to be filled. */
+struct csn_filled {
+	struct csn_value_frame frame;
+	struct csn_snapshot_frame *stored; /* its innermost inlined function, or itself */
+	size_t n_stored;
+	bool wanted, parameters_only;
+};
+
+struct csn_filling {
+	struct csn_engine *engine;
+	struct csn_values *values; /* owned */
+	struct csn_filled **filled;
+	struct csn_value_frame **frames; /* those that are wanted */
+	size_t n_filled, capacity, n_frames;
+};
+
+static void csn_filling_done(struct csn_filling *filling)
+{
+	csn_values_free(filling->values);
+}
+
+/* Belongs to the system, not to the program. */
+static bool csn_is_system(const struct csn_module *module)
+{
+	static const char *const folders[] = { "/lib/",       "/lib64/",     "/lib32/",
+					       "/usr/lib/",   "/usr/lib64/", "/usr/lib32/",
+					       "/usr/libx32/" };
+
+	if (module->is_main)
+		return false;
+	for (size_t i = 0; i < csn_countof(folders); i++)
+		if (strncmp(module->path, folders[i], strlen(folders[i])) == 0)
+			return true;
+	return module->is_vdso;
+}
+
+static bool csn_is_wanted(const struct csn_engine_options *options, const struct csn_module *module)
+{
+	for (size_t i = 0; i < options->n_load; i++) {
+		size_t length = strlen(options->load[i]);
+
+		if (length ? strncmp(module->path, options->load[i], length) == 0 ||
+				     strncmp(module->name, options->load[i], length) == 0
+			   : options->n_load == 1)
+			return length > 0;
+	}
+	return !csn_is_system(module);
+}
+
+static struct csn_filled *csn_add_frame(struct csn_filling *filling)
+{
+	struct csn_arena *arena = filling->engine->snapshot->arena;
+	struct csn_filled *frame = csn_arena_alloc(arena, sizeof(*frame)), **grown;
+
+	grown = csn_arena_grow(arena, filling->filled, filling->n_filled, &filling->capacity,
+			       sizeof(*grown));
+	if (!frame || !grown)
+		return NULL;
+	filling->filled = grown;
+	grown[filling->n_filled++] = frame;
+	return frame;
+}
+
+/* The frame that is really there behind those inlined in it and those that tail calls left. */
+static struct csn_snapshot_frame *csn_next_physical(const struct csn_snapshot_thread *stored,
+						    size_t *at, size_t *ret_first)
+{
+	*ret_first = *at;
+	for (; *at < stored->n_frames; ++*at) {
+		struct csn_snapshot_frame *frame = &stored->frames[*at];
+
+		if (frame->kind == CSN_FRAME_TAIL)
+			*ret_first = *at + 1;
+		else if (!frame->inlined)
+			return &stored->frames[(*at)++];
+	}
+	return NULL;
+}
+
+/* Takes the frames of one thread with their registers, from the innermost on. */
+static int csn_take_thread(struct csn_filling *filling, const struct csn_thread *thread,
+			   struct csn_snapshot_thread *stored, bool full, struct csn_error *err)
+{
+	struct csn_engine *engine = filling->engine;
+	size_t max = full ? CSN_FULL_FRAMES : CSN_ARGUMENT_FRAMES, at = 0, first, n;
+	struct csn_filled *callee = NULL, *frame;
+	struct csn_snapshot_frame *physical;
+	struct csn_unwind_cursor cursor;
+
+	csn_unwind_begin(&cursor, engine->unwinder, &thread->registers);
+	for (n = 0; n < max; n++) {
+		physical = csn_next_physical(stored, &at, &first);
+		if (!physical || physical->address != cursor.pc)
+			return 0;
+		frame = csn_add_frame(filling);
+		if (!frame)
+			return csn_fail_nomem(err);
+		frame->frame.thread = thread;
+		frame->frame.module = cursor.module;
+		frame->frame.pc = cursor.pc;
+		frame->frame.exact = cursor.exact;
+		frame->frame.innermost = n == 0;
+		frame->frame.registers = cursor.registers;
+		frame->stored = &stored->frames[first];
+		frame->n_stored = (size_t)(physical - frame->stored) + 1;
+		frame->parameters_only = !full;
+		frame->wanted = cursor.module && !cursor.signal_frame &&
+				csn_is_wanted(engine->options, cursor.module);
+		if (callee)
+			callee->frame.caller = &frame->frame;
+		/* A signal comes between: it leaves no register alone, and saves all. */
+		if (callee && !cursor.exact)
+			frame->frame.callee = &callee->frame;
+		callee = frame;
+		if (!csn_unwind_next(&cursor))
+			return 0;
+	}
+	return 0;
+}
+
+static struct csn_snapshot_variable *
+csn_store_values(struct csn_filling *filling, const struct csn_value_node *values, size_t count)
+{
+	static const enum csn_variable_role roles[] = {
+		[CSN_ROLE_PLAIN] = CSN_VARIABLE_PLAIN,
+		[CSN_ROLE_PARAMETER] = CSN_VARIABLE_PARAMETER,
+		[CSN_ROLE_BASE] = CSN_VARIABLE_BASE,
+		[CSN_ROLE_STATIC] = CSN_VARIABLE_STATIC,
+	};
+	struct csn_snapshot_variable *stored =
+		csn_arena_array(filling->engine->snapshot->arena, count + 1, sizeof(*stored));
+
+	for (size_t i = 0; stored && i < count; i++) {
+		const struct csn_value_node *value = &values[i];
+
+		stored[i] = (struct csn_snapshot_variable){
+			.name = value->name,
+			.type = value->type,
+			.value = value->text,
+			.missing = value->state ? csn_value_state_name(value->state) : NULL,
+			.role = roles[value->role],
+			.is_cut = value->is_cut,
+			.parts_are_target = value->parts_are_target,
+			.repeats = value->repeats,
+			.n_parts = value->n_parts,
+		};
+		if (!value->n_parts)
+			continue;
+		stored[i].parts = csn_store_values(filling, value->parts, value->n_parts);
+		if (!stored[i].parts)
+			return NULL;
+	}
+	return stored;
+}
+
+/* Names and types belong to the debug information, which is gone before the snapshot. */
+static int csn_keep_texts(struct csn_arena *arena, struct csn_snapshot_variable *variables,
+			  size_t count, struct csn_error *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		struct csn_snapshot_variable *variable = &variables[i];
+
+		if (variable->name)
+			variable->name = csn_arena_strdup(arena, variable->name);
+		if (variable->type)
+			variable->type = csn_arena_strdup(arena, variable->type);
+		rc = csn_keep_texts(arena, variable->parts, variable->n_parts, err);
+	}
+	return rc;
+}
+
+/* Values of one frame's functions; *ret_values has one list for each. */
+struct csn_function_values {
+	struct csn_value_node *values;
+	size_t count;
+};
+
+static int csn_fill_frame(struct csn_filling *filling, struct csn_filled *frame,
+			  struct csn_function_values *lists, struct csn_error *err)
+{
+	size_t n = frame->frame.scope.n_functions;
+	int rc = 0;
+
+	/* Inlined functions that the stack does not show have none to show them in. */
+	if (n != frame->n_stored && n)
+		return csn_values_of_function(filling->values, &frame->frame, n - 1,
+					      frame->parameters_only,
+					      &lists[frame->n_stored - 1].values,
+					      &lists[frame->n_stored - 1].count, err);
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = csn_values_of_function(filling->values, &frame->frame, i,
+					    frame->parameters_only, &lists[i].values,
+					    &lists[i].count, err);
+	return rc;
+}
+
+static int csn_store_frame_values(struct csn_filling *filling, struct csn_filled *frame,
+				  const struct csn_function_values *lists, struct csn_error *err)
+{
+	struct csn_arena *arena = filling->engine->snapshot->arena;
+
+	for (size_t i = 0; i < frame->n_stored; i++) {
+		struct csn_snapshot_frame *stored = &frame->stored[i];
+
+		if (!lists[i].count)
+			continue;
+		stored->variables = csn_store_values(filling, lists[i].values, lists[i].count);
+		if (!stored->variables)
+			return csn_fail_nomem(err);
+		stored->n_variables = (uint32_t)lists[i].count;
+		if (csn_keep_texts(arena, stored->variables, stored->n_variables, err) < 0)
+			return -CSN_E_NOMEM;
+	}
+	return 0;
+}
+
+static int csn_fill_all(struct csn_filling *filling, struct csn_error *err)
+{
+	struct csn_arena *arena = filling->engine->snapshot->arena;
+	struct csn_function_values **lists =
+		csn_arena_array(arena, filling->n_filled + 1, sizeof(*lists));
+	int rc = lists ? 0 : csn_fail_nomem(err);
+
+	for (size_t i = 0; i < filling->n_filled && rc == 0; i++) {
+		struct csn_filled *frame = filling->filled[i];
+
+		lists[i] = csn_arena_array(arena, frame->n_stored, sizeof(**lists));
+		if (!lists[i])
+			return csn_fail_nomem(err);
+		if (frame->wanted)
+			rc = csn_fill_frame(filling, frame, lists[i], err);
+	}
+	if (rc == 0)
+		rc = csn_values_name_pointers(filling->values, err);
+	for (size_t i = 0; i < filling->n_filled && rc == 0; i++)
+		rc = csn_store_frame_values(filling, filling->filled[i], lists[i], err);
+	return rc;
+}
+
+static int csn_find_scopes(struct csn_filling *filling, struct csn_error *err)
+{
+	struct csn_arena *arena = filling->engine->snapshot->arena;
+	struct csn_value_frame **frames =
+		csn_arena_array(arena, filling->n_filled + 1, sizeof(*frames));
+	size_t n = 0;
+
+	if (!frames)
+		return csn_fail_nomem(err);
+	for (size_t i = 0; i < filling->n_filled; i++)
+		if (filling->filled[i]->wanted)
+			frames[n++] = &filling->filled[i]->frame;
+	return csn_values_find_scopes(filling->values, frames, n, err);
+}
+
+static int csn_take_threads(struct csn_filling *filling, struct csn_error *err)
+{
+	struct csn_engine *engine = filling->engine;
+	enum csn_engine_variables variables = engine->options->variables;
+	int rc = 0;
+
+	for (size_t i = 0; i < engine->snapshot->n_threads && rc == 0; i++) {
+		struct csn_snapshot_thread *stored = &engine->snapshot->threads[i];
+		const struct csn_thread *thread =
+			csn_target_find_thread(engine->target, stored->tid);
+
+		if (thread && (stored->fault || variables >= CSN_VARIABLES_ARGUMENTS))
+			rc = csn_take_thread(filling, thread, stored,
+					     stored->fault || variables == CSN_VARIABLES_ALL, err);
+	}
+	return rc;
+}
+
+int csn_engine_store_variables(struct csn_engine *engine, struct csn_error *err)
+{
+	cleanup_(csn_filling_done) struct csn_filling filling = { .engine = engine };
+	struct csn_value_budget budget = budget_of_all;
+	int rc;
+
+	if (engine->options->variables == CSN_VARIABLES_NONE)
+		return 0;
+	budget.deadline_ns = csn_monotonic_ns() + CSN_VALUES_SECONDS * CSN_NS_PER_SECOND;
+	if (engine->deadline_ns && engine->deadline_ns < budget.deadline_ns)
+		budget.deadline_ns = engine->deadline_ns;
+	rc = csn_values_new(engine->snapshot->arena, engine->target, engine->modules, &budget,
+			    &filling.values, err);
+	if (rc == 0)
+		rc = csn_take_threads(&filling, err);
+	if (rc == 0)
+		rc = csn_find_scopes(&filling, err);
+	if (rc == 0)
+		rc = csn_fill_all(&filling, err);
+	if (rc == 0 && csn_values_cut(filling.values))
+		rc = csn_snapshot_add_annotation(
+			engine->snapshot, "warning",
+			"variables: the budget was used up, not all have a value", err);
+	return rc;
+}

@@ -1,0 +1,71 @@
+#include "render/variable.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/text.h"
+
+static void foreign(struct csn_buf *out, const char *text)
+{
+	csn_escape_text(out, text, strlen(text));
+}
+
+/* Texts have backslashes of their own, before what is no plain character. */
+static void render_text(struct csn_buf *out, const char *text)
+{
+	while (*text) {
+		size_t length = strcspn(text, "\\");
+
+		csn_escape_text(out, text, length);
+		text += length;
+		if (*text)
+			csn_buf_putc(out, *text++);
+	}
+}
+
+static void render_parts(const struct csn_snapshot_variable *variable, struct csn_buf *out)
+{
+	static const char *const before[] = {
+		[CSN_VARIABLE_BASE] = "<",
+		[CSN_VARIABLE_STATIC] = "static ",
+	};
+
+	if (!variable->n_parts && !variable->is_cut) {
+		csn_buf_puts(out, "{<No data fields>}");
+		return;
+	}
+	csn_buf_putc(out, '{');
+	for (size_t i = 0; i < variable->n_parts; i++) {
+		const struct csn_snapshot_variable *part = &variable->parts[i];
+		const char *mark =
+			(size_t)part->role < csn_countof(before) ? before[part->role] : NULL;
+
+		csn_buf_puts(out, i ? ", " : "");
+		if (part->name) {
+			csn_buf_puts(out, mark ? mark : "");
+			foreign(out, part->name);
+			csn_buf_puts(out, part->role == CSN_VARIABLE_BASE ? "> = " : " = ");
+		}
+		csn_render_value(part, out);
+	}
+	csn_buf_puts(out, variable->is_cut ? "...}" : "}");
+}
+
+void csn_render_value(const struct csn_snapshot_variable *variable, struct csn_buf *out)
+{
+	if (variable->missing) {
+		csn_buf_putc(out, '<');
+		foreign(out, variable->missing);
+		csn_buf_putc(out, '>');
+	} else if (variable->value) {
+		render_text(out, variable->value);
+		if (variable->n_parts) {
+			csn_buf_puts(out, *variable->value == '@' ? ": " : " -> ");
+			render_parts(variable, out);
+		}
+	} else {
+		render_parts(variable, out);
+	}
+	if (variable->repeats > 1)
+		csn_buf_printf(out, " <repeats %" PRIu64 " times>", variable->repeats);
+}

@@ -1,0 +1,494 @@
+/* Values that have parts: structures, arrays, what pointers and references lead to. An array whose
+ * elements are all told in one text each becomes one text itself. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "values/values_internal.h"
+
+/* Elements that are equal and more than this are told once. */
+#define CSN_REPEAT_ELEMENTS 10u
+
+/* One array while it is told: of several dimensions, the ones before are done. */
+struct array {
+	struct csn_values *values;
+	struct csn_value_frame *frame;
+	struct csn_type *type, *element;
+	const int64_t *counts; /* of all dimensions */
+	size_t dimension;
+	uint64_t element_bytes;
+	unsigned depth;
+};
+
+static void give_up(struct csn_value_node *value, enum csn_value_state state)
+{
+	value->state = state;
+	value->text = NULL;
+}
+
+void csn_value_set_text(struct csn_values *values, struct csn_value_node *value,
+			const struct csn_buf *text)
+{
+	const char *bytes = csn_buf_text(text);
+	struct csn_value_node **grown;
+
+	if (!csn_buf_ok(text) || (values->budget.text_bytes &&
+				  values->text_bytes + text->size > values->budget.text_bytes)) {
+		values->cut = true;
+		give_up(value, CSN_VALUE_BUDGET);
+		return;
+	}
+	values->text_bytes += text->size;
+	value->text = csn_arena_strndup(values->arena, bytes, text->size);
+	if (!value->text) {
+		give_up(value, CSN_VALUE_BUDGET);
+		return;
+	}
+	if (!strchr(bytes, CSN_SYMBOL_MARK))
+		return;
+	grown = csn_arena_grow(values->arena, values->marked, values->n_marked,
+			       &values->marked_capacity, sizeof(*grown));
+	if (!grown)
+		return;
+	values->marked = grown;
+	grown[values->n_marked++] = value;
+}
+
+/* Room for parts, which count against the budget. */
+static struct csn_value_node *new_parts(struct csn_values *values, size_t count)
+{
+	const struct csn_value_budget *budget = &values->budget;
+
+	if ((budget->values && values->n_values + count > budget->values) ||
+	    (budget->deadline_ns && csn_monotonic_ns() > budget->deadline_ns)) {
+		values->cut = true;
+		return NULL;
+	}
+	values->n_values += count;
+	return csn_arena_array(values->arena, count + 1, sizeof(struct csn_value_node));
+}
+
+/* --- structures --- */
+
+static enum csn_value_role role_of(enum csn_type_member_kind kind)
+{
+	return kind == CSN_MEMBER_FIELD    ? CSN_ROLE_PLAIN
+	       : kind == CSN_MEMBER_STATIC ? CSN_ROLE_STATIC
+					   : CSN_ROLE_BASE;
+}
+
+static void fill_static(struct csn_values *values, struct csn_value_frame *frame,
+			const struct csn_type_member *member, unsigned depth,
+			struct csn_value_node *value)
+{
+	struct csn_variable variable;
+	uint64_t size_bytes = 0;
+	struct csn_object object;
+
+	if (!csn_variable_of_member(&member->declaration, frame->scope.address, &variable)) {
+		give_up(value, CSN_VALUE_UNSUPPORTED);
+		return;
+	}
+	(void)csn_type_size(member->type, &size_bytes);
+	csn_object_find(values, frame, &variable.place, size_bytes, &object);
+	csn_value_fill(values, frame, &object, member->type, depth + 1, 0, value);
+}
+
+/* Where a virtual base is, is told by the object itself. */
+static struct csn_object virtual_base(struct csn_values *values, struct csn_value_frame *frame,
+				      const struct csn_object *object, const struct csn_type *type,
+				      const struct csn_type_member *member)
+{
+	struct csn_object base = { .kind = CSN_OBJECT_MISSING, .state = CSN_VALUE_UNSUPPORTED };
+
+	if (object->kind != CSN_OBJECT_MEMORY ||
+	    !csn_object_compute(values, frame, type->entry.unit, member->expression,
+				&object->address, &base.address))
+		return base;
+	base.kind = CSN_OBJECT_MEMORY;
+	return base;
+}
+
+/* Was it told already? If not, it is from now on. */
+static bool base_is_told(struct csn_values *values, const struct csn_object *base,
+			 const struct csn_type *type)
+{
+	if (base->kind != CSN_OBJECT_MEMORY)
+		return false;
+	for (size_t i = 0; i < values->n_bases; i++)
+		if (values->bases[i].address == base->address && values->bases[i].type == type)
+			return true;
+	if (values->n_bases < csn_countof(values->bases)) {
+		values->bases[values->n_bases].address = base->address;
+		values->bases[values->n_bases++].type = type;
+	}
+	return false;
+}
+
+/* False: it is no part to be told. */
+static bool fill_member(struct csn_values *values, struct csn_value_frame *frame,
+			const struct csn_object *object, struct csn_type *type,
+			const struct csn_type_member *member, unsigned depth,
+			struct csn_value_node *value)
+{
+	struct csn_type *stripped = csn_type_strip(member->type);
+	struct csn_object part = csn_object_part(object, member->offset_bytes);
+
+	value->name = member->name;
+	value->role = role_of(member->kind);
+	if (member->kind == CSN_MEMBER_BASE || member->kind == CSN_MEMBER_VIRTUAL_BASE)
+		value->name = csn_type_text(member->type);
+	else
+		value->type = csn_type_text(member->type);
+	if (member->kind == CSN_MEMBER_STATIC) {
+		fill_static(values, frame, member, depth, value);
+		return true;
+	}
+	if (member->kind == CSN_MEMBER_VIRTUAL_BASE)
+		part = virtual_base(values, frame, object, type, member);
+	if (member->kind == CSN_MEMBER_VIRTUAL_BASE && base_is_told(values, &part, member->type))
+		return false;
+	if (!member->is_bit_field) {
+		csn_value_fill(values, frame, &part, member->type, depth + 1, 0, value);
+		return true;
+	}
+	if (!stripped || !csn_type_is_scalar(stripped)) {
+		give_up(value, CSN_VALUE_UNSUPPORTED);
+		return true;
+	}
+	csn_buf_clear(&values->text);
+	value->state = csn_scalar_print(values, &part, member->type, member, &values->text);
+	if (value->state == CSN_VALUE_OK)
+		csn_value_set_text(values, value, &values->text);
+	return true;
+}
+
+static void fill_structure(struct csn_values *values, struct csn_value_frame *frame,
+			   const struct csn_object *object, struct csn_type *type, unsigned depth,
+			   struct csn_value_node *value)
+{
+	size_t n;
+
+	if (type->is_declaration) {
+		value->text = "<incomplete type>";
+		return;
+	}
+	if (depth >= csn_min_u64(values->budget.depth ? values->budget.depth : UINT32_MAX,
+				 CSN_MAX_VALUE_DEPTH)) {
+		value->text = "{...}";
+		return;
+	}
+	csn_type_read_parts(type);
+	n = type->n_members;
+	if (values->budget.elements)
+		n = csn_min_u64(n, values->budget.elements);
+	value->is_cut = n < type->n_members;
+	value->parts = new_parts(values, n);
+	if (!value->parts) {
+		give_up(value, CSN_VALUE_BUDGET);
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct csn_value_node *part = &value->parts[value->n_parts];
+
+		if (fill_member(values, frame, object, type, &type->members[i], depth, part))
+			value->n_parts++;
+		else
+			*part = (struct csn_value_node){ 0 };
+	}
+}
+
+/* --- arrays --- */
+
+static bool count_elements(struct csn_values *values, struct csn_value_frame *frame,
+			   const struct csn_dimension *dimension, int64_t *ret_count)
+{
+	struct csn_variable variable;
+	uint64_t number;
+
+	*ret_count = dimension->value;
+	switch (dimension->kind) {
+	case CSN_BOUND_NONE:
+		return false;
+	case CSN_BOUND_CONSTANT:
+		break;
+	case CSN_BOUND_EXPRESSION:
+		if (!csn_object_compute(values, frame, frame->scope.unit, dimension->expression,
+					NULL, &number))
+			return false;
+		*ret_count = (int64_t)number;
+		break;
+	case CSN_BOUND_VARIABLE:
+		if (!csn_variable_read(&dimension->link, frame->scope.address, &variable) ||
+		    !csn_object_number(values, frame, &variable.place, variable.type, ret_count))
+			return false;
+		break;
+	}
+	*ret_count += dimension->is_last;
+	return *ret_count >= 0;
+}
+
+/* How many elements from one on have equal bytes, itself counted. */
+static uint64_t count_equal(struct array *array, const struct csn_object *object, uint64_t from,
+			    uint64_t count, uint64_t stride)
+{
+	uint8_t first[64], other[64];
+	struct csn_object part = csn_object_part(object, from * stride);
+	uint64_t run = 1;
+
+	if (stride > sizeof(first) || !stride ||
+	    csn_object_read(array->values, &part, first, stride) != CSN_VALUE_OK)
+		return 1;
+	while (from + run < count && run < CSN_MAX_VALUE_BYTES) {
+		part = csn_object_part(object, (from + run) * stride);
+		if (csn_object_read(array->values, &part, other, stride) != CSN_VALUE_OK ||
+		    memcmp(first, other, stride) != 0)
+			break;
+		run++;
+	}
+	return run;
+}
+
+/* All elements have one text each: theirs together, in braces. */
+static void join_texts(struct csn_values *values, struct csn_value_node *value)
+{
+	size_t i;
+
+	for (i = 0; i < value->n_parts; i++)
+		if (!value->parts[i].text || value->parts[i].n_parts)
+			return;
+	csn_buf_clear(&values->text);
+	csn_buf_putc(&values->text, '{');
+	for (i = 0; i < value->n_parts; i++) {
+		csn_buf_printf(&values->text, "%s%s", i ? ", " : "", value->parts[i].text);
+		if (value->parts[i].repeats > 1)
+			csn_buf_printf(&values->text, " <repeats %llu times>",
+				       (unsigned long long)value->parts[i].repeats);
+		values->text_bytes -= csn_min_u64(strlen(value->parts[i].text), values->text_bytes);
+	}
+	csn_buf_puts(&values->text, value->is_cut ? "...}" : "}");
+	values->n_values -= value->n_parts;
+	value->parts = NULL;
+	value->n_parts = 0;
+	value->is_cut = false;
+	csn_value_set_text(values, value, &values->text);
+}
+
+static void fill_array(const struct array *array, const struct csn_object *object,
+		       struct csn_value_node *value);
+
+static void fill_element(const struct array *array, const struct csn_object *object,
+			 struct csn_value_node *value)
+{
+	struct array inner = *array;
+
+	if (array->dimension + 1 == array->type->n_dimensions) {
+		csn_value_fill(array->values, array->frame, object, array->element,
+			       array->depth + 1, 0, value);
+		return;
+	}
+	inner.dimension++;
+	fill_array(&inner, object, value);
+}
+
+static bool fill_characters(const struct array *array, const struct csn_object *object,
+			    uint64_t count, struct csn_value_node *value)
+{
+	struct csn_values *values = array->values;
+	uint8_t bytes[4 * 4096];
+	const char *prefix;
+	unsigned width;
+	uint64_t there;
+
+	if (array->dimension + 1 != array->type->n_dimensions)
+		return false;
+	prefix = csn_string_prefix(array->element, &width);
+	if (!prefix)
+		return false;
+	there = csn_min_u64(count, sizeof(bytes) / width);
+	value->state = csn_object_read(values, object, bytes, there * width);
+	if (value->state != CSN_VALUE_OK)
+		return true;
+	/* The NUL at the end of a whole text is none of it. */
+	if (there == count && count && !csn_number_of(bytes + (count - 1) * width, width, false))
+		there--;
+	csn_buf_clear(&values->text);
+	csn_string_print(bytes, there, width,
+			 values->budget.elements ? values->budget.elements : UINT64_MAX,
+			 count > sizeof(bytes) / width, prefix, &values->text);
+	csn_value_set_text(values, value, &values->text);
+	return true;
+}
+
+static void fill_array(const struct array *array, const struct csn_object *object,
+		       struct csn_value_node *value)
+{
+	struct csn_values *values = array->values;
+	uint64_t count = (uint64_t)array->counts[array->dimension], at = 0, told = 0;
+	uint64_t stride = array->element_bytes;
+	uint64_t max = values->budget.elements ? values->budget.elements : UINT32_MAX;
+	struct array scratch = *array;
+
+	for (size_t i = array->dimension + 1; i < array->type->n_dimensions; i++)
+		if (__builtin_mul_overflow(stride, (uint64_t)array->counts[i], &stride)) {
+			give_up(value, CSN_VALUE_UNSUPPORTED);
+			return;
+		}
+	if (fill_characters(array, object, count, value))
+		return;
+	value->parts = new_parts(values, csn_min_u64(count, max));
+	if (!value->parts) {
+		give_up(value, CSN_VALUE_BUDGET);
+		return;
+	}
+	while (at < count && told < max) {
+		struct csn_value_node *part = &value->parts[value->n_parts++];
+		uint64_t run = count_equal(&scratch, object, at, count, stride);
+		struct csn_object element = csn_object_part(object, at * stride);
+
+		fill_element(array, &element, part);
+		if (run <= CSN_REPEAT_ELEMENTS)
+			run = 1;
+		else
+			part->repeats = run;
+		told += run > 1 ? CSN_REPEAT_ELEMENTS : 1;
+		at += run;
+	}
+	value->is_cut = at < count;
+	join_texts(values, value);
+}
+
+static void begin_array(struct csn_values *values, struct csn_value_frame *frame,
+			const struct csn_object *object, struct csn_type *type, unsigned depth,
+			struct csn_value_node *value)
+{
+	int64_t counts[8];
+	struct array array = { .values = values,
+			       .frame = frame,
+			       .type = type,
+			       .element = csn_type_target(type),
+			       .counts = counts,
+			       .depth = depth };
+
+	csn_type_read_parts(type);
+	for (size_t i = 0; i < type->n_dimensions && i < csn_countof(counts); i++) {
+		if (count_elements(values, frame, &type->dimensions[i], &counts[i]))
+			continue;
+		/* Of a length that is not known here: where it begins. */
+		if (object->kind == CSN_OBJECT_MEMORY) {
+			csn_buf_clear(&values->text);
+			csn_pointer_print(values, object->address, &values->text);
+			csn_value_set_text(values, value, &values->text);
+		} else {
+			give_up(value, CSN_VALUE_UNSUPPORTED);
+		}
+		return;
+	}
+	if (!type->n_dimensions || type->n_dimensions > csn_countof(counts) || !array.element ||
+	    !csn_type_size(array.element, &array.element_bytes)) {
+		give_up(value, CSN_VALUE_UNSUPPORTED);
+		return;
+	}
+	if (object->kind == CSN_OBJECT_MISSING)
+		give_up(value, object->state);
+	else
+		fill_array(&array, object, value);
+}
+
+/* --- what is pointed to --- */
+
+static void follow_pointer(struct csn_values *values, struct csn_value_frame *frame,
+			   const struct csn_object *object, struct csn_type *type, unsigned depth,
+			   unsigned follow, struct csn_value_node *value)
+{
+	struct csn_type *target = csn_type_strip(csn_type_target(type));
+	struct csn_object pointee = { .kind = CSN_OBJECT_MEMORY };
+	struct csn_value_node shown = { 0 };
+	uint8_t bytes[8];
+
+	if (!follow || !target ||
+	    (target->kind != CSN_TYPE_STRUCT && target->kind != CSN_TYPE_CLASS &&
+	     target->kind != CSN_TYPE_UNION) ||
+	    target->is_declaration ||
+	    csn_object_read(values, object, bytes, sizeof(bytes)) != CSN_VALUE_OK)
+		return;
+	pointee.address = csn_number_of(bytes, sizeof(bytes), false);
+	/* Nothing is there to be shown. */
+	if (csn_object_read(values, &pointee, bytes, 1) != CSN_VALUE_OK)
+		return;
+	fill_structure(values, frame, &pointee, target, depth + 1, &shown);
+	value->parts = shown.parts;
+	value->n_parts = shown.n_parts;
+	value->is_cut = shown.is_cut;
+	value->parts_are_target = shown.n_parts != 0;
+}
+
+static void fill_reference(struct csn_values *values, struct csn_value_frame *frame,
+			   const struct csn_object *object, struct csn_type *type, unsigned depth,
+			   struct csn_value_node *value)
+{
+	struct csn_object referent = { .kind = CSN_OBJECT_MEMORY };
+	struct csn_value_node *inner = new_parts(values, 1);
+	uint8_t bytes[8];
+
+	value->state =
+		inner ? csn_object_read(values, object, bytes, sizeof(bytes)) : CSN_VALUE_BUDGET;
+	if (value->state != CSN_VALUE_OK)
+		return;
+	referent.address = csn_number_of(bytes, sizeof(bytes), false);
+	if (!depth)
+		csn_value_fill(values, frame, &referent, csn_type_target(type), depth + 1, 0,
+			       inner);
+	csn_buf_clear(&values->text);
+	csn_buf_printf(&values->text, "@0x%llx", (unsigned long long)referent.address);
+	if (inner->text)
+		csn_buf_printf(&values->text, ": %s", inner->text);
+	csn_value_set_text(values, value, &values->text);
+	value->parts = inner->parts;
+	value->n_parts = inner->n_parts;
+	value->is_cut = inner->is_cut;
+	value->parts_are_target = inner->n_parts != 0;
+}
+
+void csn_value_fill(struct csn_values *values, struct csn_value_frame *frame,
+		    const struct csn_object *object, struct csn_type *declared, unsigned depth,
+		    unsigned follow, struct csn_value_node *value)
+{
+	struct csn_type *type = csn_type_strip(declared);
+
+	values->n_bases = depth ? values->n_bases : 0;
+	if (!type || depth > CSN_MAX_VALUE_DEPTH + 2) {
+		give_up(value, CSN_VALUE_UNSUPPORTED);
+		return;
+	}
+	if (object->kind == CSN_OBJECT_MISSING) {
+		give_up(value, object->state);
+		return;
+	}
+	switch (type->kind) {
+	case CSN_TYPE_STRUCT:
+	case CSN_TYPE_CLASS:
+	case CSN_TYPE_UNION:
+		fill_structure(values, frame, object, type, depth, value);
+		return;
+	case CSN_TYPE_ARRAY:
+		begin_array(values, frame, object, type, depth, value);
+		return;
+	case CSN_TYPE_REFERENCE:
+	case CSN_TYPE_RVALUE_REFERENCE:
+		fill_reference(values, frame, object, type, depth, value);
+		return;
+	default:
+		break;
+	}
+	if (!csn_type_is_scalar(type)) {
+		give_up(value, CSN_VALUE_UNSUPPORTED);
+		return;
+	}
+	csn_buf_clear(&values->text);
+	value->state = csn_scalar_print(values, object, declared, NULL, &values->text);
+	if (value->state != CSN_VALUE_OK)
+		return;
+	csn_value_set_text(values, value, &values->text);
+	if (type->kind == CSN_TYPE_POINTER)
+		follow_pointer(values, frame, object, type, depth, follow, value);
+}

@@ -1,0 +1,212 @@
+#include "values/values.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "symbols/lookup.h"
+#include "values/values_internal.h"
+
+int csn_values_new(struct csn_arena *arena, struct csn_target *target, struct csn_modules *modules,
+		   const struct csn_value_budget *budget, struct csn_values **ret_values,
+		   struct csn_error *err)
+{
+	struct csn_values *values = calloc(1, sizeof(*values));
+
+	if (!values)
+		return csn_fail_nomem(err);
+	values->arena = arena;
+	values->target = target;
+	values->modules = modules;
+	values->budget = *budget;
+	values->text = (struct csn_buf)CSN_BUF_INIT(CSN_MAX_VALUE_TEXT);
+	*ret_values = values;
+	return 0;
+}
+
+void csn_values_free(struct csn_values *values)
+{
+	if (values)
+		csn_buf_done(&values->text);
+	free(values);
+}
+
+void csn_values_freep(struct csn_values **values)
+{
+	csn_values_free(*values);
+}
+
+bool csn_values_cut(const struct csn_values *values)
+{
+	return values->cut;
+}
+
+const char *csn_value_state_name(enum csn_value_state state)
+{
+	static const char *const names[] = {
+		[CSN_VALUE_OK] = "",
+		[CSN_VALUE_OPTIMIZED_OUT] = "optimized out",
+		[CSN_VALUE_NOT_HERE] = "optimized out here",
+		[CSN_VALUE_NO_REGISTER] = "register not saved",
+		[CSN_VALUE_NOT_IN_DUMP] = "not in the dump",
+		[CSN_VALUE_UNMAPPED] = "address not mapped",
+		[CSN_VALUE_BUDGET] = "budget",
+		[CSN_VALUE_UNSUPPORTED] = "not understood",
+	};
+
+	return names[state];
+}
+
+/* Frames of one module, from the first on that is not done. */
+static int find_scopes_of(struct csn_values *values, struct csn_value_frame *const *frames,
+			  bool *done, size_t n_frames, size_t first, struct csn_error *err)
+{
+	cleanup_free struct csn_scope *scopes = calloc(n_frames, sizeof(*scopes));
+	struct csn_module *module = frames[first]->module;
+	struct csn_dwarf *dwarf = csn_module_dwarf(module);
+	size_t n = 0;
+	int rc = 0;
+
+	if (!scopes)
+		return csn_fail_nomem(err);
+	for (size_t i = first; i < n_frames; i++)
+		if (frames[i]->module == module)
+			scopes[n++].address = frames[i]->pc - !frames[i]->exact - module->bias;
+	if (dwarf)
+		rc = csn_dwarf_find_scopes(values->arena, dwarf, scopes, n, err);
+	n = 0;
+	for (size_t i = first; i < n_frames; i++) {
+		if (frames[i]->module != module)
+			continue;
+		frames[i]->scope = scopes[n++];
+		done[i] = true;
+	}
+	return rc;
+}
+
+int csn_values_find_scopes(struct csn_values *values, struct csn_value_frame *const *frames,
+			   size_t n_frames, struct csn_error *err)
+{
+	cleanup_free bool *done = calloc(n_frames + 1, sizeof(*done));
+	int rc = 0;
+
+	if (!done)
+		return csn_fail_nomem(err);
+	for (size_t i = 0; i < n_frames && rc == 0; i++)
+		if (!done[i] && frames[i]->module)
+			rc = find_scopes_of(values, frames, done, n_frames, i, err);
+	return rc;
+}
+
+static void fill_variable(struct csn_values *values, struct csn_value_frame *frame,
+			  const struct csn_variable *variable, struct csn_value_node *value)
+{
+	struct csn_object object;
+	uint64_t size_bytes = 0;
+
+	value->name = variable->name;
+	value->type = csn_type_text(variable->type);
+	value->role = variable->is_parameter ? CSN_ROLE_PARAMETER : CSN_ROLE_PLAIN;
+	(void)csn_type_size(variable->type, &size_bytes);
+	csn_object_find(values, frame, &variable->place, size_bytes, &object);
+	csn_value_fill(values, frame, &object, variable->type, 0, values->budget.follow, value);
+}
+
+int csn_values_of_function(struct csn_values *values, struct csn_value_frame *frame,
+			   size_t function, bool parameters_only,
+			   struct csn_value_node **ret_values, size_t *ret_count,
+			   struct csn_error *err)
+{
+	struct csn_variable *variables = NULL;
+	struct csn_value_node *filled;
+	size_t count = 0, n = 0;
+
+	*ret_count = 0;
+	if (!frame->scope.unit || function >= frame->scope.n_functions)
+		return 0;
+	if (csn_scope_variables(values->arena, &frame->scope, function, &variables, &count, err) <
+	    0)
+		return -CSN_E_NOMEM;
+	filled = csn_arena_array(values->arena, count + 1, sizeof(*filled));
+	if (!filled)
+		return csn_fail_nomem(err);
+	for (size_t i = 0; i < count; i++)
+		if (variables[i].is_parameter || !parameters_only)
+			fill_variable(values, frame, &variables[i], &filled[n++]);
+	values->n_values += n;
+	*ret_values = filled;
+	*ret_count = n;
+	return 0;
+}
+
+/* --- names of what pointers lead to --- */
+
+static size_t collect_marks(const struct csn_values *values, struct csn_lookup *lookups)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < values->n_marked; i++) {
+		const char *at = values->marked[i]->text;
+
+		while (at && (at = strchr(at, CSN_SYMBOL_MARK))) {
+			at++;
+			if (lookups)
+				lookups[n].pc =
+					strtoull((char[17]){ at[0], at[1], at[2], at[3], at[4],
+							     at[5], at[6], at[7], at[8], at[9],
+							     at[10], at[11], at[12], at[13], at[14],
+							     at[15], 0 },
+						 NULL, 16);
+			n++;
+		}
+	}
+	return n;
+}
+
+/* Replaces marks by " <symbol+offset>". */
+static int name_marks(struct csn_values *values, struct csn_value_node *value,
+		      const struct csn_lookup **lookups, struct csn_error *err)
+{
+	const char *from = value->text, *mark;
+
+	if (!from)
+		return 0;
+	csn_buf_clear(&values->text);
+	while ((mark = strchr(from, CSN_SYMBOL_MARK))) {
+		const struct csn_symbol *symbol = (*lookups)->symbol;
+		uint64_t offset = symbol ? (*lookups)->pc - symbol->start : 0;
+
+		csn_buf_append(&values->text, from, (size_t)(mark - from));
+		/* Labels of data without size are nobody's name. */
+		if (symbol && symbol->size) {
+			csn_buf_printf(&values->text, " <%s", symbol->name);
+			if (offset)
+				csn_buf_printf(&values->text, "+%llu", (unsigned long long)offset);
+			csn_buf_putc(&values->text, '>');
+		}
+		(*lookups)++;
+		from = mark + 17;
+	}
+	csn_buf_puts(&values->text, from);
+	if (!csn_buf_ok(&values->text))
+		return 0;
+	value->text = csn_arena_strdup(values->arena, csn_buf_text(&values->text));
+	return value->text ? 0 : csn_fail_nomem(err);
+}
+
+int csn_values_name_pointers(struct csn_values *values, struct csn_error *err)
+{
+	size_t n = collect_marks(values, NULL);
+	cleanup_free struct csn_lookup *lookups = calloc(n + 1, sizeof(*lookups));
+	const struct csn_lookup *at = lookups;
+	int rc;
+
+	if (!lookups)
+		return csn_fail_nomem(err);
+	collect_marks(values, lookups);
+	rc = csn_lookup_symbols(values->arena, values->modules, lookups, n, err);
+	for (size_t i = 0; i < values->n_marked && rc == 0; i++)
+		rc = name_marks(values, values->marked[i], &at, err);
+	values->n_marked = 0;
+	return rc;
+}

@@ -1,0 +1,92 @@
+/* Values of variables: what the debug information says is where, read from the target.
+ *
+ * A frame with its registers goes in, a tree of values comes out: names, types and texts as the
+ * language's users write them (and as gdb prints them). A value that cannot be had says why. All
+ * effort is bounded by a budget; what it cuts is marked. Results live in the arena given to
+ * csn_values_new. One thread at a time. */
+#ifndef CSN_VALUES_VALUES_H
+#define CSN_VALUES_VALUES_H
+
+#include "dwarf/variable.h"
+#include "symbols/module.h"
+#include "target/target.h"
+
+enum csn_value_state {
+	CSN_VALUE_OK,
+	CSN_VALUE_OPTIMIZED_OUT, /* it is nowhere in the program */
+	CSN_VALUE_NOT_HERE,      /* it is nowhere at this place of the program */
+	CSN_VALUE_NO_REGISTER,   /* it was in a register that was not saved, or not kept */
+	CSN_VALUE_NOT_IN_DUMP,   /* it is in memory that the dump leaves out */
+	CSN_VALUE_UNMAPPED,      /* its address is none */
+	CSN_VALUE_BUDGET,        /* nobody looked: the budget was used up */
+	CSN_VALUE_UNSUPPORTED,   /* its debug information is broken or not understood */
+};
+
+enum csn_value_role {
+	CSN_ROLE_PLAIN, /* a local variable, a member, an element */
+	CSN_ROLE_PARAMETER,
+	CSN_ROLE_BASE, /* the part that a base class is */
+	CSN_ROLE_STATIC,
+};
+
+struct csn_value_node {
+	const char *name; /* NULL: an element, or a member without name */
+	const char *type; /* NULL: an element; its array says it */
+	enum csn_value_role role;
+	enum csn_value_state state;
+	const char *text;      /* NULL: the parts say it, or the state why there is none */
+	uint64_t repeats;      /* an element that stands for so many equal ones; 0 and 1: for one */
+	bool is_cut;           /* there are more parts */
+	bool parts_are_target; /* the parts are what it points to */
+	struct csn_value_node *parts;
+	size_t n_parts;
+};
+
+/* Zeroed: no limit but those of base/limits.h. */
+struct csn_value_budget {
+	uint64_t elements;   /* of one array or text */
+	unsigned depth;      /* structures within structures */
+	unsigned follow;     /* pointers behind pointers to structures */
+	uint64_t values;     /* nodes of the tree, in all */
+	uint64_t text_bytes; /* in all */
+	int64_t deadline_ns; /* monotonic */
+};
+
+/* A frame that is really there. */
+struct csn_value_frame {
+	const struct csn_thread *thread;
+	struct csn_module *module; /* NULL none */
+	csn_addr pc;
+	bool exact;     /* pc is no return address */
+	bool innermost; /* of its thread, whose vector registers are its own */
+	struct csn_registers registers;
+	struct csn_scope scope;                  /* unit NULL: nothing is known */
+	struct csn_value_frame *caller, *callee; /* NULL unknown, or not in this way */
+};
+
+struct csn_values;
+
+/* Borrows all. */
+int csn_values_new(struct csn_arena *arena, struct csn_target *target, struct csn_modules *modules,
+		   const struct csn_value_budget *budget, struct csn_values **ret_values,
+		   struct csn_error *err) csn_must_check;
+void csn_values_free(struct csn_values *values);
+void csn_values_freep(struct csn_values **values);
+
+/* Sets the scopes of frames of any modules. */
+int csn_values_find_scopes(struct csn_values *values, struct csn_value_frame *const *frames,
+			   size_t n_frames, struct csn_error *err) csn_must_check;
+/* Variables of one function of the frame's scope (or only its parameters). */
+int csn_values_of_function(struct csn_values *values, struct csn_value_frame *frame,
+			   size_t function, bool parameters_only,
+			   struct csn_value_node **ret_values, size_t *ret_count,
+			   struct csn_error *err) csn_must_check;
+/* Names the symbols that pointers lead to, in all texts made so far; call it last. */
+int csn_values_name_pointers(struct csn_values *values, struct csn_error *err) csn_must_check;
+/* Was something cut by the budget of values, text or time? */
+bool csn_values_cut(const struct csn_values *values);
+
+/* "optimized out", "not in the dump": why there is no value. */
+const char *csn_value_state_name(enum csn_value_state state);
+
+#endif

@@ -1,0 +1,101 @@
+/* What the files of this room share.
+ *
+ * object.c finds out where a value is and reads its bytes, scalar.c makes texts of numbers and
+ * pointers, string.c of characters, tree.c of everything that has parts, values.c is the way in. */
+#ifndef CSN_VALUES_VALUES_INTERNAL_H
+#define CSN_VALUES_VALUES_INTERNAL_H
+
+#include "base/buf.h"
+#include "base/limits.h"
+#include "dwarf/expr.h"
+#include "values/values.h"
+
+/* A pointer's text carries this in front of its address in hexadecimal, 16 digits, where the name
+ * of a symbol may follow. */
+#define CSN_SYMBOL_MARK '\x01'
+
+struct csn_values {
+	struct csn_arena *arena;
+	struct csn_target *target;
+	struct csn_modules *modules;
+	struct csn_value_budget budget;
+	uint64_t n_values, text_bytes;
+	bool cut;
+	struct csn_buf text; /* scratch */
+	/* Virtual bases of the value at hand that were told: once is enough. */
+	struct {
+		csn_addr address;
+		const struct csn_type *type;
+	} bases[32];
+	size_t n_bases;
+	/* Values whose texts have marks. */
+	struct csn_value_node **marked;
+	size_t n_marked, marked_capacity;
+};
+
+enum csn_object_kind {
+	CSN_OBJECT_MEMORY,  /* at address */
+	CSN_OBJECT_BYTES,   /* bytes, of which some may be lost */
+	CSN_OBJECT_POINTER, /* a pointer to something that is in no memory: pointee */
+	CSN_OBJECT_MISSING, /* nowhere: state says why */
+};
+
+/* Where a value is. */
+struct csn_object {
+	enum csn_object_kind kind;
+	enum csn_value_state state;
+	csn_addr address;
+	const uint8_t *bytes;
+	const uint8_t *lost; /* a csn_value_state each; NULL: none is lost */
+	size_t size_bytes;
+	struct csn_type_link pointee;
+	int64_t pointee_offset;
+};
+
+/* Where a variable is, size_bytes of it. */
+void csn_object_find(struct csn_values *values, struct csn_value_frame *frame,
+		     const struct csn_value_place *place, uint64_t size_bytes,
+		     struct csn_object *ret_object);
+/* The number that an expression or variable yields (a bound of an array). */
+bool csn_object_number(struct csn_values *values, struct csn_value_frame *frame,
+		       const struct csn_value_place *place, struct csn_type *type,
+		       int64_t *ret_number);
+/* The number that an expression yields; initial, if any, is on its stack first. */
+bool csn_object_compute(struct csn_values *values, struct csn_value_frame *frame,
+			struct csn_unit *unit, struct csn_span expression, const uint64_t *initial,
+			uint64_t *ret_number);
+/* A part of it, which may reach beyond its end. */
+struct csn_object csn_object_part(const struct csn_object *object, uint64_t offset_bytes);
+/* Copies its first bytes, or says why they cannot be had. */
+enum csn_value_state csn_object_read(struct csn_values *values, const struct csn_object *object,
+				     void *data, size_t size_bytes);
+
+/* scalar.c: appends the text of a value that has no parts, of a type as declared; bits, if any,
+ * tell which of its bits it has. */
+enum csn_value_state csn_scalar_print(struct csn_values *values, const struct csn_object *object,
+				      struct csn_type *declared, const struct csn_type_member *bits,
+				      struct csn_buf *out);
+/* Appends "0x..." and a mark. */
+void csn_pointer_print(struct csn_values *values, csn_addr address, struct csn_buf *out);
+bool csn_type_is_scalar(struct csn_type *type);
+/* A little-endian number, extended as its type says. */
+uint64_t csn_number_of(const uint8_t *bytes, size_t size_bytes, bool is_signed);
+
+/* string.c: appends count characters of a width as text in quotes, cut and folded as gdb does.
+ * ellipsis: more follows that is not here. */
+void csn_string_print(const uint8_t *bytes, size_t count, unsigned width, uint64_t max,
+		      bool ellipsis, const char *prefix, struct csn_buf *out);
+/* One character in its quotes. */
+void csn_character_print(uint32_t character, unsigned width, struct csn_buf *out);
+/* "", "L", "u", "U" for elements of text; NULL for other types. Not stripped. */
+const char *csn_string_prefix(struct csn_type *type, unsigned *ret_width);
+
+/* tree.c: the value of an object. */
+void csn_value_fill(struct csn_values *values, struct csn_value_frame *frame,
+		    const struct csn_object *object, struct csn_type *type, unsigned depth,
+		    unsigned follow, struct csn_value_node *value);
+/* Copies a text into the arena, counts it, remembers marks. */
+void csn_value_set_text(struct csn_values *values, struct csn_value_node *value,
+			const struct csn_buf *text);
+
+#endif
