@@ -165,7 +165,7 @@ int csn_dwarf_open_split(struct csn_elf_file *file, struct csn_dwarf **ret_dwarf
 	if (!csn_elf_file_section_find(file, ".debug_info.dwo", &info))
 		return csn_fail(err, CSN_E_NOT_FOUND, "no split debug information");
 	rc = csn_dwarf_new(&input, &dwarf, err);
-	if (rc < 0)
+	if (rc < 0 || !dwarf)
 		return rc;
 	if (!join_units(dwarf, file, CSN_DEBUG_INFO, ".debug_info.dwo") ||
 	    !join_units(dwarf, file, CSN_DEBUG_TYPES, ".debug_types.dwo"))

@@ -91,11 +91,28 @@ static bool try_link(struct csn_module *module, const char *path, uint32_t crc)
 	return true;
 }
 
+/* In the folder of a file, which may not be where the process had it (given by hand, among the
+ * files of the dead, below another root), and in .debug there. */
+static bool try_link_beside(struct csn_module *module, const char *file, const char *name,
+			    uint32_t crc)
+{
+	struct csn_arena *arena = module->impl->modules->arena;
+	const char *slash = file ? strrchr(file, '/') : NULL;
+	int folder;
+
+	if (!slash)
+		return false;
+	folder = (int)csn_min_u64((uint64_t)(slash - file), CSN_MAX_PATH);
+	return try_link(module, csn_arena_sprintf(arena, "%.*s/%s", folder, file, name), crc) ||
+	       try_link(module, csn_arena_sprintf(arena, "%.*s/.debug/%s", folder, file, name),
+			crc);
+}
+
 void csn_module_find_debug(struct csn_module *module)
 {
 	struct csn_modules *modules = module->impl->modules;
 	int folder = (int)csn_min_u64((uint64_t)(module->name - module->path), CSN_MAX_PATH);
-	const char *root = modules->debug_root, *name;
+	const char *name;
 	uint32_t crc;
 
 	if (modules->input.no_files || module->is_vdso)
@@ -107,15 +124,12 @@ void csn_module_find_debug(struct csn_module *module)
 	if (!module->impl->elf || !csn_elf_file_debug_link(module->impl->elf, &name, &crc))
 		return;
 	/* folder ends with its slash. */
-	if (try_link(module,
-		     csn_arena_sprintf(modules->arena, "%.*s%s", folder, module->path, name),
-		     crc) ||
-	    try_link(module,
-		     csn_arena_sprintf(modules->arena, "%.*s.debug/%s", folder, module->path, name),
-		     crc) ||
-	    try_link(module,
-		     csn_arena_sprintf(modules->arena, "%s%.*s%s", root, folder, module->path,
-				       name),
-		     crc))
+	if (try_link_beside(module, module->path, name, crc) ||
+	    (module->file && strcmp(module->file, module->path) != 0 &&
+	     try_link_beside(module, module->file, name, crc)))
 		return;
+	(void)try_link(module,
+		       csn_arena_sprintf(modules->arena, "%s%.*s%s", modules->debug_root, folder,
+					 module->path, name),
+		       crc);
 }

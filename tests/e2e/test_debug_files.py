@@ -233,6 +233,12 @@ def test_debug_links_are_followed_and_files_of_another_build_are_not(dead, bt, f
     run("objcopy", "--only-keep-debug", program, debug)
     run("objcopy", "--strip-all", f"--add-gnu-debuglink={debug}", program)
     assert stacks(bt, core) == whole
+    # Both moved elsewhere, the program given by hand.
+    away = dead.folder / f"{name}.away"
+    (away / folder).mkdir(parents=True, exist_ok=True)
+    shutil.move(debug, away / folder / debug.name)
+    shutil.copy(program, away / name)
+    assert oracle.our_stacks(oracle.our_snapshot(bt, "--core", core, away / name)) == whole
     other = build(dead, f"{name}-other", "g++", ["-O1", "-g"])
     run("objcopy", "--only-keep-debug", other, debug)
     assert oracle.positions(stacks(bt, core)) < oracle.positions(whole)
