@@ -78,7 +78,8 @@ def eu_check(ours, program, core, _text):
     return oracle.difference(ours, oracle.eu_stacks(program, core))
 
 
-PRINTED = re.compile(r"^#\d+ +(?:(0x[0-9a-f]+) in )?(.+?) \(.*\)(?: at (.+):(\d+)| from .+)?$", re.M)
+PRINTED = re.compile(r"^#\d+ +(?:(0x[0-9a-f]+) in )?(.+?) \(.*\)(?: at (.+):(\d+)| from .+)?$",
+                     re.M)
 
 
 def text_check(ours, _program, _core, text):
@@ -180,13 +181,13 @@ def run_case(name):
 def profile(core, runs):
     """Prints the fifteen symbols that bt, each time with an empty index cache, spends most in."""
     with tempfile.TemporaryDirectory() as folder:
-        loop = (f'for i in $(seq {runs}); do XDG_CACHE_HOME={folder}/$i "$@" >/dev/null; done')
-        subprocess.run(["perf", "record", "-q", "-F", "9999", "-o", f"{folder}/data", "--", "/bin/sh",
-                        "-c", loop, "sh", BT, "--depth=0", "--core", core], check=True)
+        loop = f'for i in $(seq {runs}); do XDG_CACHE_HOME={folder}/$i "$@" >/dev/null; done; true'
+        subprocess.run(["perf", "record", "-q", "-F", "9999", "-o", f"{folder}/data", "--",
+                        "/bin/sh", "-c", loop, "sh", BT, "--depth=0", "--core", core], check=True)
         report = subprocess.run(["perf", "report", "--no-children", "--stdio", "-i",
                                  f"{folder}/data", "--comms", "bt", "-s", "dso,symbol"],
                                 capture_output=True, text=True).stdout
-    lines = [line.rstrip() for line in report.splitlines() if re.match(r" +\d", line)]
+    lines = [re.sub(r"[ -]+$", "", line) for line in report.splitlines() if re.match(r" +\d", line)]
     print("\n".join(lines[:15]), flush=True)
 
 

@@ -185,7 +185,8 @@ def walked(name, program, count, stride, threads=17):
     def make(folder):
         crashers.Crashers(folder).core_of(folder / "core", program, count, stride, threads)
 
-    folder = made(f"core-{name}", make, count, stride, threads, program.parent / "stamp")
+    folder = made(f"core-{name}", make, count, stride, threads,
+                  program.stat().st_mtime_ns)
     return folder / "core", program
 
 
@@ -214,7 +215,8 @@ def descended(frames):
 
 def vim():
     program = services.installed("vim")
-    folder = made("core-vim", lambda folder: crashers.Crashers(folder).vim(), program.stat().st_size)
+    folder = made("core-vim", lambda folder: crashers.Crashers(folder).vim(),
+                  program.stat().st_size)
     return folder / "core-vim", program.resolve()
 
 
