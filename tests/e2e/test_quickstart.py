@@ -31,10 +31,10 @@ def quickstart(*before, **keywords):
 def shown(installed):
     if not kernel.system_tests_allowed():
         pytest.skip("changes core_pattern: needs root and SYSTEM=1")
-    before = kernel.read(kernel.PATTERN), kernel.read(kernel.PIPE_LIMIT)
+    before = kernel.settled()
     run = quickstart()
     assert run.returncode == 0, run.stdout + run.stderr
-    assert (kernel.read(kernel.PATTERN), kernel.read(kernel.PIPE_LIMIT)) == before
+    assert kernel.settled() == before
     return run.stdout
 
 
@@ -101,7 +101,7 @@ def test_without_a_writable_core_pattern_it_says_so_and_shows_a_live_snapshot():
 @pytest.mark.system
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_core_pattern_is_put_back_however_it_ends(how, tmp_path):
-    before = kernel.read(kernel.PATTERN), kernel.read(kernel.PIPE_LIMIT)
+    before = kernel.settled()
     out = tmp_path / "run.log"
     with open(out, "w") as log:
         process = subprocess.Popen([ROOT / "tools/quickstart"], stdout=log, stderr=log,
@@ -127,4 +127,4 @@ def test_core_pattern_is_put_back_however_it_ends(how, tmp_path):
         if process.poll() is None:
             process.terminate()
             process.wait(20)
-    assert (kernel.read(kernel.PATTERN), kernel.read(kernel.PIPE_LIMIT)) == before
+    assert kernel.settled() == before

@@ -89,7 +89,9 @@ def test_vims_snapshot_is_small_complete_and_found_within_a_second(world, tmp_pa
                                          check=True).stdout)
     frames = [frame for thread in document["threads"].values() for frame in thread["stack"]]
     assert len(frames) >= 10
-    assert all(frame.get("registers") for frame in frames)
+    # Functions that were inlined or left by a tail call have none of their own.
+    assert all(frame.get("registers") for frame in frames
+               if frame.get("unwind") not in ("inline", "tail"))
     assert len(document["maps"]) >= 20
     assert len(document["modules"]) >= 5
     assert len(document["attributes"]) >= 50, sorted(document["attributes"])

@@ -25,6 +25,13 @@ def write(path, text):
         file.write(text)
 
 
+def settled():
+    """core_pattern and core_pipe_limit while nobody else has changed them for a test of his own."""
+    with open(LOCK, "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return read(PATTERN), read(PIPE_LIMIT)
+
+
 @contextlib.contextmanager
 def locked():
     """Holds the lock that every user of core_pattern takes, and puts the values back.
