@@ -150,9 +150,11 @@ static struct csn_expr_type top_type(const struct evaluation *e)
 	return e->types[e->depth - 1];
 }
 
-static int64_t as_signed(const struct evaluation *e, uint64_t value)
+static int64_t as_signed(const struct evaluation *e, uint64_t value, struct csn_expr_type type)
 {
-	return e->input->address_size == 4 ? (int32_t)(uint32_t)value : (int64_t)value;
+	if (type.size_bytes || e->input->address_size == 8)
+		return (int64_t)value;
+	return (int32_t)(uint32_t)value;
 }
 
 static int read_register(struct evaluation *e, uint64_t reg, uint64_t *ret_value)
@@ -306,7 +308,7 @@ static int do_unary(struct evaluation *e, uint8_t opcode)
 			       : unsupported(e, opcode);
 	switch (opcode) {
 	case OP_abs:
-		return push_typed(e, as_signed(e, value) < 0 ? -value : value, type);
+		return push_typed(e, as_signed(e, value, type) < 0 ? -value : value, type);
 	case OP_neg:
 		return push_typed(e, -value, type);
 	case OP_not:
@@ -317,18 +319,18 @@ static int do_unary(struct evaluation *e, uint8_t opcode)
 }
 
 /* left is the second from the top. Division by zero is the caller's business. */
-static uint64_t calculate(const struct evaluation *e, uint8_t opcode, uint64_t left, uint64_t right)
+static uint64_t calculate(const struct evaluation *e, uint8_t opcode, uint64_t left, uint64_t right,
+			  struct csn_expr_type type)
 {
-	unsigned bits = 8u * e->input->address_size;
-	int64_t signed_left = as_signed(e, left);
+	unsigned bits = type.size_bytes ? 64 : 8u * e->input->address_size;
+	int64_t signed_left = as_signed(e, left, type), signed_right = as_signed(e, right, type);
 
 	switch (opcode) {
 	case OP_and:
 		return left & right;
 	case OP_div:
 		/* The one quotient that overflows. */
-		return as_signed(e, right) == -1 ? -left
-						 : (uint64_t)(signed_left / as_signed(e, right));
+		return signed_right == -1 ? -left : (uint64_t)(signed_left / signed_right);
 	case OP_minus:
 		return left - right;
 	case OP_mod:
@@ -363,19 +365,19 @@ static int do_binary(struct evaluation *e, uint8_t opcode)
 	left = pop(e);
 	if (type.is_float)
 		return calculate_float(e, opcode, left, right, type);
-	if (right == 0 && (opcode == OP_div || opcode == OP_mod))
+	if ((opcode == OP_div && !as_signed(e, right, type)) || (opcode == OP_mod && !right))
 		return csn_fail(e->err, CSN_E_FORMAT, "expression: division by zero");
 	if (opcode == OP_div && type.size_bytes && !type.is_signed)
 		return push_typed(e, left / right, type);
 	if (opcode == OP_shr)
 		left = fit(left, (struct csn_expr_type){ .size_bytes = type.size_bytes });
-	return push_typed(e, calculate(e, opcode, left, right), type);
+	return push_typed(e, calculate(e, opcode, left, right, type), type);
 }
 
 static int compare(const struct evaluation *e, uint64_t left, uint64_t right,
 		   struct csn_expr_type type)
 {
-	int64_t x = as_signed(e, left), y = as_signed(e, right);
+	int64_t x = as_signed(e, left, type), y = as_signed(e, right, type);
 	double a, b;
 
 	if (type.is_float) {
