@@ -57,7 +57,9 @@ def stacks(bt, core):
 def compare(bt, core, program):
     """Fails where we and gdb differ; how many frames have a source position."""
     ours = stacks(bt, core)
-    assert not oracle.difference(ours, oracle.gdb_stacks(program, core))
+    theirs = oracle.gdb_stacks(program, core)
+    assert not oracle.difference(ours, theirs)
+    assert not oracle.lost_tails(ours, theirs)
     return oracle.positions(ours)
 
 

@@ -94,7 +94,15 @@ def described(frames):
                     for frame, name in ((f, oracle.base_name(f.name)) for f in frames))
 
 
-CASES = [(*compiler, *variant) for compiler in COMPILERS for variant in VARIANTS]
+# Only of gcc, which puts the split parts beside what it makes.
+FORMS = [
+    ("split-dw5", ["-O2", "-gdwarf-5", "-gsplit-dwarf"]),
+    ("split-dw4", ["-O2", "-gdwarf-4", "-gsplit-dwarf"]),
+    ("lto", ["-O2", "-g", "-flto"]),
+    ("zstd", ["-O2", "-g", "-Wl,--compress-debug-sections=zstd"]),
+]
+CASES = ([(*compiler, *variant) for compiler in COMPILERS for variant in VARIANTS] +
+         [("gcc", "c", *form) for form in FORMS])
 
 
 @pytest.mark.parametrize("compiler,language,variant,flags", CASES,

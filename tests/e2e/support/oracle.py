@@ -204,6 +204,13 @@ def tail_calls(stacks):
                         if frame.kind == "tail") for tid, frames in stacks.items()}
 
 
+def lost_tails(ours, theirs):
+    """Tail calls that only they have."""
+    mine = tail_calls(ours)
+    return {tid: left for tid, frames in tail_calls(theirs).items()
+            if (left := [frame for frame in frames if frame not in mine[tid]])}
+
+
 def positions(stacks):
     """How many frames have a source position."""
     return sum(frame.path is not None for frames in stacks.values() for frame in frames)
