@@ -87,7 +87,7 @@
 #define CSN_MAX_TAIL_FUNCTIONS 1024u   /* between a call and the function that it led to */
 #define CSN_MAX_TAIL_FRAMES 256u       /* between two frames */
 #define CSN_MAX_TAIL_INSERTED 1000000u /* of all stacks */
-#define CSN_MAX_TAIL_WORK 1000000u     /* jumps tried for all stacks, other work in proportion */
+#define CSN_MAX_TAIL_WORK 1000000u /* jumps looked at for all stacks, other work in proportion */
 #define CSN_MAX_TAIL_MEMORY (256 * CSN_MIB)
 #define CSN_MAX_LINE_FILES 1000000u
 #define CSN_MAX_LINE_ROWS 50000000u

@@ -2,8 +2,10 @@
  *
  * Most calls go where they say, which is seen without asking anything: that must stay cheap, as it
  * is done for every pair of neighbours. For the others conventions are those of gdb: a jump is not
- * taken twice on one way, and a way ends where it reaches the callee. What may be tried altogether
- * is bounded, as ways multiply. */
+ * taken twice on one way, and a way ends where it reaches the callee. But ways multiply, so they
+ * are not tried one by one: all of them begin with a jump when no other leads on from there, past
+ * those that were taken, and so from the end. What may be looked at altogether is bounded all the
+ * same. */
 #include "symbols/tails.h"
 
 #include <stdlib.h>
@@ -15,14 +17,13 @@
 
 #define BUCKETS 1024u
 #define BATCH 64u /* functions asked of a module at once */
-/* Shares of CSN_MAX_TAIL_WORK, of which a jump that is tried takes one. */
+/* Shares of CSN_MAX_TAIL_WORK, of which a jump that is looked at takes one. */
 #define COST_OF_SEARCH 1000u /* through symbols, for a name */
 #define COST_OF_BATCH 2000u  /* through debug information */
 
 struct jump {
 	struct csn_tail_frame frame;
 	struct function *to; /* NULL: nobody knows */
-	bool taken;          /* on the way that is being tried */
 };
 
 /* Where calls go. */
@@ -33,7 +34,8 @@ struct function {
 	bool asked, known;         /* known: debug information tells its jumps */
 	struct jump *jumps;
 	size_t n_jumps;
-	uint64_t seen; /* number of the search that saw it last */
+	uint64_t seen;       /* number of the search that saw it last */
+	bool passed, marked; /* in that search */
 };
 
 /* A name that some call gave. */
@@ -326,17 +328,13 @@ static int ask(struct csn_tails *tails, struct function *const *functions, size_
 
 struct search {
 	struct csn_tails *tails;
-	const struct function *goal;
-	struct function *reached[CSN_MAX_TAIL_FUNCTIONS];
+	struct function *from, *goal;
+	struct function *reached[CSN_MAX_TAIL_FUNCTIONS]; /* without the goal */
 	size_t n_reached;
-	bool reaches_goal;
-	/* The way being tried. */
-	struct jump *way[CSN_MAX_TAIL_FRAMES];
-	size_t length;
-	/* The first way that was found, and how much of it at either end all others have too. */
-	struct jump *first[CSN_MAX_TAIL_FRAMES];
-	size_t n_first, n_callers, n_callees;
-	bool found, uncertain;
+	bool reaches_goal, uncertain;
+	/* What all ways begin with and end with, outermost and innermost jump first. */
+	struct jump *head[CSN_MAX_TAIL_FRAMES], *tail[CSN_MAX_TAIL_FRAMES];
+	size_t n_head, n_tail;
 };
 
 static void reach(struct search *search, struct function *function)
@@ -348,19 +346,20 @@ static void reach(struct search *search, struct function *function)
 	if (function->seen == search->tails->n_searches)
 		return;
 	function->seen = search->tails->n_searches;
+	function->passed = false;
 	if (search->n_reached == csn_countof(search->reached))
 		search->uncertain = true;
 	else
 		search->reached[search->n_reached++] = function;
 }
 
-/* Everything that jumps lead to from a function on, up to the goal. Unknown jumps, and functions of
+/* Everything that jumps lead to from the callee on, up to the goal. Unknown jumps, and functions of
  * which nothing is known, make the search uncertain. */
-static int reach_all(struct search *search, struct function *from, struct csn_error *err)
+static int reach_all(struct search *search, struct csn_error *err)
 {
 	size_t i, k;
 
-	reach(search, from);
+	reach(search, search->from);
 	for (i = 0; i < search->n_reached && !search->uncertain; i++) {
 		struct function *function = search->reached[i];
 
@@ -378,78 +377,147 @@ static int reach_all(struct search *search, struct function *from, struct csn_er
 	return 0;
 }
 
-/* The way being tried has reached the goal. */
-static void compare_way(struct search *search)
+static bool leads(const struct search *search, const struct jump *jump)
 {
-	size_t i, length = search->length, n_first = search->n_first;
-
-	if (!search->found) {
-		search->found = true;
-		memcpy(search->first, search->way, length * sizeof(struct jump *));
-		search->n_first = search->n_callers = search->n_callees = length;
-		return;
-	}
-	for (i = 0; i < search->n_callers; i++)
-		if (i == length || search->first[i] != search->way[i])
-			search->n_callers = i;
-	for (i = 0; i < search->n_callees; i++)
-		if (i == length || search->first[n_first - 1 - i] != search->way[length - 1 - i])
-			search->n_callees = i;
-	search->uncertain = !search->n_callers && !search->n_callees;
+	return jump->to == search->goal || (jump->to->marked && !jump->to->passed);
 }
 
-/* Tries a jump; false when it is on the way already. */
-static bool take(struct search *search, struct jump *jump)
+/* Marks the functions from which jumps lead to the goal, past none that was passed. */
+static void mark_leading(struct search *search)
 {
-	if (jump->taken)
-		return false;
-	if (search->length == csn_countof(search->way) || !spend(search->tails, 1)) {
-		search->uncertain = true;
-		return false;
+	bool changed = true;
+	size_t i, k;
+
+	for (i = 0; i < search->n_reached; i++)
+		search->reached[i]->marked = false;
+	while (changed && !search->uncertain) {
+		changed = false;
+		for (i = search->n_reached; i-- > 0;) {
+			struct function *function = search->reached[i];
+
+			for (k = 0; k < function->n_jumps && !function->marked; k++)
+				function->marked = leads(search, &function->jumps[k]);
+			changed |= k && function->marked;
+			search->uncertain |= !spend(search->tails, 1 + k);
+		}
 	}
-	jump->taken = true;
-	search->way[search->length++] = jump;
+}
+
+/* The same for those that jumps lead to from the callee on. */
+static void mark_reachable(struct search *search)
+{
+	struct function *queue[CSN_MAX_TAIL_FUNCTIONS];
+	size_t i, k, n = 0;
+
+	for (i = 0; i < search->n_reached; i++)
+		search->reached[i]->marked = false;
+	search->from->marked = true;
+	queue[n++] = search->from;
+	for (i = 0; i < n; i++) {
+		for (k = 0; k < queue[i]->n_jumps; k++) {
+			struct function *to = queue[i]->jumps[k].to;
+
+			if (to == search->goal || to->marked || to->passed)
+				continue;
+			to->marked = true;
+			queue[n++] = to;
+		}
+		search->uncertain |= !spend(search->tails, 1 + k);
+	}
+}
+
+/* The only jump that leads on from a function; NULL when there are several. */
+static struct jump *only_way_on(struct search *search, struct function *function)
+{
+	struct jump *only = NULL;
+	size_t k;
+
+	mark_leading(search);
+	for (k = 0; k < function->n_jumps; k++) {
+		if (!leads(search, &function->jumps[k]))
+			continue;
+		if (only)
+			return NULL;
+		only = &function->jumps[k];
+	}
+	return only;
+}
+
+/* The only jump that leads to a function, and who has it; NULL when there are several. */
+static struct jump *only_way_in(struct search *search, const struct function *function,
+				struct function **ret_owner)
+{
+	struct jump *only = NULL;
+	size_t i, k;
+
+	mark_reachable(search);
+	for (i = 0; i < search->n_reached; i++) {
+		struct function *owner = search->reached[i];
+
+		for (k = 0; k < owner->n_jumps && owner->marked && !owner->passed; k++) {
+			if (owner->jumps[k].to != function)
+				continue;
+			if (only)
+				return NULL;
+			only = &owner->jumps[k];
+			*ret_owner = owner;
+		}
+	}
+	return only;
+}
+
+/* Follows jumps from the callee as long as there is no other. True: up to the goal. */
+static bool follow_head(struct search *search)
+{
+	struct function *at = search->from;
+
+	while (at != search->goal) {
+		struct jump *jump = only_way_on(search, at);
+
+		search->uncertain |= search->n_head == csn_countof(search->head);
+		if (!jump || search->uncertain)
+			return false;
+		search->head[search->n_head++] = jump;
+		at->passed = true;
+		at = jump->to;
+	}
 	return true;
 }
 
-static void try_ways(struct search *search, struct function *from)
+/* The same backwards from the goal. */
+static void follow_tail(struct search *search)
 {
-	size_t next[CSN_MAX_TAIL_FRAMES + 1] = { 0 }; /* jump to try, by length of the way */
+	struct function *at = search->goal, *owner = NULL;
+	size_t i;
 
-	for (;;) {
-		const struct function *at =
-			search->length ? search->way[search->length - 1]->to : from;
-		size_t *index = &next[search->length];
+	for (i = 0; i < search->n_reached; i++)
+		search->reached[i]->passed = false;
+	while (at != search->from) {
+		struct jump *jump = only_way_in(search, at, &owner);
 
-		if (!search->uncertain && at != search->goal && *index < at->n_jumps) {
-			if (take(search, &at->jumps[(*index)++]))
-				next[search->length] = 0;
-			continue;
-		}
-		if (!search->uncertain && at == search->goal)
-			compare_way(search);
-		if (!search->length)
+		search->uncertain |= search->n_tail == csn_countof(search->tail);
+		if (!jump || search->uncertain)
 			return;
-		search->way[--search->length]->taken = false;
+		search->tail[search->n_tail++] = jump;
+		owner->passed = true;
+		at = owner;
 	}
 }
 
 /* Frames of what is certain, the innermost first. */
-static int keep_frames(struct search *search, struct pair *pair, struct csn_error *err)
+static int keep_frames(const struct search *search, struct pair *pair, struct csn_error *err)
 {
-	size_t i, n = 0, n_callers = search->n_callers;
-	struct csn_tail_frame *frames;
+	struct csn_tail_frame *frames =
+		csn_arena_array(search->tails->arena, search->n_head + search->n_tail + 1,
+				sizeof(*frames));
+	size_t i, n = 0;
 
-	if (search->n_callees == search->n_first)
-		n_callers = 0;
-	frames = csn_arena_array(search->tails->arena, search->n_callees + n_callers + 1,
-				 sizeof(*frames));
 	if (!frames)
 		return csn_fail_nomem(err);
-	for (i = 0; i < search->n_callees; i++)
-		frames[n++] = search->first[search->n_first - 1 - i]->frame;
-	for (i = 0; i < n_callers; i++)
-		frames[n++] = search->first[n_callers - 1 - i]->frame;
+	for (i = 0; i < search->n_tail; i++)
+		frames[n++] = search->tail[i]->frame;
+	for (i = search->n_head; i-- > 0;)
+		frames[n++] = search->head[i]->frame;
 	pair->frames = frames;
 	pair->n_frames = n;
 	return 0;
@@ -463,13 +531,15 @@ static int search_ways(struct csn_tails *tails, struct function *from, struct fu
 	if (!search)
 		return csn_fail_nomem(err);
 	search->tails = tails;
+	search->from = from;
 	search->goal = goal;
 	tails->n_searches++;
-	if (reach_all(search, from, err) < 0)
+	if (reach_all(search, err) < 0)
 		return -CSN_E_NOMEM;
 	if (search->uncertain || !search->reaches_goal)
 		return 0;
-	try_ways(search, from);
+	if (!follow_head(search) && !search->uncertain)
+		follow_tail(search);
 	return search->uncertain ? 0 : keep_frames(search, pair, err);
 }
 

@@ -1,5 +1,7 @@
 """Frames of functions that left by a jump, against what the source says and against gdb's."""
 
+import random
+import resource
 import shutil
 import subprocess
 
@@ -122,6 +124,58 @@ def test_functions_that_left_by_a_jump_are_shown(dead, bt, compiler, language, v
             ours[tid] = without(ours[tid], [f for f in frames if f.kind != "physical"])
     assert not oracle.difference(ours, theirs)
     assert oracle.tail_calls(ours) == oracle.tail_calls(theirs)
+
+
+def maze(seed):
+    """C of functions that jump to each other at random, and all the while may jump to the end; each
+    is where a thread begins."""
+    chance, count = random.Random(seed), 12
+    text = ["#include <pthread.h>", "#include <stdlib.h>", "#include <unistd.h>",
+            "volatile unsigned state = 1, released;", "static int arrived;",
+            "static inline unsigned next(void)",
+            "{ return (state = state * 1103515245u + 12345u) >> 16; }",
+            "__attribute__((noinline)) static void end(int value)",
+            "{ state += value; __atomic_add_fetch(&arrived, 1, 5); while (!released) pause(); }"]
+    text += [f"static void f{i}(int value);" for i in range(count)]
+    for i in range(count):
+        # Mostly on, sometimes back: ways that cross, and ways in circles.
+        targets = [chance.choice(["end", *(f"f{k}" for k in range(i + 1, min(i + 4, count)))])]
+        for _ in range(chance.choice([0, 0, 1, 1, 2])):
+            targets.append(chance.choice([f"f{chance.randrange(count)}", targets[0], "end"]))
+        jumps = "else ".join(f"if (next() % 4 < {k + 2}) {target}(value + {k + i}); "
+                             for k, target in enumerate(targets[1:]))
+        jumps += ("else " if jumps else "") + f"{targets[0]}(value * 3);"
+        text.append(f"__attribute__((noinline)) static void f{i}(int value) {{ state++; {jumps} }}")
+        text.append(f"__attribute__((noinline)) static void *go_{i}(void *argument) "
+                    f"{{ f{i}(state); state++; return argument; }}")
+    text.append("int main(void) { pthread_t thread;")
+    text += [f"pthread_create(&thread, NULL, go_{i}, NULL);" for i in range(count)]
+    text.append(f"while (__atomic_load_n(&arrived, 5) < {count}) usleep(1000); abort(); }}")
+    return "\n".join(text)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_ways_that_cross_at_random_are_those_of_gdb(dead, bt, seed):
+    name = f"maze-{seed}"
+    source = dead.folder / f"{name}.c"
+    source.write_text(maze(seed))
+    subprocess.run(["gcc", "-O2", "-g", "-fno-ipa-icf", "-pthread", "-o", dead.folder / name,
+                    source], check=True)
+    crashers.RECIPES[name] = ("gcc", source, [])
+    core, program = dead.core(name)
+    ours = oracle.our_stacks(oracle.our_snapshot(bt, "--core", core))
+    theirs = oracle.gdb_stacks(program, core)
+    assert not oracle.difference(ours, theirs)
+    assert oracle.tail_calls(ours) == oracle.tail_calls(theirs)
+
+
+def test_more_ways_than_anybody_can_try_take_no_time(dead, bt):
+    crashers.RECIPES["maze"] = ("gcc", "maze.c", ["-O2", "-g", "-fno-ipa-icf"])
+    core, _ = dead.core("maze")
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    (frames,) = oracle.our_stacks(oracle.our_snapshot(bt, "--core", core)).values()
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 1
+    assert [frame.name for frame in frames[:3]] == ["die", "last", "main"]
 
 
 def test_what_an_earlier_run_found_is_the_same(dead, bt, tmp_path):

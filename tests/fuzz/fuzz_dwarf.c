@@ -1,6 +1,8 @@
-/* Units, abbreviations, entries, ranges and names. The input is debug sections in the order of enum
- * csn_dwarf_section, each a 16-bit size and so many bytes: those of the object, then those of the
- * one with its split units, then those of the alternate one. Asked are addresses from 0x1000 on. */
+/* Units, abbreviations, entries, ranges, names and calls. The input is debug sections in the order
+ * of enum csn_dwarf_section, each a 16-bit size and so many bytes: those of the object, then those
+ * of the one with its split units, then those of the alternate one. Asked are addresses from 0x1000
+ * on, and then the tail calls of the functions that hold them and of those that they call. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -89,12 +91,56 @@ static void world_done(struct world *world)
 		csn_dwarf_free(world->dwarfs[i]);
 }
 
+#define N_SOURCES 32
+
+static int compare_functions(const void *a, const void *b)
+{
+	const struct csn_tail_calls *x = a, *y = b;
+
+	return x->entry < y->entry ? -1 : x->entry > y->entry;
+}
+
+/* The functions that answers name; functions has room for two of each. Returns how many. */
+static size_t collect(const struct csn_source *sources, struct csn_tail_calls *functions)
+{
+	size_t i, n = 0, n_distinct = 0;
+
+	for (i = 0; i < N_SOURCES; i++) {
+		if (sources[i].has_entry)
+			functions[n++].entry = sources[i].entry;
+		if (sources[i].callee.kind == CSN_CALLEE_ADDRESS)
+			functions[n++].entry = sources[i].callee.address;
+	}
+	qsort(functions, n, sizeof(*functions), compare_functions);
+	for (i = 0; i < n; i++)
+		if (!n_distinct || functions[n_distinct - 1].entry != functions[i].entry)
+			functions[n_distinct++] = functions[i];
+	return n_distinct;
+}
+
+static void use_tails(struct csn_arena *arena, struct csn_dwarf *dwarf,
+		      const struct csn_source *sources)
+{
+	struct csn_tail_calls functions[2 * N_SOURCES] = { 0 };
+	size_t i, k, n = collect(sources, functions);
+
+	if (csn_dwarf_tail_calls(arena, dwarf, functions, n, NULL) < 0)
+		return;
+	for (i = 0; i < n; i++) {
+		for (k = 0; k < functions[i].n_calls; k++) {
+			const struct csn_callee *callee = &functions[i].calls[k].callee;
+
+			sum += callee->name ? strlen(callee->name) : callee->address;
+		}
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 {
 	cleanup_(csn_arena_freep) struct csn_arena *arena = csn_arena_new(64 << 20);
 	cleanup_(world_done) struct world world = { 0 };
 	struct csn_span all = csn_span_of(data, size_bytes);
-	struct csn_source sources[32];
+	struct csn_source sources[N_SOURCES];
 	size_t i;
 
 	if (!arena || !read_world(&world, &all))
@@ -105,5 +151,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 		return 0;
 	for (i = 0; i < csn_countof(sources); i++)
 		use(&sources[i]);
+	use_tails(arena, world.dwarfs[OBJECT], sources);
 	return 0;
 }
