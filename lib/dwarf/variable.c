@@ -24,21 +24,34 @@ struct reading {
 
 struct search {
 	uint64_t address;
-	bool found, holds_on;
+	bool found, is_default, holds_on;
 	struct csn_span expression;
 };
 
+static bool covers(const struct csn_location *location, uint64_t address)
+{
+	return !location->is_default && address >= location->start && address < location->end;
+}
+
+/* Compilers may begin a new entry behind a call that says the same as the one before. */
 static bool match_location(void *context, const struct csn_location *location)
 {
 	struct search *search = context;
+	const struct csn_span *found = &search->expression;
 
-	if (!location->is_default &&
-	    (search->address < location->start || search->address >= location->end))
-		return true;
-	search->found = true;
-	search->holds_on = !location->is_default && search->address + 1 < location->end;
-	search->expression = location->expression;
-	return location->is_default;
+	if (!search->found && (location->is_default || covers(location, search->address))) {
+		search->found = true;
+		search->expression = location->expression;
+		search->is_default = location->is_default;
+	} else if (search->is_default && covers(location, search->address)) {
+		search->expression = location->expression;
+		search->is_default = false;
+	}
+	if (search->found && covers(location, search->address + 1) &&
+	    location->expression.size == found->size &&
+	    memcmp(location->expression.data, found->data, found->size) == 0)
+		search->holds_on = true;
+	return !search->holds_on;
 }
 
 static void read_place(struct csn_unit *unit, const struct csn_attr *attr, uint64_t address,

@@ -84,7 +84,9 @@ static void fill_static(struct csn_values *values, struct csn_value_frame *frame
 	uint64_t size_bytes = 0;
 	struct csn_object object;
 
-	if (!csn_variable_of_member(&member->declaration, frame->scope.address, &variable)) {
+	/* What no entry of its unit defines may be defined elsewhere. */
+	if (!csn_variable_of_member(&member->declaration, frame->scope.address, &variable) ||
+	    variable.place.kind == CSN_PLACE_NONE) {
 		give_up(value, CSN_VALUE_UNSUPPORTED);
 		return;
 	}

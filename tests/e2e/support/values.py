@@ -8,7 +8,7 @@ from . import crashers, oracle
 
 # What gdb says where there is no value; our reasons are finer.
 MISSING = re.compile(r"<(optimized out|not saved|unavailable|synthetic pointer"
-                     r"|optimized out here|register not saved|not in the dump)>"
+                     r"|optimized out here|register not saved|not in the dump|not understood)>"
                      r"|<error: .*>$")
 
 
@@ -63,6 +63,13 @@ def has_value(text):
     return normal(text) != "<missing>"
 
 
+def base(function):
+    """The name of a function without scopes and parameters."""
+    name = re.sub(r"\(anonymous namespace\)", "", function or "")
+    name = re.sub(r"<.*>", "", name.split("(")[0])
+    return name.split("::")[-1].split(".")[0].strip()
+
+
 class Score:
     """How many of gdb's values are ours, too."""
 
@@ -98,9 +105,12 @@ def compare(bt, program, core):
     score = Score()
     snapshot = oracle.our_snapshot(bt, "-v", "--core", str(core))
     mine, theirs = ours(snapshot), gdb(program, core)
-    for ours_frame, gdb_frame in zip(mine, theirs):
+    for gdb_frame in theirs:
         if gdb_frame[2] == str(program):
-            score.add(ours_frame, gdb_frame)
+            # Of some inlined functions only we make frames.
+            while mine and base(mine[0][0]) != base(gdb_frame[0]):
+                mine.pop(0)
+            score.add(mine.pop(0) if mine else [None, []], gdb_frame)
     return score
 
 
