@@ -2,8 +2,9 @@
  *
  * glibc keeps the text of a failed assertion, a smashed stack or a damaged heap in __abort_msg for
  * those who look at the core. Unlike its inner functions the variable is in the dynamic symbols, so
- * this works where the library's debug file is not installed. The text is the program's and is not
- * passed on; only what kind it is. No state, any thread. */
+ * this works where the library's debug file is not installed. Of the text only what the program's
+ * author or the library wrote is passed on: the expression that failed, the fixed message of the
+ * heap. No state, any thread. */
 #ifndef CSN_ANALYZE_ABORT_MESSAGE_H
 #define CSN_ANALYZE_ABORT_MESSAGE_H
 
@@ -12,15 +13,27 @@
 
 /* One kind of last words. Strings are static. */
 struct csn_abort_kind {
-	const char *classifier; /* "heap-corruption" */
-	const char *words;      /* "heap corruption detected" */
+	const char *classifier; /* "double-free" */
+	const char *family;     /* the classifier that names on the stack can prove of it */
+	const char *words;      /* "double free" */
+};
+
+/* Last words as the verdict says them. */
+struct csn_abort_words {
+	const struct csn_abort_kind *kind; /* NULL: nothing that we know */
+	char text[200]; /* "double free (\"free(): double free detected in tcache 2\")" */
+	char where[64]; /* "net.c:214", of assertions; "" unknown */
 };
 
 /* What kind text is; NULL for one that says nothing we know. */
 const struct csn_abort_kind *csn_abort_kind_find(const char *text);
 
-/* The same of what the target's C library left; NULL when it left nothing, or modules is NULL. */
-const struct csn_abort_kind *csn_abort_kind_read(struct csn_target *target,
-						 struct csn_modules *modules);
+/* The words for a text that a C library left. */
+void csn_abort_words_parse(const char *text, struct csn_abort_words *ret_words);
+
+/* The same of what the target's C library left; false when it left nothing we know, or modules is
+ * NULL. */
+bool csn_abort_words_read(struct csn_target *target, struct csn_modules *modules,
+			  struct csn_abort_words *ret_words) csn_must_check;
 
 #endif

@@ -50,6 +50,15 @@ struct csn_access {
 	enum csn_access_kind kind;
 	csn_addr address;
 	unsigned size_bytes;
+	bool must_align; /* faults when address is no multiple of size_bytes */
+};
+
+/* What a division divides by. */
+struct csn_divisor {
+	bool in_memory;
+	csn_addr address; /* in memory */
+	uint64_t value;   /* in a register: size_bytes of it */
+	unsigned size_bytes;
 };
 
 /* What one instruction does to the stack and to where control goes; anything else is OTHER. */
@@ -65,8 +74,8 @@ enum csn_step_kind {
 	CSN_STEP_STORE,  /* word at dst + value = src, the word behind it = second */
 	CSN_STEP_LEAVE,  /* sp = fp; pop fp */
 	CSN_STEP_RETURN, /* to where the caller's call said, popping value bytes beyond that */
-	CSN_STEP_CALL,   /* to target; comes back with the stack as it was */
-	CSN_STEP_JUMP,   /* to target */
+	CSN_STEP_CALL,   /* to target or register src; comes back with the stack as it was */
+	CSN_STEP_JUMP,   /* to target or register src */
 	CSN_STEP_BRANCH, /* to target or on */
 	CSN_STEP_STOP,   /* nothing runs on behind it */
 };
@@ -122,6 +131,11 @@ struct csn_arch {
 	 * does not know: no answer is better than a wrong one. */
 	bool (*decode_access)(const uint8_t *code, size_t size_bytes,
 			      const struct csn_registers *registers, struct csn_access *ret_access);
+	/* The divisor of the integer division at code; false when it is none. NULL: divisions do
+	 * not fault. */
+	bool (*decode_divisor)(const uint8_t *code, size_t size_bytes,
+			       const struct csn_registers *registers,
+			       struct csn_divisor *ret_divisor);
 
 	/* Decodes the instruction at pc, of which size_bytes are there. False when it is none, or
 	 * not all of it is there. */

@@ -72,6 +72,13 @@ static bool csn_i386_decode_access(const uint8_t *code, size_t size_bytes,
 	return csn_x86_decode_access(&csn_i386_mode, code, size_bytes, registers, ret_access);
 }
 
+static bool csn_i386_decode_divisor(const uint8_t *code, size_t size_bytes,
+				    const struct csn_registers *registers,
+				    struct csn_divisor *ret_divisor)
+{
+	return csn_x86_decode_divisor(&csn_i386_mode, code, size_bytes, registers, ret_divisor);
+}
+
 static bool csn_i386_decode_step(const uint8_t *code, size_t size_bytes, csn_addr pc,
 				 struct csn_step *ret_step)
 {
@@ -120,6 +127,7 @@ const struct csn_arch csn_arch_i386 = {
 	.n_trampolines = csn_countof(csn_i386_trampolines),
 	.is_canonical = csn_i386_is_canonical,
 	.decode_access = csn_i386_decode_access,
+	.decode_divisor = csn_i386_decode_divisor,
 	.decode_step = csn_i386_decode_step,
 	.max_instruction_bytes = 15,
 	.call_target = csn_i386_call_target,

@@ -19,9 +19,11 @@ struct csn_x86_mode {
 	uint8_t fs_base, gs_base; /* CSN_NO_REGISTER: not known to us */
 };
 
-/* arch_x86_access.c: csn_arch.decode_access */
+/* arch_x86_access.c: csn_arch.decode_access, decode_divisor */
 bool csn_x86_decode_access(const struct csn_x86_mode *mode, const uint8_t *code, size_t size_bytes,
 			   const struct csn_registers *registers, struct csn_access *ret_access);
+bool csn_x86_decode_divisor(const struct csn_x86_mode *mode, const uint8_t *code, size_t size_bytes,
+			    const struct csn_registers *registers, struct csn_divisor *ret_divisor);
 
 /* arch_x86_step.c: csn_arch.decode_step, call_before, ends_before, is_padding. */
 bool csn_x86_decode_step(const struct csn_x86_mode *mode, const uint8_t *code, size_t size_bytes,

@@ -144,7 +144,7 @@ bool csn_x86_decode_access(const struct csn_x86_mode *mode, const uint8_t *code,
 				 .code = csn_span_of(code, size_bytes),
 				 .registers = registers };
 	const struct csn_opcode *found;
-	struct csn_access access;
+	struct csn_access access = { 0 };
 	unsigned operand;
 	uint8_t opcode = csn_insn_prefixes(&insn);
 	bool two_bytes;
@@ -154,9 +154,10 @@ bool csn_x86_decode_access(const struct csn_x86_mode *mode, const uint8_t *code,
 		opcode = csn_span_u8(&insn.code);
 	}
 	if (csn_insn_is_push(opcode) && csn_register_known(registers, mode->sp)) {
-		*ret_access = (struct csn_access){ CSN_ACCESS_WRITE,
-						   registers->value[mode->sp] - mode->word_bytes,
-						   mode->word_bytes };
+		*ret_access = (struct csn_access){ .kind = CSN_ACCESS_WRITE,
+						   .address = registers->value[mode->sp] -
+							      mode->word_bytes,
+						   .size_bytes = mode->word_bytes };
 		return true;
 	}
 	two_bytes = opcode == 0x0f;
@@ -180,6 +181,44 @@ bool csn_x86_decode_access(const struct csn_x86_mode *mode, const uint8_t *code,
 									 : 4);
 	if (!csn_span_ok(&insn.code) || insn.unknown)
 		return false;
+	/* movaps is the only row of 16 bytes. */
+	access.must_align = access.size_bytes == 16;
 	*ret_access = access;
+	return true;
+}
+
+bool csn_x86_decode_divisor(const struct csn_x86_mode *mode, const uint8_t *code, size_t size_bytes,
+			    const struct csn_registers *registers, struct csn_divisor *ret_divisor)
+{
+	struct csn_insn insn = { .mode = mode,
+				 .code = csn_span_of(code, size_bytes),
+				 .registers = registers };
+	struct csn_divisor divisor = { 0 };
+	uint8_t opcode = csn_insn_prefixes(&insn);
+	unsigned rm;
+
+	if (mode->is_64 && (opcode & 0xf0) == 0x40) {
+		insn.rex = opcode;
+		opcode = csn_span_u8(&insn.code);
+	}
+	insn.modrm = csn_span_u8(&insn.code);
+	/* F6 and F7 /6 and /7: div and idiv. */
+	if ((opcode & 0xfe) != 0xf6 || (insn.modrm & 0x30) != 0x30)
+		return false;
+	divisor.size_bytes = opcode == 0xf6 ? 1 : insn.rex & 8 ? 8 : insn.operand_16 ? 2 : 4;
+	divisor.in_memory = insn.modrm >> 6 != 3;
+	rm = (insn.modrm & 7) | (insn.rex & 1) << 3;
+	if (divisor.in_memory) {
+		divisor.address = csn_insn_address(&insn, 0);
+	} else if (divisor.size_bytes == 1 && !insn.rex && rm >= 4) {
+		divisor.value = csn_insn_register(&insn, mode->numbers[rm - 4]) >> 8; /* ah ... */
+	} else {
+		divisor.value = csn_insn_register(&insn, mode->numbers[rm]);
+	}
+	if (divisor.size_bytes < 8)
+		divisor.value &= (1ull << 8 * divisor.size_bytes) - 1;
+	if (!csn_span_ok(&insn.code) || insn.unknown)
+		return false;
+	*ret_divisor = divisor;
 	return true;
 }

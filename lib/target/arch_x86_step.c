@@ -255,6 +255,8 @@ static void csn_step_group_5(const struct csn_insn *insn, struct csn_step *step)
 		return;
 	}
 	step->kind = operation < 4 ? CSN_STEP_CALL : CSN_STEP_JUMP;
+	if (!insn->is_memory)
+		step->src = insn->rm;
 	if (insn->is_memory && insn->plain && (insn->relative || insn->absolute))
 		step->slot = ((insn->relative ? csn_insn_next(insn) : 0) +
 			      (uint64_t)insn->displacement) &

@@ -116,10 +116,10 @@ def test_a_signal_frame_is_told_and_leads_to_the_other_stack(dead, bt):
 
 
 @pytest.mark.parametrize("way,verdict", [
-    ("null", "write to NULL+0x18 in leaf (gcc)"),
-    ("nullcall", "jump to NULL in dispatch (gcc)"),
-    ("garbage", "jump to 0x123456000 in dispatch (gcc)"),
-    ("shapes", "SIGABRT in die (gcc)"),
+    ("null", "write to NULL+0x18 in leaf (foreign.c:85)"),
+    ("nullcall", "jump to NULL in dispatch (foreign.c:115)"),
+    ("garbage", "jump to 0x123456000 in dispatch (foreign.c:115)"),
+    ("shapes", "SIGABRT in die (foreign.c:69)"),
 ])
 def test_the_fault_is_read_from_the_instruction_when_there_is_no_siginfo(dead, bt, way, verdict):
     core, program = dead.core("gcc", way)

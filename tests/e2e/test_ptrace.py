@@ -64,8 +64,8 @@ FAULTS = [
     ("sigalt", [], {"abort", "stop"}, "SIGABRT raised by the process itself in handler"),
     ("overflow", [], {"segv", "write", "stack-overflow", "stop"}, "stack overflow at 0x"),
     ("exception", [], {"abort", "exception", "stop"}, "uncaught C++ exception in shop::"),
-    ("panic", [], {"abort", "panic", "stop"}, "Rust panic in panic::pick"),
-    ("ways", ["assert"], {"abort", "assert", "stop"}, "failed assertion in die_assert"),
+    ("panic", [], {"abort", "panic", "stop"}, "Rust panic: index out of bounds in panic::pick"),
+    ("ways", ["assert"], {"abort", "assert", "stop"}, "failed assertion `zero == 1' at ways.c:16 in die_assert"),
     ("ways", ["smash"], {"abort", "stack-smash", "stop"}, "stack smashing detected in die_smash"),
     ("ways", ["fortify"], {"abort", "fortify", "stop"}, "buffer overflow detected in die_fortify"),
     ("ways", ["divide"], {"fpe", "stop"}, "integer division by zero in die_divide"),
@@ -77,7 +77,7 @@ FAULTS = [
     ("ways", ["bus"], {"bus", "read", "stop"}, "in die_bus"),
     ("ways", ["illegal"], {"ill", "stop"}, "illegal instruction in die_illegal"),
     ("ways", ["trap"], {"trap", "stop"}, "in die_trap"),
-    ("ways", ["heap"], {"abort", "heap-corruption", "stop"}, "in die_heap"),
+    ("ways", ["heap"], {"abort", "double-free", "stop"}, "in die_heap"),
     ("ways", ["kill"], {"segv", "stop"}, "SIGSEGV raised by the process itself in die_kill"),
 ]
 

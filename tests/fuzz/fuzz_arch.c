@@ -42,6 +42,7 @@ static void decode(const struct csn_arch *arch, const uint8_t *code, size_t size
 {
 	struct csn_registers registers = { 0 };
 	struct csn_access access;
+	struct csn_divisor divisor;
 	struct csn_step step;
 
 	for (unsigned i = 0; i < arch->n_registers; i++)
@@ -50,6 +51,10 @@ static void decode(const struct csn_arch *arch, const uint8_t *code, size_t size
 		if (arch->decode_step(code + at, size - at, BASE + at, &step))
 			check_step(arch, &step, size - at);
 		(void)arch->decode_access(code + at, size - at, &registers, &access);
+		if (arch->decode_divisor &&
+		    arch->decode_divisor(code + at, size - at, &registers, &divisor) &&
+		    (!divisor.size_bytes || divisor.size_bytes > arch->word_bytes))
+			abort();
 		(void)arch->is_padding(code + at, size - at);
 		(void)arch->ends_before(code, at);
 		if (at >= 8 && arch->call_before(code + at - 8, 8) > 8)

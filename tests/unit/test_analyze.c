@@ -249,9 +249,94 @@ static void machinery_tells_why_and_is_not_to_blame(void **state)
 		(struct csn_snapshot_frame){ .function = "shop::pay(int)", .library = "/bin/app" };
 	fake.stack.n_frames = 4;
 	analyze(&fake);
+	assert_false(has(&fake, "exception"));
+	assert_string_equal(text_of(fake.snapshot, "verdict"),
+			    "std::terminate called in shop::pay(int) (app)");
+}
+
+static void what_throws_is_still_on_the_stack_of_an_uncaught_exception(void **state)
+{
+	cleanup_(fake_done) struct fake fake;
+
+	(void)state;
+	fake_init(&fake, SIGABRT, -6, 0, 0x10010);
+	fake.target->signal.has_address = false;
+	fake.frames[0] = (struct csn_snapshot_frame){ .function = "std::terminate()",
+						      .library = "/l/libstdc++.so.6" };
+	fake.frames[1] = (struct csn_snapshot_frame){ .function = "__cxa_throw",
+						      .library = "/l/libstdc++.so.6" };
+	fake.frames[2] = (struct csn_snapshot_frame){ .function = "shop::pay(int)",
+						      .library = "/bin/app",
+						      .source_path = "/s/pay.cc",
+						      .line = 7 };
+	fake.stack.n_frames = 3;
+	analyze(&fake);
 	assert_true(has(&fake, "exception"));
 	assert_string_equal(text_of(fake.snapshot, "verdict"),
-			    "uncaught C++ exception in shop::pay(int) (app)");
+			    "uncaught C++ exception in shop::pay(int) (pay.cc:7)");
+}
+
+static void an_address_made_of_a_fill_pattern_is_told(void **state)
+{
+	cleanup_(fake_done) struct fake fake;
+
+	(void)state;
+	fake_init(&fake, SIGSEGV, SEGV_MAPERR, 0xdeadbeef + 16, 0x10010);
+	analyze(&fake);
+	assert_string_equal(
+		text_of(fake.snapshot, "verdict"),
+		"access to 0xdeadbeff, made of the fill pattern 0xdeadbeef in work (app)");
+}
+
+static void an_address_that_was_not_aligned_is_not_taken_for_null(void **state)
+{
+	cleanup_(fake_done) struct fake fake;
+
+	(void)state;
+	fake_init(&fake, SIGBUS, BUS_ADRALN, 0, 0x10010);
+	analyze(&fake);
+	assert_true(has(&fake, "alignment"));
+	assert_false(has(&fake, "null"));
+	assert_string_equal(text_of(fake.snapshot, "verdict"),
+			    "access to an address that is not aligned in work (app)");
+}
+
+static void a_division_that_cannot_be_read_may_be_by_zero_or_too_large(void **state)
+{
+	cleanup_(fake_done) struct fake fake;
+
+	(void)state;
+	fake_init(&fake, SIGFPE, FPE_INTDIV, 0x10010, 0x10010);
+	analyze(&fake);
+	assert_string_equal(text_of(fake.snapshot, "verdict"),
+			    "integer division by zero or overflow in work (app)");
+}
+
+static void last_words_are_cut_and_placed(void **state)
+{
+	static const struct {
+		const char *text, *words, *where;
+	} rows[] = {
+		{ "a: b: dir/x.cc:12: void ns::f(): Assertion `a: \"b' c\"' failed.\n",
+		  "failed assertion `a: \"b' c\"'", "" },
+		{ "app: dir/x.cc:12: void ns::f(): Assertion `x' failed.\n", "failed assertion `x'",
+		  "x.cc:12" },
+		{ "x.c:3: Assertion `y", "failed assertion `y'", "" },
+		{ "app: x.c:4: f: Unexpected error: No such file.\n",
+		  "failed assertion: unexpected error: No such file", "x.c:4" },
+		{ "free(): invalid size\n", "heap corruption detected (\"free(): invalid size\")",
+		  "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < csn_countof(rows); i++) {
+		struct csn_abort_words words;
+
+		csn_abort_words_parse(rows[i].text, &words);
+		assert_non_null(words.kind);
+		assert_string_equal(words.text, rows[i].words);
+		assert_string_equal(words.where, rows[i].where);
+	}
 }
 
 static void codes_are_named_by_their_signal(void **state)
@@ -273,7 +358,11 @@ static void last_words_of_the_c_library_tell_their_kind(void **state)
 		{ "app: a.c:2: main: Unexpected error: No such file.\n", "assert" },
 		{ "*** stack smashing detected ***: terminated\n", "stack-smash" },
 		{ "*** buffer overflow detected ***: terminated\n", "fortify" },
-		{ "free(): double free detected in tcache 2\n", "heap-corruption" },
+		{ "free(): double free detected in tcache 2\n", "double-free" },
+		{ "double free or corruption (fasttop)\n", "double-free" },
+		{ "double free or corruption (!prev)\n", "heap-corruption" },
+		{ "free(): invalid pointer\n", "invalid-free" },
+		{ "munmap_chunk(): invalid pointer\n", "heap-corruption" },
 		{ "corrupted size vs. prev_size\n", "heap-corruption" },
 		{ "Fatal glibc error: malloc assertion failure in sysmalloc: x\n",
 		  "heap-corruption" },
@@ -304,6 +393,11 @@ int main(void)
 		cmocka_unit_test(a_stack_overflow_needs_the_stack_above_the_address),
 		cmocka_unit_test(a_signal_from_outside_proves_nothing_about_memory),
 		cmocka_unit_test(machinery_tells_why_and_is_not_to_blame),
+		cmocka_unit_test(what_throws_is_still_on_the_stack_of_an_uncaught_exception),
+		cmocka_unit_test(an_address_made_of_a_fill_pattern_is_told),
+		cmocka_unit_test(an_address_that_was_not_aligned_is_not_taken_for_null),
+		cmocka_unit_test(a_division_that_cannot_be_read_may_be_by_zero_or_too_large),
+		cmocka_unit_test(last_words_are_cut_and_placed),
 		cmocka_unit_test(codes_are_named_by_their_signal),
 	};
 

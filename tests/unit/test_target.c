@@ -52,6 +52,41 @@ static enum csn_access_kind access_of(const char *bytes, size_t size, csn_addr *
 	return access.kind;
 }
 
+static void divisors_are_decoded_or_refused(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t size;
+		struct csn_divisor divisor;
+	} rows[] = {
+		/* idivl 4(%rbx); divq %r9; div %ch; idivw %cx; idivb %sil */
+		{ "\xf7\x7b\x04", 3, { .in_memory = true, .address = 0x4004, .size_bytes = 4 } },
+		{ "\x49\xf7\xf1", 3, { .value = 0xa000, .size_bytes = 8 } },
+		{ "\xf6\xf5", 2, { .value = 0x30, .size_bytes = 1 } },
+		{ "\x66\xf7\xf9", 3, { .value = 0x3000, .size_bytes = 2 } },
+		{ "\x40\xf6\xfe", 3, { .value = 0, .size_bytes = 1 } },
+	};
+	struct csn_registers registers = { 0 };
+	struct csn_divisor divisor;
+
+	(void)state;
+	for (unsigned i = 0; i < 17; i++)
+		csn_register_set(&registers, i, 0x1000 * (i + 1));
+	for (size_t i = 0; i < csn_countof(rows); i++) {
+		assert_true(csn_arch_native()->decode_divisor((const uint8_t *)rows[i].bytes,
+							      rows[i].size, &registers, &divisor));
+		assert_int_equal(divisor.in_memory, rows[i].divisor.in_memory);
+		assert_int_equal(divisor.address, rows[i].divisor.address);
+		assert_int_equal(divisor.value, rows[i].divisor.value);
+		assert_int_equal(divisor.size_bytes, rows[i].divisor.size_bytes);
+	}
+	/* mul %ecx; an address cut off */
+	assert_false(csn_arch_native()->decode_divisor((const uint8_t *)"\xf7\xe1", 2, &registers,
+						       &divisor));
+	assert_false(csn_arch_native()->decode_divisor((const uint8_t *)"\xf7\x7b", 2, &registers,
+						       &divisor));
+}
+
 static void memory_operands_are_decoded_or_refused(void **state)
 {
 	csn_addr at = 0;
@@ -673,6 +708,7 @@ int main(void)
 		cmocka_unit_test(an_architecture_is_found_by_machine_and_class),
 		cmocka_unit_test(calls_before_a_return_address_are_known_by_their_bytes),
 		cmocka_unit_test(memory_operands_are_decoded_or_refused),
+		cmocka_unit_test(divisors_are_decoded_or_refused),
 		cmocka_unit_test(a_core_gives_threads_the_signal_and_memory),
 		cmocka_unit_test(a_truncated_core_opens_and_says_so),
 		cmocka_unit_test(

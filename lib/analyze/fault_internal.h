@@ -1,0 +1,58 @@
+/* Private to the fault: one look at it, shared by those who find out and those who say it. */
+#ifndef CSN_ANALYZE_FAULT_INTERNAL_H
+#define CSN_ANALYZE_FAULT_INTERNAL_H
+
+#include "analyze/abort_message.h"
+#include "analyze/fault.h"
+#include "analyze/tellers.h"
+
+/* One look at a fault, as far as it is understood. */
+struct csn_fault_look {
+	struct csn_snapshot *snapshot;
+	struct csn_target *target;
+	struct csn_modules *modules;
+	const struct csn_thread *thread;
+	const struct csn_snapshot_thread *stack;
+	const struct csn_signal *signal;
+	csn_addr pc, sp;
+	bool address_known;
+	csn_addr address; /* from siginfo, or from the instruction when siginfo has none */
+	bool null, exec, bad_jump, noncanonical, read, write, misaligned, limit;
+	bool stack_overflow;
+	bool large_frame;        /* of a stack overflow: one frame did it */
+	size_t recursion_period; /* frames that call each other in turn; 0 not seen */
+	const struct csn_teller *teller;
+	struct csn_abort_words last_words; /* kind NULL: none that count */
+	const char *words;                 /* what happened, where that is all; NULL */
+	struct csn_error *err;
+	int result;
+};
+
+/* Nothing but its number is known: the core has no siginfo. */
+static inline bool csn_signal_is_bare(const struct csn_signal *signal)
+{
+	return signal->code == 0 && !signal->has_sender;
+}
+
+/* Senders are numbered as the process itself sees them: by its own pid namespace. */
+static inline bool csn_is_own_pid(const struct csn_fault_look *look, int64_t pid)
+{
+	return pid == look->target->process.pid || pid == look->target->process.own_pid;
+}
+
+/* instruction.c: what the instruction at pc proves, each for one signal. Sets read, write, address,
+ * exec, noncanonical, misaligned or words. */
+void csn_look_at_instruction(struct csn_fault_look *look);
+void csn_look_at_division(struct csn_fault_look *look);
+void csn_look_at_trap(struct csn_fault_look *look);
+/* A signal that the kernel sends like one of the process's own, from inside a system call. */
+void csn_look_at_limits(struct csn_fault_look *look);
+
+/* stack_overflow.c: did the stack run into what lies below it? Sets stack_overflow and what goes
+ * with it. */
+void csn_look_at_stack(struct csn_fault_look *look);
+
+/* verdict.c: the sentence. */
+int csn_set_verdict(const struct csn_fault_look *look) csn_must_check;
+
+#endif

@@ -1,0 +1,226 @@
+/* The sentence: what happened, to which address, in which function. It says what was proved, in the
+ * same words every time. */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "analyze/fault_internal.h"
+
+/* How far a member lies from the pointer at most, for a pattern to be recognised. */
+#define CSN_POISON_REACH 4096u
+
+/* What allocators, debuggers and compilers fill memory with that must not be used. */
+static const uint64_t csn_poisons[] = {
+	0x5a5a5a5a5a5a5a5a, 0xa5a5a5a5a5a5a5a5, 0x6b6b6b6b6b6b6b6b, 0xdeadbeefdeadbeef,
+	0xcdcdcdcdcdcdcdcd, 0xdddddddddddddddd, 0xfeeefeeefeeefeee, 0xbaadf00dbaadf00d,
+	0xabababababababab, 0xaaaaaaaaaaaaaaaa, 0xbebebebebebebebe,
+};
+
+/* The pattern that an address was made of, with an offset; false when it is none. */
+static bool csn_find_poison(const struct csn_fault_look *look, uint64_t *ret_pattern)
+{
+	const struct csn_mapping *mapping = csn_target_find_mapping(look->target, look->address);
+
+	for (size_t i = 0; !mapping && i < csn_countof(csn_poisons); i++) {
+		uint64_t patterns[] = { csn_poisons[i], csn_poisons[i] & UINT32_MAX };
+
+		for (size_t k = 0; k < csn_countof(patterns); k++) {
+			if (look->address < patterns[k] ||
+			    look->address - patterns[k] >= CSN_POISON_REACH)
+				continue;
+			*ret_pattern = patterns[k];
+			return true;
+		}
+	}
+	return false;
+}
+
+static const char *csn_describe_access(const struct csn_fault_look *look)
+{
+	if (look->exec)
+		return "jump to";
+	if (look->stack_overflow)
+		return "stack overflow at";
+	if (look->write)
+		return "write to";
+	return look->read ? "read from" : "access to";
+}
+
+/* Why an address could not be used; text in out. */
+static void csn_describe_refusal(const struct csn_fault_look *look, char *out, size_t size)
+{
+	const struct csn_signal *signal = look->signal;
+	const struct csn_mapping *mapping = csn_target_find_mapping(look->target, look->address);
+	uint64_t pattern;
+
+	*out = '\0';
+	if (look->stack_overflow && look->large_frame)
+		snprintf(out, size, ", a frame too large");
+	else if (look->stack_overflow && look->recursion_period == 1)
+		snprintf(out, size, ", recursion");
+	else if (look->stack_overflow && look->recursion_period)
+		snprintf(out, size, ", recursion through %zu frames", look->recursion_period);
+	else if (look->stack_overflow)
+		return;
+	else if (csn_find_poison(look, &pattern))
+		snprintf(out, size, ", made of the fill pattern 0x%" PRIx64, pattern);
+	else if (look->noncanonical)
+		snprintf(out, size, ", no possible address");
+	else if (look->misaligned)
+		snprintf(out, size, ", not aligned");
+	else if (signal->number == SIGSEGV && signal->code == SEGV_MAPERR)
+		snprintf(out, size, ", not mapped");
+	else if (signal->number == SIGSEGV && signal->code == SEGV_ACCERR)
+		snprintf(out, size, ", not permitted");
+	else if (signal->number == SIGBUS && signal->code == BUS_ADRERR && mapping &&
+		 mapping->is_file)
+		snprintf(out, size,
+			 ", a page that its file does not give (truncated, or not readable)");
+}
+
+static void csn_describe_address(const struct csn_fault_look *look, char *out, size_t size)
+{
+	char why[96];
+
+	csn_describe_refusal(look, why, sizeof(why));
+	if (look->null)
+		snprintf(out, size, look->address ? "NULL+0x%" PRIx64 : "NULL", look->address);
+	else
+		snprintf(out, size, "0x%" PRIx64 "%s", look->address, why);
+}
+
+static void csn_describe_sender(const struct csn_fault_look *look, const char *name, char *out,
+				size_t size)
+{
+	const struct csn_signal *signal = look->signal;
+
+	if (csn_is_own_pid(look, signal->sender_pid))
+		snprintf(out, size, "%s raised by the process itself", name);
+	else
+		snprintf(out, size, "%s sent by %s from pid %" PRId64 " uid %" PRId64, name,
+			 signal->code == SI_TKILL   ? "tgkill(2)"
+			 : signal->code == SI_QUEUE ? "sigqueue(3)"
+						    : "kill(2)",
+			 signal->sender_pid, signal->sender_uid);
+}
+
+static void csn_describe_what(const struct csn_fault_look *look, char *out, size_t size)
+{
+	const struct csn_signal *signal = look->signal;
+	const char *name = csn_signal_name(signal->number), *code = NULL;
+	char number[32], where[160];
+
+	snprintf(number, sizeof(number), "signal %d", signal->number);
+	if (!name)
+		name = number;
+	if (!csn_signal_is_bare(signal))
+		code = csn_signal_code_name(signal->number, signal->code);
+	if (look->last_words.kind) {
+		snprintf(out, size, "%s", look->last_words.text);
+	} else if (look->teller) {
+		snprintf(out, size, "%s", look->teller->words);
+	} else if (look->words) {
+		snprintf(out, size, "%s", look->words);
+	} else if (signal->has_sender) {
+		csn_describe_sender(look, name, out, size);
+	} else if (look->address_known && (signal->number == SIGSEGV || signal->number == SIGBUS)) {
+		csn_describe_address(look, where, sizeof(where));
+		snprintf(out, size, "%s %s", csn_describe_access(look), where);
+	} else if (look->misaligned) {
+		snprintf(out, size, "access to an address that is not aligned");
+	} else if (signal->number == SIGSYS && signal->code == 1 && signal->trapno >= 0) {
+		snprintf(out, size, "system call %" PRId64 " forbidden by seccomp", signal->trapno);
+	} else if (signal->number == SIGILL && signal->code > 0) {
+		snprintf(out, size, "illegal instruction");
+	} else {
+		snprintf(out, size, code ? "%s (%s)" : "%s", name, code);
+	}
+}
+
+/* Where the object of a frame begins: its first mapping. */
+static csn_addr csn_object_start(const struct csn_fault_look *look,
+				 const struct csn_snapshot_frame *frame)
+{
+	const struct csn_target *target = look->target;
+
+	for (size_t i = 0; i < target->n_mappings; i++)
+		if (target->mappings[i].path &&
+		    strcmp(target->mappings[i].path, frame->library) == 0)
+			return target->mappings[i].start;
+	return 0;
+}
+
+static const char *csn_last_part(const char *path)
+{
+	const char *slash = path ? strrchr(path, '/') : NULL;
+
+	return slash ? slash + 1 : path;
+}
+
+/* "session_close (net.c:214)", "session_close (net)" without lines, "vim.basic+0x1234" without
+ * names. Text in the arena; NULL when out of memory. */
+static const char *csn_describe_place(const struct csn_fault_look *look,
+				      const struct csn_snapshot_frame *frame)
+{
+	struct csn_arena *arena = look->snapshot->arena;
+	const char *library = csn_last_part(frame->library);
+	const char *source = csn_last_part(frame->source_path);
+	int length;
+
+	if (!frame->function)
+		return csn_arena_sprintf(arena, "%s+0x%" PRIx64, library,
+					 frame->address - csn_object_start(look, frame));
+	length = (int)csn_min_u64(strlen(frame->function), 200);
+	if (source && frame->line)
+		return csn_arena_sprintf(arena, "%.*s (%s:%" PRIu32 ")", length, frame->function,
+					 source, frame->line);
+	if (!library)
+		return csn_arena_strdup(arena, frame->function);
+	return csn_arena_sprintf(arena, "%.*s (%s)", length, frame->function, library);
+}
+
+/* The frame outside of the run time that called into the one to blame; NULL when the blame lies
+ * outside already. */
+static const struct csn_snapshot_frame *csn_find_caller(const struct csn_fault_look *look,
+							const struct csn_snapshot_frame *frame)
+{
+	const struct csn_snapshot_thread *stack = look->stack;
+
+	if (!csn_frame_is_run_time(frame))
+		return NULL;
+	for (size_t i = (size_t)(frame - stack->frames); i < stack->n_frames; i++) {
+		if (stack->frames[i].signal_frame)
+			return NULL;
+		if (!csn_frame_is_run_time(&stack->frames[i]) &&
+		    !csn_frame_is_wrapper(&stack->frames[i]))
+			return stack->frames[i].function ? &stack->frames[i] : NULL;
+	}
+	return NULL;
+}
+
+int csn_set_verdict(const struct csn_fault_look *look)
+{
+	bool explained = look->teller || look->last_words.kind;
+	/* A jump to what is no code is the fault, not its place. */
+	size_t first = look->exec && look->pc == look->address ? 1 : 0;
+	const struct csn_snapshot_frame *frame =
+		csn_teller_frame_to_blame(look->stack, first, explained);
+	const struct csn_snapshot_frame *caller = frame ? csn_find_caller(look, frame) : NULL;
+	const char *where = frame && frame->line ? "" : look->last_words.where;
+	const char *place = "", *outside = "", *text;
+	char what[256];
+
+	csn_describe_what(look, what, sizeof(what));
+	if (frame)
+		place = csn_describe_place(look, frame);
+	if (caller)
+		outside = csn_describe_place(look, caller);
+	if (!place || !outside)
+		return csn_fail_nomem(look->err);
+	text = csn_arena_sprintf(look->snapshot->arena, "%s%s%s%s%s%s%s", what,
+				 *where ? " at " : "", where, frame ? " in " : "", place,
+				 caller ? ", called from " : "", outside);
+	return text ? csn_snapshot_set_string(look->snapshot, "verdict", text, look->err)
+		    : csn_fail_nomem(look->err);
+}
