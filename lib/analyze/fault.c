@@ -1,3 +1,4 @@
+#include "analyze/exception.h"
 #include "analyze/fault_internal.h"
 
 #include <inttypes.h>
@@ -77,6 +78,10 @@ static void csn_look_at_machinery(struct csn_fault_look *look)
 	    (!look->teller || (look->teller->classifier &&
 			       strcmp(words.kind->family, look->teller->classifier) == 0)))
 		look->last_words = words;
+	if (look->teller && look->teller->classifier &&
+	    strcmp(look->teller->classifier, "exception") == 0)
+		look->exception =
+			csn_exception_describe(look->snapshot->arena, look->target, look->sp);
 	if (look->last_words.kind)
 		csn_look_note(look, look->last_words.kind->classifier);
 	else if (look->teller && look->teller->classifier)

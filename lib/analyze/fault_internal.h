@@ -22,6 +22,7 @@ struct csn_fault_look {
 	bool large_frame;        /* of a stack overflow: one frame did it */
 	size_t recursion_period; /* frames that call each other in turn; 0 not seen */
 	const struct csn_teller *teller;
+	const char *exception;             /* type and text of the C++ exception; NULL unknown */
 	struct csn_abort_words last_words; /* kind NULL: none that count */
 	const char *words;                 /* what happened, where that is all; NULL */
 	struct csn_error *err;

@@ -118,6 +118,8 @@ static void csn_describe_what(const struct csn_fault_look *look, char *out, size
 		code = csn_signal_code_name(signal->number, signal->code);
 	if (look->last_words.kind) {
 		snprintf(out, size, "%s", look->last_words.text);
+	} else if (look->teller && look->exception) {
+		snprintf(out, size, "uncaught %s", look->exception);
 	} else if (look->teller) {
 		snprintf(out, size, "%s", look->teller->words);
 	} else if (look->words) {

@@ -93,6 +93,16 @@ __attribute__((noinline)) void die_caught_before()
 	}
 	std::terminate();
 }
+
+// Two exceptions are in hand.
+__attribute__((noinline)) void die_nested()
+{
+	try {
+		die_what();
+	} catch (const std::exception &) {
+		throw 42;
+	}
+}
 } // namespace shop
 
 int main(int argc, char **argv)
@@ -104,7 +114,7 @@ int main(int argc, char **argv)
 #define WAY(name) { #name, shop::die_##name }
 		WAY(what),      WAY(derived),  WAY(int),  WAY(class),     WAY(noexcept),
 		WAY(terminate), WAY(joinable), WAY(pure), WAY(bad_alloc), WAY(at),
-		WAY(caught_before),
+		WAY(caught_before), WAY(nested),
 	};
 
 	for (const auto &way : ways)

@@ -63,7 +63,7 @@ FAULTS = [
     ("nullcall", [], {"segv", "null", "exec", "bad-jump", "stop"}, "jump to NULL in dispatch"),
     ("sigalt", [], {"abort", "stop"}, "SIGABRT raised by the process itself in handler"),
     ("overflow", [], {"segv", "write", "stack-overflow", "stop"}, "stack overflow at 0x"),
-    ("exception", [], {"abort", "exception", "stop"}, "uncaught C++ exception in shop::"),
+    ("exception", [], {"abort", "exception", "stop"}, 'uncaught std::out_of_range ("no item 7") in shop::'),
     ("panic", [], {"abort", "panic", "stop"}, "Rust panic: index out of bounds in panic::pick"),
     ("ways", ["assert"], {"abort", "assert", "stop"}, "failed assertion `zero == 1' at ways.c:16 in die_assert"),
     ("ways", ["smash"], {"abort", "stack-smash", "stop"}, "stack smashing detected in die_smash"),

@@ -101,13 +101,15 @@ C = [
 ]
 
 CC = [
-    ("what", "abort exception", "uncaught C++ exception", None, "throw"),
-    ("derived", "abort exception", "uncaught C++ exception", None, "throw"),
-    ("int", "abort exception", "uncaught C++ exception", None, "throw 42"),
-    ("class", "abort exception", "uncaught C++ exception", None, "throw Plain"),
-    ("noexcept", "abort exception", "uncaught C++ exception", "shop::die_what()", "throw"),
-    ("bad_alloc", "abort exception", "uncaught C++ exception", None, "new char[size]"),
-    ("at", "abort exception", "uncaught C++ exception", None, "items.at(at)"),
+    ("what", "abort exception", 'uncaught std::runtime_error ("no stock left")', None, "throw"),
+    ("derived", "abort exception", 'uncaught shop::Refused ("card refused")', None, "throw"),
+    ("int", "abort exception", 'uncaught int', None, "throw 42"),
+    ("class", "abort exception", 'uncaught shop::Plain', None, "throw Plain"),
+    ("noexcept", "abort exception", 'uncaught std::runtime_error ("no stock left")', "shop::die_what()", "throw"),
+    ("bad_alloc", "abort exception", 'uncaught std::bad_alloc', None, "new char[size]"),
+    ("at", "abort exception", 'uncaught std::out_of_range ("vector::_M_range_check: __n (which is 7)'
+     ' >= this->size() (which is 3)")', None, "items.at(at)"),
+    ("nested", "abort exception", "uncaught int", None, "throw 42"),
     ("terminate", "abort", "std::terminate called", None, None),
     ("joinable", "abort", "std::terminate called", None, None),
     ("pure", "abort", "pure virtual function called", "shop::Base::early()", "run();"),
