@@ -34,13 +34,19 @@ static bool csn_is_exception(struct csn_target *target, csn_addr header)
 	       csn_target_read_word(target, header + CSN_TO_HANDLERS, &word) && (int32_t)word > 0;
 }
 
-/* The only exception that the words at the end of the stack point to, by header or by object. */
-static bool csn_find_exception(struct csn_target *target, csn_addr sp, csn_addr *ret_header)
+/* The only exception that the registers and the words at the end of the stack point to, by header
+ * or by object. */
+static bool csn_find_exception(struct csn_target *target, const struct csn_registers *registers,
+			       csn_addr *ret_header)
 {
-	uint64_t words[CSN_THROW_WORDS];
-	size_t n = csn_target_read_some(target, sp, words, sizeof(words)) / sizeof(words[0]);
+	uint64_t words[CSN_N_REGISTERS + CSN_THROW_WORDS];
+	csn_addr sp = registers->value[target->arch->sp];
+	size_t n = CSN_N_REGISTERS + csn_target_read_some(target, sp, words + CSN_N_REGISTERS,
+							  CSN_THROW_WORDS * sizeof(words[0])) /
+					     sizeof(words[0]);
 	csn_addr found = 0;
 
+	memcpy(words, registers->value, sizeof(registers->value));
 	for (size_t i = 0; i < n; i++) {
 		const csn_addr places[] = { words[i], words[i] - CSN_TO_OBJECT };
 
@@ -92,7 +98,8 @@ static bool csn_has_text(struct csn_arena *arena, struct csn_target *target, csn
 	return false;
 }
 
-const char *csn_exception_describe(struct csn_arena *arena, struct csn_target *target, csn_addr sp)
+const char *csn_exception_describe(struct csn_arena *arena, struct csn_target *target,
+				   const struct csn_registers *registers)
 {
 	static const char prefix[] = "typeinfo name for ";
 	const char *name, *shown, *what = NULL;
@@ -100,7 +107,7 @@ const char *csn_exception_describe(struct csn_arena *arena, struct csn_target *t
 	uint64_t type, text;
 
 	if (target->arch->word_bytes != sizeof(uint64_t) ||
-	    !csn_find_exception(target, sp, &header) ||
+	    !csn_find_exception(target, registers, &header) ||
 	    !csn_target_read_word(target, header + CSN_TO_TYPE, &type))
 		return NULL;
 	name = csn_type_name(arena, target, type);

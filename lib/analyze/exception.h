@@ -12,6 +12,7 @@
 
 /* "std::out_of_range (\"no item 7\")", in the arena; NULL when it cannot be told. sp: where the
  * stack of the thread that died ends. */
-const char *csn_exception_describe(struct csn_arena *arena, struct csn_target *target, csn_addr sp);
+const char *csn_exception_describe(struct csn_arena *arena, struct csn_target *target,
+				   const struct csn_registers *registers);
 
 #endif

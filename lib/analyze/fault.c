@@ -80,8 +80,8 @@ static void csn_look_at_machinery(struct csn_fault_look *look)
 		look->last_words = words;
 	if (look->teller && look->teller->classifier &&
 	    strcmp(look->teller->classifier, "exception") == 0)
-		look->exception =
-			csn_exception_describe(look->snapshot->arena, look->target, look->sp);
+		look->exception = csn_exception_describe(look->snapshot->arena, look->target,
+							 &look->thread->registers);
 	if (look->last_words.kind)
 		csn_look_note(look, look->last_words.kind->classifier);
 	else if (look->teller && look->teller->classifier)
