@@ -83,7 +83,7 @@ static void ask_unit(struct search *search, struct csn_unit *unit)
 static void ask_units(struct search *search)
 {
 	const struct csn_indexed_unit *known = search->indexed.units;
-	const struct csn_indexed_unit *end = known + search->indexed.n;
+	const struct csn_indexed_unit *end = known ? known + search->indexed.n : NULL;
 	uint64_t offset = 0;
 	size_t n;
 
