@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -14,6 +15,12 @@ from support.server import Server  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
+
+# Whoever starts the tests in the background may have these ignored, and so would all programs under
+# test.
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Answers of other builds and of programs of other days must not make a test pass.
 os.environ["CORESNAP_CACHE"] = "none"
