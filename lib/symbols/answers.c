@@ -148,20 +148,23 @@ static bool read_jumps(const struct csn_answers_image *image, struct csn_arena *
 }
 
 static void read_record(const struct csn_answers_image *image, struct csn_arena *arena,
-			const struct csn_answers_record *record, struct csn_answer *answer)
+			const struct csn_answers_record *record, unsigned parts,
+			struct csn_answer *answer)
 {
-	if (record->flags & CSN_ANSWERS_SYMBOL) {
+	if (parts & CSN_ANSWER_SYMBOL && record->flags & CSN_ANSWERS_SYMBOL) {
 		answer->has_symbol = true;
 		answer->raw = csn_answers_image_text(image, record->raw);
 		answer->name = csn_answers_image_text(image, record->name);
 		answer->start = record->start;
 		answer->size = record->size;
 	}
-	if (record->flags & CSN_ANSWERS_TAILS && read_jumps(image, arena, record, answer)) {
+	if (parts & CSN_ANSWER_TAILS && record->flags & CSN_ANSWERS_TAILS &&
+	    read_jumps(image, arena, record, answer)) {
 		answer->has_tails = true;
 		answer->is_function = record->flags & CSN_ANSWERS_FUNCTION;
 	}
-	if (!(record->flags & CSN_ANSWERS_SOURCES) || record->callee_kind > CSN_CALLEE_NAME ||
+	if (!(parts & CSN_ANSWER_SOURCES) || !(record->flags & CSN_ANSWERS_SOURCES) ||
+	    record->callee_kind > CSN_CALLEE_NAME ||
 	    !read_frames(image, arena, record, &answer->located))
 		return;
 	answer->has_sources = true;
@@ -197,7 +200,7 @@ static void overlay(struct csn_answer *answer, const struct csn_answer *over)
 }
 
 bool csn_answers_find(struct csn_answers *answers, struct csn_arena *arena, uint64_t address,
-		      struct csn_answer *ret_answer)
+		      unsigned parts, struct csn_answer *ret_answer)
 {
 	size_t i = first_record(&answers->image, address), k = first_fresh(answers, address);
 	struct csn_answer answer = { 0 };
@@ -206,7 +209,7 @@ bool csn_answers_find(struct csn_answers *answers, struct csn_arena *arena, uint
 		struct csn_answers_record record = csn_answers_image_record(&answers->image, i);
 
 		if (record.address == address)
-			read_record(&answers->image, arena, &record, &answer);
+			read_record(&answers->image, arena, &record, parts, &answer);
 	}
 	if (k < answers->n_fresh && answers->fresh[k].address == address)
 		overlay(&answer, &answers->fresh[k].answer);
@@ -400,7 +403,7 @@ static void make_records(struct csn_answers *answers, struct csn_arena *arena, s
 			record = csn_answers_image_record(image, i);
 		if (i < n_old && record.address <= address) {
 			address = record.address;
-			read_record(image, arena, &record, &answer);
+			read_record(image, arena, &record, CSN_ANSWER_ALL, &answer);
 			i++;
 		}
 		if (k < answers->n_fresh && answers->fresh[k].address == address)

@@ -35,16 +35,26 @@ struct csn_answer {
 	size_t n_tails;
 };
 
+/* Parts of an answer. */
+enum csn_answer_part {
+	CSN_ANSWER_SYMBOL = 1,
+	CSN_ANSWER_SOURCES = 2,
+	CSN_ANSWER_TAILS = 4,
+};
+
+#define CSN_ANSWER_ALL (CSN_ANSWER_SYMBOL | CSN_ANSWER_SOURCES | CSN_ANSWER_TAILS)
+
 struct csn_answers;
 
 /* Opens them, none at all when there is no file to believe. NULL: out of memory. */
 struct csn_answers *csn_answers_open(const struct csn_answers_key *key);
 void csn_answers_free(struct csn_answers *answers);
 
-/* What is known of a link-time address. Frames and tail calls live in the arena, texts as long as
- * the answers. False when nothing is. */
+/* What is known of a link-time address: of these parts (enum csn_answer_part), the others are not
+ * read. Frames and tail calls live in the arena, texts as long as the answers. False when nothing
+ * is. */
 bool csn_answers_find(struct csn_answers *answers, struct csn_arena *arena, uint64_t address,
-		      struct csn_answer *ret_answer);
+		      unsigned parts, struct csn_answer *ret_answer);
 /* Adds the parts of the answer that are there; copies all texts. */
 void csn_answers_put(struct csn_answers *answers, uint64_t address,
 		     const struct csn_answer *answer);

@@ -317,7 +317,8 @@ static int recall(struct csn_arena *arena, struct csn_module *module, struct csn
 		struct csn_answer answer;
 
 		if (!i || address != last) {
-			known = csn_answers_find(answers, arena, address, &answer) &&
+			known = csn_answers_find(answers, arena, address, CSN_ANSWER_SYMBOL,
+						 &answer) &&
 				answer.has_symbol && (answer.raw || !csn_module_can_fetch(module));
 			if (known && !recall_symbol(arena, module, &answer, &symbol))
 				return csn_fail_nomem(err);

@@ -207,7 +207,8 @@ static int recall(struct sources *sources, struct order *orders, size_t *n,
 	for (i = 0; answers && i < *n; i++) {
 		struct csn_answer answer;
 
-		if (!csn_answers_find(answers, sources->arena, orders[i].address, &answer) ||
+		if (!csn_answers_find(answers, sources->arena, orders[i].address,
+				      CSN_ANSWER_SOURCES, &answer) ||
 		    !answer.has_sources ||
 		    (!answer.located.n_frames && csn_module_can_fetch(orders[i].module)))
 			orders[left++] = orders[i];

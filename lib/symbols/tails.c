@@ -240,7 +240,8 @@ static int recall(struct csn_tails *tails, struct function **functions, size_t *
 		struct csn_tail_calls calls = { .entry = functions[i]->entry - module->bias };
 		struct csn_answer answer;
 
-		if (!csn_answers_find(answers, tails->arena, calls.entry, &answer) ||
+		if (!csn_answers_find(answers, tails->arena, calls.entry, CSN_ANSWER_TAILS,
+				      &answer) ||
 		    !answer.has_tails) {
 			functions[left++] = functions[i];
 			continue;

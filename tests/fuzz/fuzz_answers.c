@@ -19,7 +19,7 @@ static void use(const struct csn_answers_key *key, const uint8_t *records, size_
 		uint64_t address;
 
 		memcpy(&address, records + at, sizeof(address));
-		if (csn_answers_find(index, arena, address, &answer))
+		if (csn_answers_find(index, arena, address, CSN_ANSWER_ALL, &answer))
 			csn_answers_put(index, address + 1, &answer);
 	}
 	if (index)

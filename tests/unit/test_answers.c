@@ -111,7 +111,7 @@ static void answers_come_back_whole(void **state)
 
 	save_some(fixture);
 	index = csn_answers_open(&fixture->key);
-	assert_true(csn_answers_find(index, fixture->arena, 0x1008, &answer));
+	assert_true(csn_answers_find(index, fixture->arena, 0x1008, CSN_ANSWER_ALL, &answer));
 	assert_true(answer.has_symbol && answer.has_sources);
 	assert_string_equal(answer.raw, "_Zfirst");
 	assert_int_equal(answer.start, 0x1000);
@@ -132,9 +132,9 @@ static void answers_come_back_whole(void **state)
 	assert_int_equal(answer.tails[0].callee.address, 0x4000);
 	assert_true(answer.tails[1].at_jump && !answer.tails[0].at_jump);
 	assert_string_equal(answer.tails[1].callee.name, "elsewhere");
-	assert_true(csn_answers_find(index, fixture->arena, 0x1018, &answer));
+	assert_true(csn_answers_find(index, fixture->arena, 0x1018, CSN_ANSWER_ALL, &answer));
 	assert_true(answer.has_symbol && !answer.raw && !answer.has_sources);
-	assert_false(csn_answers_find(index, fixture->arena, 0x1009, &answer));
+	assert_false(csn_answers_find(index, fixture->arena, 0x1009, CSN_ANSWER_ALL, &answer));
 	csn_answers_free(index);
 }
 
@@ -154,7 +154,8 @@ static void later_answers_join_the_earlier_ones(void **state)
 	for (uint64_t i = 0; i < 4; i++) {
 		static const uint64_t addresses[] = { 0x1008, 0x1018, 0x1500, 0x2000 };
 
-		assert_true(csn_answers_find(index, fixture->arena, addresses[i], &answer));
+		assert_true(csn_answers_find(index, fixture->arena, addresses[i], CSN_ANSWER_ALL,
+					     &answer));
 		assert_true(answer.has_symbol);
 		assert_int_equal(answer.has_sources, i == 0 || i == 3);
 	}
@@ -166,7 +167,7 @@ static bool knows(const struct fixture *fixture, const struct csn_answers_key *k
 {
 	struct csn_answers *index = csn_answers_open(key);
 	struct csn_answer answer;
-	bool found = csn_answers_find(index, fixture->arena, 0x1008, &answer);
+	bool found = csn_answers_find(index, fixture->arena, 0x1008, CSN_ANSWER_ALL, &answer);
 
 	csn_answers_free(index);
 	return found;
@@ -231,7 +232,7 @@ static void a_folder_that_cannot_be_written_harms_nobody(void **state)
 	fixture->key.folder = "/proc/self/cache";
 	index = csn_answers_open(&fixture->key);
 	put_symbol(index, 0x1008, "first");
-	assert_true(csn_answers_find(index, fixture->arena, 0x1008, &answer));
+	assert_true(csn_answers_find(index, fixture->arena, 0x1008, CSN_ANSWER_ALL, &answer));
 	csn_answers_save(index);
 	csn_answers_free(index);
 }
