@@ -118,7 +118,7 @@ static void csn_look_classify(struct csn_fault_look *look)
 	csn_look_note(look, "stop");
 }
 
-static int csn_set_fault(const struct csn_fault_look *look)
+static int csn_set_fault(struct csn_fault_look *look)
 {
 	const struct csn_signal *signal = look->signal;
 	struct csn_snapshot *snapshot = look->snapshot;
@@ -173,27 +173,32 @@ static void csn_look_at_signal(struct csn_fault_look *look)
 			rows[i].look_at(look);
 }
 
-int csn_fault_analyze(struct csn_snapshot *snapshot, struct csn_target *target,
-		      struct csn_modules *modules, const struct csn_thread *thread,
-		      const struct csn_snapshot_thread *stack, struct csn_error *err)
+/* What else can be found out once the fault itself is understood, in this order. */
+static int (*const csn_fault_steps[])(struct csn_fault_look *look) = {
+	csn_set_fault,
+	csn_set_verdict,
+};
+
+int csn_fault_analyze(const struct csn_scene *scene, const struct csn_snapshot_thread *stack,
+		      struct csn_error *err)
 {
-	struct csn_fault_look look = { .snapshot = snapshot,
+	struct csn_target *target = scene->target;
+	struct csn_fault_look look = { .scene = scene,
+				       .snapshot = scene->snapshot,
 				       .target = target,
-				       .modules = modules,
-				       .thread = thread,
+				       .modules = scene->modules,
+				       .thread = scene->fault_thread,
 				       .stack = stack,
 				       .signal = &target->signal,
 				       .err = err };
-	int result;
 
 	if (!target->signal.present || !target->signal.number)
 		return 0;
-	look.pc = thread->registers.value[target->arch->pc];
-	look.sp = thread->registers.value[target->arch->sp];
+	look.pc = look.thread->registers.value[target->arch->pc];
+	look.sp = look.thread->registers.value[target->arch->sp];
 	csn_look_at_signal(&look);
 	csn_look_classify(&look);
-	if (look.result < 0)
-		return look.result;
-	result = csn_set_fault(&look);
-	return result < 0 ? result : csn_set_verdict(&look);
+	for (size_t i = 0; i < csn_countof(csn_fault_steps) && look.result == 0; i++)
+		look.result = csn_fault_steps[i](&look);
+	return look.result;
 }

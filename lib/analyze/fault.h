@@ -6,9 +6,7 @@
 #ifndef CSN_ANALYZE_FAULT_H
 #define CSN_ANALYZE_FAULT_H
 
-#include "snapshot/snapshot.h"
-#include "symbols/module.h"
-#include "target/target.h"
+#include "analyze/scene.h"
 
 /* "SIGSEGV"; "signal 40" never: NULL for numbers without a name. */
 const char *csn_signal_name(int number);
@@ -16,12 +14,9 @@ const char *csn_signal_name(int number);
 const char *csn_signal_code_name(int number, int code);
 
 /* Fills snapshot->fault, adds classifiers, sets the attributes fault.address, signal and verdict.
- * thread is the faulting one of the target, frames its stack as in the snapshot (with names),
- * modules (NULL: unknown) where the C library's last words are looked for. A live process without a
+ * stack is that of the faulting thread as in the snapshot, with names. A live process without a
  * fault gets nothing. */
-int csn_fault_analyze(struct csn_snapshot *snapshot, struct csn_target *target,
-		      struct csn_modules *modules, const struct csn_thread *thread,
-		      const struct csn_snapshot_thread *stack, struct csn_error *err)
-	csn_must_check;
+int csn_fault_analyze(const struct csn_scene *scene, const struct csn_snapshot_thread *stack,
+		      struct csn_error *err) csn_must_check;
 
 #endif

@@ -8,6 +8,8 @@
 
 /* One look at a fault, as far as it is understood. */
 struct csn_fault_look {
+	const struct csn_scene *scene;
+	/* Of the scene, for short. */
 	struct csn_snapshot *snapshot;
 	struct csn_target *target;
 	struct csn_modules *modules;
@@ -54,6 +56,6 @@ void csn_look_at_limits(struct csn_fault_look *look);
 void csn_look_at_stack(struct csn_fault_look *look);
 
 /* verdict.c: the sentence. */
-int csn_set_verdict(const struct csn_fault_look *look) csn_must_check;
+int csn_set_verdict(struct csn_fault_look *look) csn_must_check;
 
 #endif

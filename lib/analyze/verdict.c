@@ -201,7 +201,7 @@ static const struct csn_snapshot_frame *csn_find_caller(const struct csn_fault_l
 	return NULL;
 }
 
-int csn_set_verdict(const struct csn_fault_look *look)
+int csn_set_verdict(struct csn_fault_look *look)
 {
 	bool explained = look->teller || look->last_words.kind;
 	/* A jump to what is no code is the fault, not its place. */

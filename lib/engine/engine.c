@@ -16,6 +16,7 @@
 static void csn_engine_done(struct csn_engine *engine)
 {
 	csn_target_set_backing(engine->target, NULL, NULL);
+	csn_values_free(engine->values);
 	csn_unwinder_free(engine->unwinder);
 	csn_modules_free(engine->modules);
 	csn_snapshot_free(engine->snapshot);
@@ -96,8 +97,7 @@ static int csn_engine_analyze(struct csn_engine *engine, struct csn_error *err)
 	int result = 0;
 
 	if (engine->fault_thread && snapshot->n_threads && snapshot->threads[0].fault)
-		result = csn_fault_analyze(snapshot, engine->target, engine->modules,
-					   engine->fault_thread, &snapshot->threads[0], err);
+		result = csn_fault_analyze(&engine->scene, &snapshot->threads[0], err);
 	for (size_t i = 0; i < options->n_classifiers && result == 0; i++)
 		result = csn_snapshot_add_classifier(snapshot, options->classifiers[i], err);
 	return result;

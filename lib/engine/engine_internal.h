@@ -3,6 +3,7 @@
 #define CSN_ENGINE_ENGINE_INTERNAL_H
 
 #include "analyze/facts.h"
+#include "analyze/scene.h"
 #include "engine/engine.h"
 #include "symbols/lookup.h"
 #include "unwind/unwind.h"
@@ -15,6 +16,8 @@ struct csn_engine {
 	struct csn_unwinder *unwinder;
 	json_t *facts;
 	const struct csn_thread *fault_thread; /* NULL: nobody faulted */
+	struct csn_values *values;             /* owned; NULL before variables are read */
+	struct csn_scene scene;                /* complete when variables are stored */
 	int64_t deadline_ns;                   /* monotonic; 0 none */
 	size_t raw_stack_bytes;                /* kept so far, of all threads */
 	struct csn_engine_stats stats;

@@ -1,11 +1,10 @@
-/* Values of variables, into the frames that were stored.
+/* Values of variables, into the frames that were stored and the scene that analyses look at.
  *
  * The stacks are walked once more, which costs little: the unwinder keeps its rules. So the
  * registers of every frame are at hand without being kept for all frames of all threads. Frames of
  * the system's libraries have their variables left out. */
 #include <string.h>
 
-#include "base/cleanup.h"
 #include "base/clock.h"
 #include "engine/engine_internal.h"
 #include "values/values.h"
@@ -27,6 +26,7 @@ static const struct csn_value_budget budget_of_all = {
 /* A frame to be filled. */
 struct csn_filled {
 	struct csn_value_frame frame;
+	struct csn_snapshot_thread *thread;
 	struct csn_snapshot_frame *stored; /* its innermost inlined function, or itself */
 	size_t n_stored;
 	bool wanted, parameters_only;
@@ -34,16 +34,11 @@ struct csn_filled {
 
 struct csn_filling {
 	struct csn_engine *engine;
-	struct csn_values *values; /* owned */
+	struct csn_values *values; /* the engine's */
 	struct csn_filled **filled;
 	struct csn_value_frame **frames; /* those that are wanted */
 	size_t n_filled, capacity, n_frames;
 };
-
-static void csn_filling_done(struct csn_filling *filling)
-{
-	csn_values_free(filling->values);
-}
 
 /* Belongs to the system, not to the program. */
 static bool csn_is_system(const struct csn_module *module)
@@ -121,6 +116,7 @@ static int csn_take_thread(struct csn_filling *filling, const struct csn_thread 
 		frame = csn_add_frame(filling);
 		if (!frame)
 			return csn_fail_nomem(err);
+		frame->thread = stored;
 		frame->frame.thread = thread;
 		frame->frame.module = cursor.module;
 		frame->frame.pc = cursor.pc;
@@ -130,7 +126,8 @@ static int csn_take_thread(struct csn_filling *filling, const struct csn_thread 
 		frame->stored = &stored->frames[first];
 		frame->n_stored = (size_t)(physical - frame->stored) + 1;
 		frame->parameters_only = !full;
-		frame->wanted = cursor.module && !cursor.signal_frame &&
+		frame->wanted = engine->options->variables != CSN_VARIABLES_NONE && cursor.module &&
+				!cursor.signal_frame &&
 				csn_is_wanted(engine->options, cursor.module);
 		if (callee)
 			callee->frame.caller = &frame->frame;
@@ -242,7 +239,9 @@ static int csn_store_frame_values(struct csn_filling *filling, struct csn_filled
 	return 0;
 }
 
-static int csn_fill_all(struct csn_filling *filling, struct csn_error *err)
+/* *ret_lists: for each frame taken, a list for each of its functions; in the snapshot's arena. */
+static int csn_fill_all(struct csn_filling *filling, struct csn_function_values ***ret_lists,
+			struct csn_error *err)
 {
 	struct csn_arena *arena = filling->engine->snapshot->arena;
 	struct csn_function_values **lists =
@@ -262,6 +261,7 @@ static int csn_fill_all(struct csn_filling *filling, struct csn_error *err)
 		rc = csn_values_name_pointers(filling->values, err);
 	for (size_t i = 0; i < filling->n_filled && rc == 0; i++)
 		rc = csn_store_frame_values(filling, filling->filled[i], lists[i], err);
+	*ret_lists = lists;
 	return rc;
 }
 
@@ -291,6 +291,7 @@ static int csn_take_threads(struct csn_filling *filling, struct csn_error *err)
 		const struct csn_thread *thread =
 			csn_target_find_thread(engine->target, stored->tid);
 
+		/* Analyses look at the frames of the one that faulted in any case. */
 		if (thread && (stored->fault || variables >= CSN_VARIABLES_ARGUMENTS))
 			rc = csn_take_thread(filling, thread, stored,
 					     stored->fault || variables == CSN_VARIABLES_ALL, err);
@@ -298,26 +299,61 @@ static int csn_take_threads(struct csn_filling *filling, struct csn_error *err)
 	return rc;
 }
 
+/* All frames that were taken, as they are stored, one for each inlined function. */
+static int csn_set_scene(struct csn_filling *filling, struct csn_function_values *const *lists,
+			 struct csn_error *err)
+{
+	struct csn_engine *engine = filling->engine;
+	struct csn_scene *scene = &engine->scene;
+	size_t n = 0;
+
+	for (size_t i = 0; i < filling->n_filled; i++)
+		n += filling->filled[i]->n_stored;
+	scene->frames = csn_arena_array(engine->snapshot->arena, n + 1, sizeof(*scene->frames));
+	if (!scene->frames)
+		return csn_fail_nomem(err);
+	for (size_t i = 0; i < filling->n_filled; i++) {
+		struct csn_filled *frame = filling->filled[i];
+
+		for (size_t k = 0; k < frame->n_stored; k++)
+			scene->frames[scene->n_frames++] = (struct csn_scene_frame){
+				.thread = frame->thread,
+				.stored = &frame->stored[k],
+				.frame = &frame->frame,
+				.values = lists[i][k].values,
+				.n_values = lists[i][k].count,
+			};
+	}
+	return 0;
+}
+
 int csn_engine_store_variables(struct csn_engine *engine, struct csn_error *err)
 {
-	cleanup_(csn_filling_done) struct csn_filling filling = { .engine = engine };
+	struct csn_filling filling = { .engine = engine };
+	struct csn_function_values **lists = NULL;
 	struct csn_value_budget budget = budget_of_all;
 	int rc;
 
-	if (engine->options->variables == CSN_VARIABLES_NONE)
-		return 0;
 	budget.deadline_ns = csn_monotonic_ns() + CSN_VALUES_SECONDS * CSN_NS_PER_SECOND;
 	if (engine->deadline_ns && engine->deadline_ns < budget.deadline_ns)
 		budget.deadline_ns = engine->deadline_ns;
 	rc = csn_values_new(engine->snapshot->arena, engine->target, engine->modules, &budget,
-			    &filling.values, err);
+			    &engine->values, err);
+	filling.values = engine->values;
+	engine->scene = (struct csn_scene){ .snapshot = engine->snapshot,
+					    .target = engine->target,
+					    .modules = engine->modules,
+					    .fault_thread = engine->fault_thread,
+					    .values = engine->values };
 	if (rc == 0)
 		rc = csn_take_threads(&filling, err);
 	if (rc == 0)
 		rc = csn_find_scopes(&filling, err);
 	if (rc == 0)
-		rc = csn_fill_all(&filling, err);
-	if (rc == 0 && csn_values_cut(filling.values))
+		rc = csn_fill_all(&filling, &lists, err);
+	if (rc == 0)
+		rc = csn_set_scene(&filling, lists, err);
+	if (rc == 0 && csn_values_cut(engine->values))
 		rc = csn_snapshot_add_annotation(
 			engine->snapshot, "warning",
 			"variables: the budget was used up, not all have a value", err);

@@ -184,6 +184,29 @@ static void csn_render_frame(struct csn_renderer *renderer, size_t level,
 		csn_render_variables(renderer, frame);
 }
 
+/* What the analysis noted of a frame and its variables. */
+static void csn_render_notes(struct csn_renderer *renderer,
+			     const struct csn_snapshot_thread *thread, size_t level)
+{
+	const struct csn_snapshot *snapshot = renderer->snapshot;
+	char key[24];
+
+	for (size_t i = 0; i < snapshot->n_annotations; i++) {
+		const struct csn_annotation *note = &snapshot->annotations[i];
+
+		if (!note->has_frame || note->frame != level || !note->thread ||
+		    strcmp(note->thread, csn_snapshot_thread_key(thread, key)) != 0)
+			continue;
+		csn_buf_puts(renderer->out, "      note: ");
+		if (note->variable) {
+			csn_foreign(renderer, note->variable);
+			csn_buf_puts(renderer->out, ": ");
+		}
+		csn_foreign(renderer, note->text);
+		csn_buf_putc(renderer->out, '\n');
+	}
+}
+
 /* A call: the functions inlined at a counter and the frame that is really there. */
 static size_t csn_call_length(const struct csn_snapshot_thread *thread, size_t from)
 {
@@ -318,8 +341,10 @@ static void csn_render_frames(struct csn_renderer *renderer,
 	for (size_t i = 0; i < thread->n_frames;) {
 		struct csn_recursion recursion = csn_find_recursion(thread, i);
 
-		for (size_t k = 0; k < recursion.length; k++)
+		for (size_t k = 0; k < recursion.length; k++) {
 			csn_render_frame(renderer, i + k, &thread->frames[i + k]);
+			csn_render_notes(renderer, thread, i + k);
+		}
 		i += recursion.length;
 		if (!fold || recursion.run == 1)
 			continue;

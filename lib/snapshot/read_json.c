@@ -36,7 +36,7 @@ static void reader_done(struct csn_snapshot_reader *reader)
 		free(vecs[i]->items);
 }
 
-/* --- attributes, annotations, words --- */
+/* --- attributes, words --- */
 
 static int read_attribute(struct csn_snapshot_reader *reader, const char *name,
 			  struct csn_error *err)
@@ -89,67 +89,6 @@ static int read_attributes(struct csn_snapshot_reader *reader, void *object, str
 	while (r == 0 && (name = csn_json_next_member(&reader->json))) {
 		kept = csn_reader_keep(reader, name, strlen(name));
 		r = kept ? read_attribute(reader, kept, err) : csn_fail_nomem(err);
-	}
-	return r;
-}
-
-/* Whether the JSON text is a list of nothing but strings, at least one. */
-static bool all_strings(const char *raw, size_t length)
-{
-	cleanup_(csn_json_reader_done) struct csn_json_reader list;
-	size_t n = 0;
-
-	csn_json_reader_init(&list, raw, length);
-	if (csn_json_peek(&list) != '[' || !csn_json_enter(&list, '['))
-		return false;
-	for (; csn_json_next_item(&list); n++) {
-		if (csn_json_peek(&list) != '"')
-			return false;
-		csn_json_skip(&list);
-	}
-	return n > 0;
-}
-
-/* Each string of a list is an annotation of its own; anything else is one, as its JSON text. */
-static int add_annotation(struct csn_snapshot_reader *reader, const char *name, const char *raw,
-			  size_t length, struct csn_error *err)
-{
-	cleanup_(csn_json_reader_done) struct csn_json_reader value;
-	cleanup_(csn_buf_done) struct csn_buf text = CSN_BUF_INIT(CSN_MAX_SNAPSHOT_JSON);
-	int r = 0;
-
-	csn_json_reader_init(&value, raw, length);
-	if (all_strings(raw, length)) {
-		csn_json_enter(&value, '[');
-		while (r == 0 && csn_json_next_item(&value)) {
-			csn_buf_clear(&text);
-			csn_json_read_text(&value, &text);
-			r = csn_snapshot_add_annotation(reader->snapshot, name, csn_buf_text(&text),
-							err);
-		}
-		return r;
-	}
-	if (csn_json_peek(&value) == '"')
-		csn_json_read_text(&value, &text);
-	else
-		csn_buf_append(&text, raw, length);
-	return csn_snapshot_add_annotation(reader->snapshot, name, csn_buf_text(&text), err);
-}
-
-static int read_annotations(struct csn_snapshot_reader *reader, void *object, struct csn_error *err)
-{
-	const char *name, *kept, *raw;
-	size_t length;
-	int r = 0;
-
-	(void)object;
-	if (!csn_reader_enter(reader, '{'))
-		return 0;
-	while (r == 0 && (name = csn_json_next_member(&reader->json))) {
-		kept = csn_reader_keep(reader, name, strlen(name));
-		raw = csn_json_read_raw(&reader->json, &length);
-		if (kept && raw)
-			r = add_annotation(reader, kept, raw, length, err);
 	}
 	return r;
 }
@@ -425,7 +364,7 @@ static const struct csn_member root_members[] = {
 	{ "classifiers", CSN_MEMBER_OTHER, 0, read_classifiers },
 	{ "fault", CSN_MEMBER_OTHER, 0, read_fault },
 	{ "attributes", CSN_MEMBER_OTHER, 0, read_attributes },
-	{ "annotations", CSN_MEMBER_OTHER, 0, read_annotations },
+	{ "annotations", CSN_MEMBER_OTHER, 0, csn_reader_annotations },
 	{ "limits", CSN_MEMBER_OTHER, 0, read_limits },
 	{ "truncated", CSN_MEMBER_OTHER, 0, read_truncated },
 	{ "arch", CSN_MEMBER_OTHER, 0, read_arch },

@@ -78,6 +78,9 @@ bool csn_reader_enter(struct csn_snapshot_reader *reader, char open);
 /* The member "variables" into a struct csn_snapshot_frame. */
 int csn_reader_variables(struct csn_snapshot_reader *reader, void *object, struct csn_error *err)
 	csn_must_check;
+/* The member "annotations" into a struct csn_snapshot. */
+int csn_reader_annotations(struct csn_snapshot_reader *reader, void *object, struct csn_error *err)
+	csn_must_check;
 /* The member "threads" into a struct csn_snapshot; a frame's source_path holds the id of a
  * sourceCode. */
 int csn_reader_threads(struct csn_snapshot_reader *reader, void *object, struct csn_error *err)

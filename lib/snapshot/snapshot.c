@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "snapshot/document_internal.h"
 
 static const char *const kind_names[] = {
 	[CSN_FRAME_UNKNOWN] = "",      [CSN_FRAME_CFI] = "cfi",   [CSN_FRAME_FP] = "fp",
@@ -186,15 +187,20 @@ int csn_snapshot_add_truncated(struct csn_snapshot *snapshot, const char *what,
 			&snapshot->truncated_capacity, what, "truncation notes", err);
 }
 
-int csn_snapshot_add_annotation(struct csn_snapshot *snapshot, const char *name, const char *text,
-				struct csn_error *err)
+int csn_snapshot_append_annotation(struct csn_snapshot *snapshot,
+				   const struct csn_annotation *annotation, struct csn_error *err)
 {
-	struct csn_annotation copy = { csn_arena_strdup(snapshot->arena, name),
-				       csn_arena_strdup(snapshot->arena, text) };
+	struct csn_arena *arena = snapshot->arena;
+	struct csn_annotation copy = *annotation;
 	void *array = snapshot->annotations;
 	int r;
 
-	if (!copy.name || !copy.text)
+	copy.name = csn_arena_strdup(arena, annotation->name);
+	copy.text = csn_arena_strdup(arena, annotation->text);
+	copy.thread = annotation->thread ? csn_arena_strdup(arena, annotation->thread) : NULL;
+	copy.variable = annotation->variable ? csn_arena_strdup(arena, annotation->variable) : NULL;
+	if (!copy.name || !copy.text || (annotation->thread && !copy.thread) ||
+	    (annotation->variable && !copy.variable))
 		return csn_fail_nomem(err);
 	r = make_room(snapshot, &array, snapshot->n_annotations, &snapshot->annotations_capacity,
 		      sizeof(copy), CSN_MAX_SNAPSHOT_NOTES, "annotations", err);
@@ -203,6 +209,28 @@ int csn_snapshot_add_annotation(struct csn_snapshot *snapshot, const char *name,
 	snapshot->annotations = array;
 	snapshot->annotations[snapshot->n_annotations++] = copy;
 	return 0;
+}
+
+int csn_snapshot_add_annotation(struct csn_snapshot *snapshot, const char *name, const char *text,
+				struct csn_error *err)
+{
+	return csn_snapshot_add_owned_annotation(snapshot, name, text, NULL, err);
+}
+
+int csn_snapshot_add_owned_annotation(struct csn_snapshot *snapshot, const char *name,
+				      const char *text, const struct csn_annotation_owner *owner,
+				      struct csn_error *err)
+{
+	struct csn_annotation annotation = { .name = name, .text = text };
+	char key[24];
+
+	if (owner && owner->thread) {
+		annotation.thread = csn_snapshot_thread_key(owner->thread, key);
+		annotation.has_frame = owner->has_frame;
+		annotation.frame = owner->frame;
+		annotation.variable = owner->variable;
+	}
+	return csn_snapshot_append_annotation(snapshot, &annotation, err);
 }
 
 const char *csn_snapshot_thread_key(const struct csn_snapshot_thread *thread, char text[24])

@@ -165,9 +165,21 @@ struct csn_snapshot_fault {
 	int64_t sender_uid;
 };
 
+/* Whom an annotation is about, so that viewers can jump there. */
+struct csn_annotation_owner {
+	const struct csn_snapshot_thread *thread; /* of the same snapshot; NULL: the process */
+	size_t frame;                             /* number in its thread, if has_frame */
+	bool has_frame;
+	const char *variable; /* its path: "conn->peers[3].name"; NULL none */
+};
+
 struct csn_annotation {
 	const char *name;
 	const char *text;
+	const char *thread; /* key of the owner's thread; NULL: of the process */
+	size_t frame;
+	bool has_frame;
+	const char *variable;
 };
 
 struct csn_snapshot {
@@ -221,6 +233,10 @@ int csn_snapshot_add_classifier(struct csn_snapshot *snapshot, const char *name,
 				struct csn_error *err) csn_must_check;
 int csn_snapshot_add_annotation(struct csn_snapshot *snapshot, const char *name, const char *text,
 				struct csn_error *err) csn_must_check;
+/* owner may be NULL; all texts are copied. */
+int csn_snapshot_add_owned_annotation(struct csn_snapshot *snapshot, const char *name,
+				      const char *text, const struct csn_annotation_owner *owner,
+				      struct csn_error *err) csn_must_check;
 /* Notes that something is not whole ("thread 12: stack cut"). */
 int csn_snapshot_add_truncated(struct csn_snapshot *snapshot, const char *what,
 			       struct csn_error *err) csn_must_check;

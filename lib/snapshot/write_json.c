@@ -417,6 +417,22 @@ static bool annotation_seen(const struct csn_snapshot *snapshot, size_t at)
 	return false;
 }
 
+/* A text, or an object that says whom it is about too. */
+static void write_annotation_item(struct csn_json *json, const struct csn_annotation *annotation)
+{
+	if (!annotation->thread) {
+		csn_json_string(json, annotation->text);
+		return;
+	}
+	csn_json_begin_object(json);
+	csn_json_member_string(json, "text", annotation->text);
+	csn_json_member_string(json, "thread", annotation->thread);
+	if (annotation->has_frame)
+		csn_json_member_uint(json, "frame", annotation->frame);
+	member_if(json, "variable", annotation->variable);
+	csn_json_end_object(json);
+}
+
 /* Several of one name become one array. */
 static void write_annotation(struct csn_json *json, const struct csn_snapshot *snapshot, size_t at)
 {
@@ -430,7 +446,7 @@ static void write_annotation(struct csn_json *json, const struct csn_snapshot *s
 		csn_json_begin_array(json);
 	for (i = at; i < snapshot->n_annotations; i++)
 		if (strcmp(snapshot->annotations[i].name, name) == 0)
-			csn_json_string(json, snapshot->annotations[i].text);
+			write_annotation_item(json, &snapshot->annotations[i]);
 	if (n > 1)
 		csn_json_end_array(json);
 }

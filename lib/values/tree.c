@@ -451,12 +451,34 @@ static void fill_reference(struct csn_values *values, struct csn_value_frame *fr
 	value->parts_are_target = inner->n_parts != 0;
 }
 
+/* Where it is and, of a number or an address, which. */
+static void note_place(struct csn_values *values, const struct csn_object *object,
+		       struct csn_type *type, struct csn_value_node *value)
+{
+	uint8_t bytes[8];
+
+	value->has_address = object->kind == CSN_OBJECT_MEMORY;
+	value->address = value->has_address ? object->address : 0;
+	(void)csn_type_size(type, &value->size_bytes);
+	value->is_pointer = type->kind == CSN_TYPE_POINTER || type->kind == CSN_TYPE_REFERENCE ||
+			    type->kind == CSN_TYPE_RVALUE_REFERENCE;
+	if (object->kind == CSN_OBJECT_POINTER || !value->size_bytes ||
+	    value->size_bytes > sizeof(bytes) || !(value->is_pointer || csn_type_is_scalar(type)) ||
+	    csn_object_read(values, object, bytes, value->size_bytes) != CSN_VALUE_OK)
+		return;
+	value->has_number = true;
+	value->number = csn_number_of(bytes, value->size_bytes,
+				      type->encoding == CSN_ENCODING_SIGNED ||
+					      type->encoding == CSN_ENCODING_SIGNED_CHAR);
+}
+
 void csn_value_fill(struct csn_values *values, struct csn_value_frame *frame,
 		    const struct csn_object *object, struct csn_type *declared, unsigned depth,
 		    unsigned follow, struct csn_value_node *value)
 {
 	struct csn_type *type = csn_type_strip(declared);
 
+	value->declared = declared;
 	values->n_bases = depth ? values->n_bases : 0;
 	if (!type || depth > CSN_MAX_VALUE_DEPTH + 2) {
 		give_up(value, CSN_VALUE_UNSUPPORTED);
@@ -466,6 +488,7 @@ void csn_value_fill(struct csn_values *values, struct csn_value_frame *frame,
 		give_up(value, object->state);
 		return;
 	}
+	note_place(values, object, type, value);
 	switch (type->kind) {
 	case CSN_TYPE_STRUCT:
 	case CSN_TYPE_CLASS:

@@ -40,6 +40,13 @@ struct csn_value_node {
 	bool parts_are_target; /* the parts are what it points to */
 	struct csn_value_node *parts;
 	size_t n_parts;
+	/* For those who look closer. */
+	struct csn_type *declared; /* NULL void, or unknown */
+	csn_addr address;          /* where it lies in memory, if has_address */
+	uint64_t size_bytes;       /* 0 unknown */
+	uint64_t number;           /* of a scalar, a pointer, a reference, if has_number */
+	bool has_address, has_number;
+	bool is_pointer; /* the number is an address of something: pointers, references */
 };
 
 /* Zeroed: no limit but those of base/limits.h. */

@@ -174,9 +174,11 @@ static bool has(const struct fake *fake, const char *classifier)
 
 static void analyze(struct fake *fake)
 {
-	assert_int_equal(csn_fault_analyze(fake->snapshot, fake->target, NULL, &fake->thread,
-					   &fake->stack, NULL),
-			 0);
+	const struct csn_scene scene = { .snapshot = fake->snapshot,
+					 .target = fake->target,
+					 .fault_thread = &fake->thread };
+
+	assert_int_equal(csn_fault_analyze(&scene, &fake->stack, NULL), 0);
 }
 
 static void an_access_that_nothing_proves_is_neither_read_nor_write(void **state)

@@ -397,6 +397,14 @@ static struct csn_snapshot *make_rich(void)
 	assert_int_equal(csn_snapshot_add_annotation(snapshot, "warning", "one", NULL), 0);
 	assert_int_equal(csn_snapshot_add_annotation(snapshot, "warning", "two", NULL), 0);
 	assert_int_equal(csn_snapshot_add_annotation(snapshot, "comment", "three", NULL), 0);
+	assert_int_equal(csn_snapshot_add_owned_annotation(snapshot, "alias", "holds the address",
+							   &(struct csn_annotation_owner){
+								   .thread = &snapshot->threads[0],
+								   .frame = 1,
+								   .has_frame = true,
+								   .variable = "conn->peer" },
+							   NULL),
+			 0);
 	assert_int_equal(csn_snapshot_add_truncated(snapshot, "thread 42: 3 frames", NULL), 0);
 	return snapshot;
 }
@@ -443,7 +451,12 @@ static void what_is_written_is_read_back_whole(void **state)
 	assert_string_equal(frame->build_id, "00ff00ff");
 	assert_int_equal(frame->kind, CSN_FRAME_CFI);
 	assert_int_equal(again->maps[0].end, 0x401000);
-	assert_int_equal(again->n_annotations, 3);
+	assert_int_equal(again->n_annotations, 4);
+	assert_string_equal(again->annotations[3].text, "holds the address");
+	assert_string_equal(again->annotations[3].thread, "42");
+	assert_true(again->annotations[3].has_frame);
+	assert_int_equal(again->annotations[3].frame, 1);
+	assert_string_equal(again->annotations[3].variable, "conn->peer");
 	assert_int_equal(again->fault.sender_pid, -1);
 	assert_string_equal(csn_snapshot_get_main_thread(again)->name, "net\x1b[31m");
 	assert_int_equal(frame->n_variables, 3);
