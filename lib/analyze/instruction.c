@@ -152,24 +152,9 @@ void csn_look_at_trap(struct csn_fault_look *look)
 		look->words = "breakpoint instruction";
 }
 
-/* A register by its name; false when there is none, or it is not known. */
-static bool csn_find_register(const struct csn_fault_look *look, const char *name,
-			      uint64_t *ret_value)
-{
-	const struct csn_arch *arch = look->target->arch;
-
-	for (unsigned i = 0; i < arch->n_registers; i++) {
-		if (strcmp(arch->registers[i].name, name) != 0 ||
-		    !csn_register_known(&look->thread->registers, i))
-			continue;
-		*ret_value = look->thread->registers.value[i];
-		return true;
-	}
-	return false;
-}
-
 void csn_look_at_limits(struct csn_fault_look *look)
 {
+	const struct csn_registers *registers = &look->thread->registers;
 	const struct csn_signal *signal = look->signal;
 	uint64_t call, answer;
 
@@ -180,8 +165,10 @@ void csn_look_at_limits(struct csn_fault_look *look)
 	/* It comes as if the process had sent it, but the system call it comes from fails so. */
 	if (signal->number == SIGXFSZ && signal->code == SI_USER && signal->has_sender &&
 	    csn_is_own_pid(look, signal->sender_pid) &&
-	    csn_find_register(look, "orig_rax", &call) && (int64_t)call >= 0 &&
-	    csn_find_register(look, "rax", &answer) && (int64_t)answer == -EFBIG) {
+	    csn_register_find(look->target->arch, registers, "orig_rax", &call) &&
+	    (int64_t)call >= 0 &&
+	    csn_register_find(look->target->arch, registers, "rax", &answer) &&
+	    (int64_t)answer == -EFBIG) {
 		look->limit = true;
 		look->words = "file size limit exceeded";
 	}

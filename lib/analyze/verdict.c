@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "analyze/fault_internal.h"
+#include "analyze/place.h"
 
 /* How far a member lies from the pointer at most, for a pattern to be recognised. */
 #define CSN_POISON_REACH 4096u
@@ -140,48 +141,6 @@ static void csn_describe_what(const struct csn_fault_look *look, char *out, size
 	}
 }
 
-/* Where the object of a frame begins: its first mapping. */
-static csn_addr csn_object_start(const struct csn_fault_look *look,
-				 const struct csn_snapshot_frame *frame)
-{
-	const struct csn_target *target = look->target;
-
-	for (size_t i = 0; i < target->n_mappings; i++)
-		if (target->mappings[i].path &&
-		    strcmp(target->mappings[i].path, frame->library) == 0)
-			return target->mappings[i].start;
-	return 0;
-}
-
-static const char *csn_last_part(const char *path)
-{
-	const char *slash = path ? strrchr(path, '/') : NULL;
-
-	return slash ? slash + 1 : path;
-}
-
-/* "session_close (net.c:214)", "session_close (net)" without lines, "vim.basic+0x1234" without
- * names. Text in the arena; NULL when out of memory. */
-static const char *csn_describe_place(const struct csn_fault_look *look,
-				      const struct csn_snapshot_frame *frame)
-{
-	struct csn_arena *arena = look->snapshot->arena;
-	const char *library = csn_last_part(frame->library);
-	const char *source = csn_last_part(frame->source_path);
-	int length;
-
-	if (!frame->function)
-		return csn_arena_sprintf(arena, "%s+0x%" PRIx64, library,
-					 frame->address - csn_object_start(look, frame));
-	length = (int)csn_min_u64(strlen(frame->function), 200);
-	if (source && frame->line)
-		return csn_arena_sprintf(arena, "%.*s (%s:%" PRIu32 ")", length, frame->function,
-					 source, frame->line);
-	if (!library)
-		return csn_arena_strdup(arena, frame->function);
-	return csn_arena_sprintf(arena, "%.*s (%s)", length, frame->function, library);
-}
-
 /* The frame outside of the run time that called into the one to blame; NULL when the blame lies
  * outside already. */
 static const struct csn_snapshot_frame *csn_find_caller(const struct csn_fault_look *look,
@@ -203,6 +162,7 @@ static const struct csn_snapshot_frame *csn_find_caller(const struct csn_fault_l
 
 int csn_set_verdict(struct csn_fault_look *look)
 {
+	struct csn_arena *arena = look->snapshot->arena;
 	bool explained = look->teller || look->last_words.kind;
 	/* A jump to what is no code is the fault, not its place. */
 	size_t first = look->exec && look->pc == look->address ? 1 : 0;
@@ -215,14 +175,14 @@ int csn_set_verdict(struct csn_fault_look *look)
 
 	csn_describe_what(look, what, sizeof(what));
 	if (frame)
-		place = csn_describe_place(look, frame);
+		place = csn_place_describe(arena, look->target, frame);
 	if (caller)
-		outside = csn_describe_place(look, caller);
+		outside = csn_place_describe(arena, look->target, caller);
 	if (!place || !outside)
 		return csn_fail_nomem(look->err);
-	text = csn_arena_sprintf(look->snapshot->arena, "%s%s%s%s%s%s%s", what,
-				 *where ? " at " : "", where, frame ? " in " : "", place,
-				 caller ? ", called from " : "", outside);
+	text = csn_arena_sprintf(arena, "%s%s%s%s%s%s%s", what, *where ? " at " : "", where,
+				 frame ? " in " : "", place, caller ? ", called from " : "",
+				 outside);
 	return text ? csn_snapshot_set_string(look->snapshot, "verdict", text, look->err)
 		    : csn_fail_nomem(look->err);
 }

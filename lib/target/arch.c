@@ -1,5 +1,7 @@
 #include "target/arch.h"
 
+#include <string.h>
+
 #include "target/arch_internal.h"
 
 static const struct csn_arch *const csn_arches[] = {
@@ -57,4 +59,16 @@ void csn_arch_read_user(const struct csn_arch *arch, struct csn_span words,
 		csn_span_seek(&words, base + (size_t)slot * arch->word_bytes);
 		csn_register_set(registers, i, csn_span_uint(&words, arch->word_bytes));
 	}
+}
+
+bool csn_register_find(const struct csn_arch *arch, const struct csn_registers *registers,
+		       const char *name, uint64_t *ret_value)
+{
+	for (unsigned i = 0; i < arch->n_registers; i++) {
+		if (strcmp(arch->registers[i].name, name) != 0 || !csn_register_known(registers, i))
+			continue;
+		*ret_value = registers->value[i];
+		return true;
+	}
+	return false;
 }

@@ -182,4 +182,8 @@ static inline bool csn_arch_has_link(const struct csn_arch *arch)
 void csn_arch_read_user(const struct csn_arch *arch, struct csn_span words,
 			struct csn_registers *registers);
 
+/* A register by its name; false when there is none, or it is not known. */
+bool csn_register_find(const struct csn_arch *arch, const struct csn_registers *registers,
+		       const char *name, uint64_t *ret_value) csn_must_check;
+
 #endif
