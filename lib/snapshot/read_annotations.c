@@ -33,8 +33,8 @@ static void read_member(struct csn_json_reader *json, const char *name, struct p
 		csn_json_read_text(json, &parsed->variable);
 	} else if (kind == '0' && strcmp(name, "frame") == 0) {
 		number = csn_json_read_number(json);
-		parsed->has_frame = number.kind == CSN_JSON_INT && number.int_ >= 0;
-		parsed->frame = parsed->has_frame ? (uint64_t)number.int_ : 0;
+		parsed->has_frame = number.kind == CSN_JSON_UINT;
+		parsed->frame = parsed->has_frame ? number.uint : 0;
 	} else {
 		csn_json_skip(json);
 	}
