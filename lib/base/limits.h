@@ -103,6 +103,8 @@
 #define CSN_MAX_VALUE_DEPTH 20u       /* structures within structures */
 #define CSN_MAX_VALUE_EVALUATIONS 16u /* expressions that need others */
 #define CSN_MAX_VALUE_TEXT (16 * CSN_KIB)
+#define CSN_MAX_VALUE_ELEMENTS 4096u /* of one container, when no budget says less */
+#define CSN_MAX_MEMBER_STEPS 4096u   /* members looked at for one path, or one alignment */
 
 /* Answers kept on disk, by build-id. */
 #define CSN_MAX_ANSWERS_RECORDS 65536u

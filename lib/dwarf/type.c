@@ -82,6 +82,9 @@ static void keep_attribute(void *context, struct csn_unit *unit, uint16_t name,
 	case DW_AT_enum_class:
 		type->is_scoped = csn_attr_flag(attr);
 		return;
+	case DW_AT_alignment:
+		(void)csn_attr_uint(attr, &type->alignment_bytes);
+		return;
 	case DW_AT_signature:
 		reading->origin = *attr;
 		return;
@@ -239,4 +242,85 @@ bool csn_type_size(struct csn_type *type, uint64_t *ret_size_bytes)
 		type = csn_type_target(type);
 	}
 	return false;
+}
+
+/* --- alignment --- */
+
+/* How much was looked at, and how deep in structures that is. */
+struct alignment_work {
+	unsigned steps, nesting;
+};
+
+static uint64_t alignment_of(struct csn_type *type, struct alignment_work *work);
+
+/* Of the parts with the widest alignment; 1 when one stands where it could not stand otherwise. */
+static uint64_t structure_alignment(struct csn_type *type, struct alignment_work *work)
+{
+	uint64_t widest = 1;
+
+	if (type->is_declaration || work->nesting >= CSN_MAX_TYPE_HOPS)
+		return 0;
+	work->nesting++;
+	csn_type_read_parts(type);
+	for (size_t i = 0; i < type->n_members; i++) {
+		const struct csn_type_member *member = &type->members[i];
+		uint64_t alignment;
+
+		if (member->kind == CSN_MEMBER_STATIC)
+			continue;
+		alignment = alignment_of(member->type, work);
+		if (!alignment)
+			return 0;
+		if (!member->is_bit_field && member->kind != CSN_MEMBER_VIRTUAL_BASE &&
+		    member->offset_bytes % alignment)
+			return 1;
+		widest = alignment > widest ? alignment : widest;
+	}
+	work->nesting--;
+	return type->has_size && type->size_bytes % widest == 0 ? widest : 1;
+}
+
+static uint64_t alignment_of(struct csn_type *type, struct alignment_work *work)
+{
+	const uint64_t widest_plain = 16;
+	uint64_t size_bytes, asked = 0;
+	unsigned hops;
+
+	for (hops = 0; type && hops < CSN_MAX_TYPE_HOPS; hops++) {
+		if (work->steps++ >= CSN_MAX_MEMBER_STEPS)
+			return 0;
+		asked = asked ? asked : type->alignment_bytes;
+		switch (type->kind) {
+		case CSN_TYPE_CONST:
+		case CSN_TYPE_VOLATILE:
+		case CSN_TYPE_RESTRICT:
+		case CSN_TYPE_ATOMIC:
+		case CSN_TYPE_TYPEDEF:
+		case CSN_TYPE_ARRAY:
+			type = csn_type_target(type);
+			continue;
+		default:
+			break;
+		}
+		if (asked)
+			return asked & (asked - 1) ? 0 : asked;
+		if (type->kind == CSN_TYPE_STRUCT || type->kind == CSN_TYPE_CLASS ||
+		    type->kind == CSN_TYPE_UNION)
+			return structure_alignment(type, work);
+		if (type->kind == CSN_TYPE_MEMBER_POINTER)
+			return 8;
+		if (!csn_type_size(type, &size_bytes))
+			return 0;
+		if (type->encoding == CSN_ENCODING_COMPLEX_FLOAT)
+			size_bytes /= 2;
+		return size_bytes & (size_bytes - 1) || size_bytes > widest_plain ? 0 : size_bytes;
+	}
+	return 0;
+}
+
+uint64_t csn_type_alignment(struct csn_type *type)
+{
+	struct alignment_work work = { 0 };
+
+	return alignment_of(type, &work);
 }

@@ -87,6 +87,13 @@ struct csn_type_member {
 	struct csn_type_link declaration; /* of static ones: their entry */
 };
 
+/* What a template was given: a type, or a number of a type. Those of packs come one by one. */
+struct csn_type_argument {
+	struct csn_type *type; /* NULL void */
+	bool is_value;
+	int64_t value;
+};
+
 struct csn_enumerator {
 	const char *name;
 	int64_t value;
@@ -101,6 +108,7 @@ struct csn_type {
 	bool has_size, is_declaration;
 	bool is_scoped;                  /* enumerators are named with their type */
 	uint64_t size_bytes;             /* as the entry says; see csn_type_size */
+	uint64_t alignment_bytes;        /* asked for in the source; 0 the usual one */
 	struct csn_type_link target;     /* no unit: void */
 	struct csn_type_link containing; /* of member pointers: the class */
 	/* By the functions below, once. */
@@ -109,7 +117,9 @@ struct csn_type {
 	struct csn_type_member *members; /* of functions: parameters */
 	struct csn_enumerator *enumerators;
 	struct csn_dimension *dimensions;
-	size_t n_members, n_enumerators, n_dimensions;
+	struct csn_type_argument *arguments;
+	size_t n_members, n_enumerators, n_dimensions, n_arguments;
+	const void *memo; /* what a reader of values found out about it; NULL nothing yet */
 };
 
 /* NULL for void and when out of memory. */
@@ -118,8 +128,12 @@ struct csn_type *csn_type_get(const struct csn_type_link *link);
 struct csn_type *csn_type_target(struct csn_type *type);
 /* Without names and qualifiers around it; NULL void. */
 struct csn_type *csn_type_strip(struct csn_type *type);
-/* Reads members, enumerators and dimensions, if not done yet. */
+/* Reads members, enumerators, dimensions and template arguments, if not done yet. */
 void csn_type_read_parts(struct csn_type *type);
+/* Where values of this type may begin: at multiples of this, as the x86-64 and AArch64 ABIs have
+ * it. What packed structures say of themselves is not enough to tell them from others. 0: unknown.
+ */
+uint64_t csn_type_alignment(struct csn_type *type);
 /* Size of a value that does not depend on the frame; false for void and unknown sizes. */
 bool csn_type_size(struct csn_type *type, uint64_t *ret_size_bytes);
 /* Is this an element of text for people? */

@@ -1,4 +1,4 @@
-/* What types are made of: members, enumerators, dimensions, parameters. */
+/* What types are made of: members, enumerators, dimensions, parameters, template arguments. */
 #include "dwarf/entry_internal.h"
 #include "dwarf/type.h"
 
@@ -183,6 +183,19 @@ static bool add_dimension(struct csn_type *type, struct csn_unit *unit, const st
 	return true;
 }
 
+static bool add_argument(struct csn_type *type, bool is_value, const struct part *part)
+{
+	struct csn_type_argument *argument;
+
+	if (!grow(type, &type->arguments, type->n_arguments, sizeof(*argument)))
+		return false;
+	argument = &type->arguments[type->n_arguments++];
+	argument->type = csn_type_get(&part->type);
+	argument->is_value = is_value;
+	(void)csn_attr_int(&part->value, &argument->value);
+	return true;
+}
+
 static bool add_part(struct csn_type *type, const struct csn_children *child,
 		     const struct part *part)
 {
@@ -203,6 +216,10 @@ static bool add_part(struct csn_type *type, const struct csn_children *child,
 		return add_enumerator(type, part);
 	case DW_TAG_subrange_type:
 		return add_dimension(type, child->unit, part);
+	case DW_TAG_template_type_parameter:
+		return add_argument(type, false, part);
+	case DW_TAG_template_value_parameter:
+		return add_argument(type, true, part);
 	default:
 		return true;
 	}
@@ -225,6 +242,7 @@ void csn_type_read_parts(struct csn_type *type)
 		if (!csn_attributes_each(children.unit, children.abbrev, &at, keep_part, &part) ||
 		    !add_part(type, &children, &part))
 			return;
-		csn_children_pass(&children);
+		if (children.abbrev->tag != DW_TAG_GNU_template_parameter_pack)
+			csn_children_pass(&children);
 	}
 }

@@ -51,6 +51,19 @@ static void render_parts(const struct csn_snapshot_variable *variable, struct cs
 	csn_buf_puts(out, variable->is_cut ? "...}" : "}");
 }
 
+/* The parts of what has a text, too. What is pointed to may be one value without a name. */
+static void render_behind(const struct csn_snapshot_variable *variable, struct csn_buf *out)
+{
+	if (!variable->parts_are_target)
+		csn_buf_puts(out, " = ");
+	else
+		csn_buf_puts(out, *variable->value == '@' ? ": " : " -> ");
+	if (variable->parts_are_target && variable->n_parts == 1 && !variable->parts->name)
+		csn_render_value(variable->parts, out);
+	else
+		render_parts(variable, out);
+}
+
 void csn_render_value(const struct csn_snapshot_variable *variable, struct csn_buf *out)
 {
 	if (variable->missing) {
@@ -60,8 +73,7 @@ void csn_render_value(const struct csn_snapshot_variable *variable, struct csn_b
 	} else if (variable->value) {
 		render_text(out, variable->value);
 		if (variable->n_parts) {
-			csn_buf_puts(out, *variable->value == '@' ? ": " : " -> ");
-			render_parts(variable, out);
+			render_behind(variable, out);
 		}
 	} else {
 		render_parts(variable, out);

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "values/values_internal.h"
+#include "values/printer.h"
 
 /* Elements that are equal and more than this are told once. */
 #define CSN_REPEAT_ELEMENTS 10u
@@ -53,8 +53,7 @@ void csn_value_set_text(struct csn_values *values, struct csn_value_node *value,
 	grown[values->n_marked++] = value;
 }
 
-/* Room for parts, which count against the budget. */
-static struct csn_value_node *new_parts(struct csn_values *values, size_t count)
+struct csn_value_node *csn_value_parts(struct csn_values *values, size_t count)
 {
 	const struct csn_value_budget *budget = &values->budget;
 
@@ -184,7 +183,7 @@ static void fill_structure(struct csn_values *values, struct csn_value_frame *fr
 	if (values->budget.elements)
 		n = csn_min_u64(n, values->budget.elements);
 	value->is_cut = n < type->n_members;
-	value->parts = new_parts(values, n);
+	value->parts = csn_value_parts(values, n);
 	if (!value->parts) {
 		give_up(value, CSN_VALUE_BUDGET);
 		return;
@@ -250,15 +249,16 @@ static uint64_t count_equal(struct array *array, const struct csn_object *object
 	return run;
 }
 
-/* All elements have one text each: theirs together, in braces. */
-static void join_texts(struct csn_values *values, struct csn_value_node *value)
+void csn_value_join(struct csn_values *values, struct csn_value_node *value)
 {
 	size_t i;
 
 	for (i = 0; i < value->n_parts; i++)
-		if (!value->parts[i].text || value->parts[i].n_parts)
+		if (!value->parts[i].text || value->parts[i].n_parts || value->parts[i].name)
 			return;
 	csn_buf_clear(&values->text);
+	if (value->text)
+		csn_buf_printf(&values->text, "%s = ", value->text);
 	csn_buf_putc(&values->text, '{');
 	for (i = 0; i < value->n_parts; i++) {
 		csn_buf_printf(&values->text, "%s%s", i ? ", " : "", value->parts[i].text);
@@ -337,7 +337,7 @@ static void fill_array(const struct array *array, const struct csn_object *objec
 		}
 	if (fill_characters(array, object, count, value))
 		return;
-	value->parts = new_parts(values, csn_min_u64(count, max));
+	value->parts = csn_value_parts(values, csn_min_u64(count, max));
 	if (!value->parts) {
 		give_up(value, CSN_VALUE_BUDGET);
 		return;
@@ -356,7 +356,7 @@ static void fill_array(const struct array *array, const struct csn_object *objec
 		at += run;
 	}
 	value->is_cut = at < count;
-	join_texts(values, value);
+	csn_value_join(values, value);
 }
 
 static void begin_array(struct csn_values *values, struct csn_value_frame *frame,
@@ -404,7 +404,7 @@ static void follow_pointer(struct csn_values *values, struct csn_value_frame *fr
 {
 	struct csn_type *target = csn_type_strip(csn_type_target(type));
 	struct csn_object pointee = { .kind = CSN_OBJECT_MEMORY };
-	struct csn_value_node shown = { 0 };
+	struct csn_value_node shown = { 0 }, *inner;
 	uint8_t bytes[8];
 
 	if (!follow || !target ||
@@ -417,6 +417,13 @@ static void follow_pointer(struct csn_values *values, struct csn_value_frame *fr
 	/* Nothing is there to be shown. */
 	if (csn_object_read(values, &pointee, bytes, 1) != CSN_VALUE_OK)
 		return;
+	inner = csn_value_parts(values, 1);
+	if (inner && csn_printer_apply(values, frame, &pointee, target, depth + 1, inner)) {
+		value->parts = inner;
+		value->n_parts = 1;
+		value->parts_are_target = true;
+		return;
+	}
 	fill_structure(values, frame, &pointee, target, depth + 1, &shown);
 	value->parts = shown.parts;
 	value->n_parts = shown.n_parts;
@@ -429,7 +436,7 @@ static void fill_reference(struct csn_values *values, struct csn_value_frame *fr
 			   struct csn_value_node *value)
 {
 	struct csn_object referent = { .kind = CSN_OBJECT_MEMORY };
-	struct csn_value_node *inner = new_parts(values, 1);
+	struct csn_value_node *inner = csn_value_parts(values, 1);
 	uint8_t bytes[8];
 
 	value->state =
@@ -437,6 +444,9 @@ static void fill_reference(struct csn_values *values, struct csn_value_frame *fr
 	if (value->state != CSN_VALUE_OK)
 		return;
 	referent.address = csn_number_of(bytes, sizeof(bytes), false);
+	if (csn_printer_apply(values, frame, &referent, csn_type_strip(csn_type_target(type)),
+			      depth + 1, value))
+		return;
 	if (!depth)
 		csn_value_fill(values, frame, &referent, csn_type_target(type), depth + 1, 0,
 			       inner);
@@ -493,7 +503,8 @@ void csn_value_fill(struct csn_values *values, struct csn_value_frame *frame,
 	case CSN_TYPE_STRUCT:
 	case CSN_TYPE_CLASS:
 	case CSN_TYPE_UNION:
-		fill_structure(values, frame, object, type, depth, value);
+		if (!csn_printer_apply(values, frame, object, type, depth, value))
+			fill_structure(values, frame, object, type, depth, value);
 		return;
 	case CSN_TYPE_ARRAY:
 		begin_array(values, frame, object, type, depth, value);

@@ -52,6 +52,7 @@ const char *csn_value_state_name(enum csn_value_state state)
 		[CSN_VALUE_UNMAPPED] = "address not mapped",
 		[CSN_VALUE_BUDGET] = "budget",
 		[CSN_VALUE_UNSUPPORTED] = "not understood",
+		[CSN_VALUE_CYCLE] = "cycle",
 	};
 
 	return names[state];

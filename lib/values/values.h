@@ -20,6 +20,7 @@ enum csn_value_state {
 	CSN_VALUE_UNMAPPED,      /* its address is none */
 	CSN_VALUE_BUDGET,        /* nobody looked: the budget was used up */
 	CSN_VALUE_UNSUPPORTED,   /* its debug information is broken or not understood */
+	CSN_VALUE_CYCLE,         /* links came back to where they had been */
 };
 
 enum csn_value_role {
@@ -38,6 +39,7 @@ struct csn_value_node {
 	uint64_t repeats;      /* an element that stands for so many equal ones; 0 and 1: for one */
 	bool is_cut;           /* there are more parts */
 	bool parts_are_target; /* the parts are what it points to */
+	bool has_title;        /* the text says what the parts are of: "std::list" */
 	struct csn_value_node *parts;
 	size_t n_parts;
 	/* For those who look closer. */

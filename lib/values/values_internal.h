@@ -1,7 +1,8 @@
 /* What the files of this room share.
  *
  * object.c finds out where a value is and reads its bytes, scalar.c makes texts of numbers and
- * pointers, string.c of characters, tree.c of everything that has parts, values.c is the way in. */
+ * pointers, string.c of characters, tree.c of everything that has parts, printer.c and the files
+ * print_*.c of what libraries make of structures, values.c is the way in. */
 #ifndef CSN_VALUES_VALUES_INTERNAL_H
 #define CSN_VALUES_VALUES_INTERNAL_H
 
@@ -97,5 +98,9 @@ void csn_value_fill(struct csn_values *values, struct csn_value_frame *frame,
 /* Copies a text into the arena, counts it, remembers marks. */
 void csn_value_set_text(struct csn_values *values, struct csn_value_node *value,
 			const struct csn_buf *text);
+/* Room for parts, which count against the budget; NULL when there is none left. */
+struct csn_value_node *csn_value_parts(struct csn_values *values, size_t count);
+/* All parts have one text each and no names: theirs together, in braces, behind the value's own. */
+void csn_value_join(struct csn_values *values, struct csn_value_node *value);
 
 #endif

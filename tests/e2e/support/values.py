@@ -19,6 +19,8 @@ def text_of(value):
         text = f"<{value['missing']}>"
     if text is None:
         text = parts_of(value)
+    elif "parts" in value:
+        text += " = " + parts_of(value)
     elif text.startswith("@") and "target" in value:
         text += ": " + parts_of({**value, "parts": value["target"]})
     if value.get("repeats", 1) > 1:
