@@ -114,6 +114,13 @@
 /* Downloads of debug files. */
 #define CSN_MAX_BROKER_SECONDS 3600 /* for one file */
 
+/* What is withheld from snapshots. */
+#define CSN_MAX_PRIVACY_FILE (256 * CSN_KIB)
+#define CSN_MAX_PRIVACY_RULES 256u
+#define CSN_MAX_PRIVACY_STEPS 100000u /* of one match */
+#define CSN_MAX_WITHHELD_PLACES 64u   /* told one by one; more of them are counted */
+#define CSN_MAX_WITHHELD 4096u
+
 /* Snapshots. */
 #define CSN_MAX_REFUSED_NOTES 16u /* warnings about debug files */
 #define CSN_MAX_SNAPSHOT_FILE (256 * CSN_MIB)

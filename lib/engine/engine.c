@@ -160,6 +160,9 @@ static int csn_engine_run(struct csn_engine *engine, struct csn_error *err)
 		result = csn_snapshot_add_truncated(
 			engine->snapshot,
 			"a file became shorter while it was read: what it held is missing", err);
+	/* Last of all: nothing that comes after it may add to the snapshot. */
+	if (result == 0 && engine->options->privacy)
+		result = csn_privacy_apply(engine->options->privacy, engine->snapshot, err);
 	at[4] = csn_monotonic_ns();
 	engine->stats.modules_ns = (uint64_t)(at[1] - at[0] + at[3] - at[2]);
 	engine->stats.unwind_ns =

@@ -8,6 +8,7 @@
 #define CSN_ENGINE_ENGINE_H
 
 #include "base/progress.h"
+#include "privacy/privacy.h"
 #include "snapshot/snapshot.h"
 #include "target/target.h"
 
@@ -42,9 +43,10 @@ struct csn_engine_options {
 	 * of paths or file names. One that is empty, alone: of no object at all. */
 	const char *const *load;
 	size_t n_load;
-	uint64_t depth;          /* frames kept per thread; 0: no limit */
-	uint64_t budget;         /* frames kept in all; 0: no limit */
-	int64_t timeout_seconds; /* 0: none */
+	uint64_t depth;              /* frames kept per thread; 0: no limit */
+	uint64_t budget;             /* frames kept in all; 0: no limit */
+	int64_t timeout_seconds;     /* 0: none */
+	struct csn_privacy *privacy; /* what is withheld; NULL: nothing */
 	struct csn_progress_sink progress;
 	/* Brings files by build-id that are not on this machine; an error other than NOT_FOUND is
 	 * told in the snapshot. May be NULL. */

@@ -49,6 +49,32 @@ static const char *csn_attribute_text(const struct csn_snapshot *snapshot, const
 	return found && found->kind == CSN_VALUE_STRING ? found->string : NULL;
 }
 
+/* How many values were withheld, and by which rules. */
+static void csn_render_withheld(struct csn_renderer *renderer)
+{
+	const struct csn_snapshot *snapshot = renderer->snapshot;
+	uint64_t count = 0;
+
+	if (!snapshot->n_withheld)
+		return;
+	for (size_t i = 0; i < snapshot->n_withheld; i++)
+		count += csn_max_u64(snapshot->withheld[i].count, 1);
+	csn_buf_printf(renderer->out, "withheld: %" PRIu64 " that look%s like a secret (", count,
+		       count == 1 ? "s" : "");
+	for (size_t i = 0; i < snapshot->n_withheld; i++) {
+		const char *rule = snapshot->withheld[i].rule;
+		size_t known = 0;
+
+		while (known < i && strcmp(snapshot->withheld[known].rule, rule) != 0)
+			known++;
+		if (known < i)
+			continue;
+		csn_buf_puts(renderer->out, i ? ", " : "");
+		csn_foreign(renderer, rule);
+	}
+	csn_buf_puts(renderer->out, ")\n");
+}
+
 static void csn_render_head(struct csn_renderer *renderer)
 {
 	const struct csn_snapshot *snapshot = renderer->snapshot;
@@ -83,6 +109,8 @@ static void csn_render_head(struct csn_renderer *renderer)
 		csn_foreign(renderer, snapshot->annotations[i].text);
 		csn_buf_putc(renderer->out, '\n');
 	}
+	if (renderer->options->verbose)
+		csn_render_withheld(renderer);
 }
 
 /* --- frames --- */

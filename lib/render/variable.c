@@ -67,7 +67,10 @@ static void render_behind(const struct csn_snapshot_variable *variable, struct c
 void csn_render_value(const struct csn_snapshot_variable *variable, struct csn_buf *out)
 {
 	if (variable->missing) {
-		csn_buf_putc(out, '<');
+		/* Of a pointer to what is withheld, the address is there. */
+		if (variable->value)
+			foreign(out, variable->value);
+		csn_buf_puts(out, variable->value ? " <" : "<");
 		foreign(out, variable->missing);
 		csn_buf_putc(out, '>');
 	} else if (variable->value) {

@@ -27,7 +27,7 @@ static void reader_done(struct csn_snapshot_reader *reader)
 {
 	struct csn_vec *const vecs[] = { &reader->threads, &reader->frames, &reader->registers,
 					 &reader->modules, &reader->maps,   &reader->limits,
-					 &reader->sources, &reader->words };
+					 &reader->sources, &reader->words,  &reader->withheld };
 	size_t i;
 
 	csn_json_reader_done(&reader->json);
@@ -246,6 +246,54 @@ static int read_limits(struct csn_snapshot_reader *reader, void *object, struct 
 	return 0;
 }
 
+#define WITHHELD(member) offsetof(struct csn_withheld, member)
+
+static int read_withheld_frame(struct csn_snapshot_reader *reader, void *object,
+			       struct csn_error *err)
+{
+	struct csn_withheld *withheld = object;
+	uint64_t number;
+
+	(void)err;
+	withheld->has_frame = csn_reader_u64(reader, &number);
+	withheld->frame = withheld->has_frame ? number : 0;
+	return 0;
+}
+
+static const struct csn_member withheld_members[] = {
+	{ "rule", CSN_MEMBER_TEXT, WITHHELD(rule), NULL },
+	{ "why", CSN_MEMBER_TEXT, WITHHELD(why), NULL },
+	{ "what", CSN_MEMBER_TEXT, WITHHELD(what), NULL },
+	{ "name", CSN_MEMBER_TEXT, WITHHELD(name), NULL },
+	{ "thread", CSN_MEMBER_TEXT, WITHHELD(thread), NULL },
+	{ "frame", CSN_MEMBER_OTHER, 0, read_withheld_frame },
+	{ "count", CSN_MEMBER_U64, WITHHELD(count), NULL },
+	{ NULL },
+};
+
+static int read_withheld(struct csn_snapshot_reader *reader, void *object, struct csn_error *err)
+{
+	struct csn_snapshot *snapshot = object;
+	struct csn_withheld *withheld;
+	int r;
+
+	reader->withheld.count = 0;
+	if (!csn_reader_enter(reader, '['))
+		return 0;
+	while (csn_json_next_item(&reader->json)) {
+		withheld = csn_vec_push(&reader->withheld, sizeof(*withheld), CSN_MAX_WITHHELD,
+					"things withheld", err);
+		if (!withheld)
+			return -(int)err->code;
+		r = csn_reader_object(reader, withheld_members, withheld, err);
+		if (r < 0)
+			return csn_wrap(err, "\"withheld\"");
+	}
+	snapshot->withheld = csn_reader_take(reader, &reader->withheld, sizeof(*withheld),
+					     &snapshot->n_withheld);
+	return 0;
+}
+
 static const struct csn_member source_members[] = {
 	{ "path", CSN_MEMBER_TEXT, offsetof(struct source, path), NULL },
 	{ NULL },
@@ -367,6 +415,7 @@ static const struct csn_member root_members[] = {
 	{ "annotations", CSN_MEMBER_OTHER, 0, csn_reader_annotations },
 	{ "limits", CSN_MEMBER_OTHER, 0, read_limits },
 	{ "truncated", CSN_MEMBER_OTHER, 0, read_truncated },
+	{ "withheld", CSN_MEMBER_OTHER, 0, read_withheld },
 	{ "arch", CSN_MEMBER_OTHER, 0, read_arch },
 	{ "sourceCode", CSN_MEMBER_OTHER, 0, read_sources },
 	{ "modules", CSN_MEMBER_OTHER, 0, read_modules },

@@ -20,7 +20,7 @@ struct csn_snapshot_reader {
 	struct csn_snapshot *snapshot;
 	struct csn_arena *arena; /* the snapshot's */
 	struct csn_buf scratch;
-	struct csn_vec threads, frames, registers, modules, maps, limits, sources, words;
+	struct csn_vec threads, frames, registers, modules, maps, limits, sources, words, withheld;
 	size_t n_frames; /* of all threads */
 	size_t n_variables, variable_depth;
 	bool out_of_memory;

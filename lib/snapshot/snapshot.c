@@ -233,6 +233,62 @@ int csn_snapshot_add_owned_annotation(struct csn_snapshot *snapshot, const char 
 	return csn_snapshot_append_annotation(snapshot, &annotation, err);
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* The record of the same place and rule. */
+static struct csn_withheld *find_withheld(const struct csn_snapshot *snapshot,
+					  const struct csn_withheld *wanted)
+{
+	for (size_t i = 0; i < snapshot->n_withheld; i++) {
+		struct csn_withheld *known = &snapshot->withheld[i];
+
+		if (same_text(known->rule, wanted->rule) && same_text(known->what, wanted->what) &&
+		    same_text(known->name, wanted->name) &&
+		    same_text(known->thread, wanted->thread) &&
+		    known->has_frame == wanted->has_frame && known->frame == wanted->frame)
+			return known;
+	}
+	return NULL;
+}
+
+int csn_snapshot_add_withheld(struct csn_snapshot *snapshot, const struct csn_withheld *withheld,
+			      struct csn_error *err)
+{
+	const char *texts[] = { withheld->rule, withheld->why, withheld->what, withheld->name,
+				withheld->thread };
+	struct csn_withheld copy = *withheld, *known;
+	void *array = snapshot->withheld;
+	int r;
+
+	if (snapshot->n_withheld >= CSN_MAX_WITHHELD_PLACES) {
+		texts[3] = texts[4] = copy.name = copy.thread = NULL;
+		copy.has_frame = false;
+		copy.frame = 0;
+	}
+	known = find_withheld(snapshot, &copy);
+	if (known) {
+		known->count++;
+		return 0;
+	}
+	for (size_t i = 0; i < csn_countof(texts); i++) {
+		texts[i] = texts[i] ? csn_arena_strdup(snapshot->arena, texts[i]) : NULL;
+		if (!texts[i] && i < 3)
+			return csn_fail_nomem(err);
+	}
+	copy = (struct csn_withheld){ texts[0], texts[1],   texts[2],       texts[3],
+				      texts[4], copy.frame, copy.has_frame, 1 };
+	r = make_room(snapshot, &array, snapshot->n_withheld, &snapshot->withheld_capacity,
+		      sizeof(copy), CSN_MAX_WITHHELD, "things withheld", err);
+	if (r < 0)
+		return r;
+	snapshot->withheld = array;
+	snapshot->withheld[snapshot->n_withheld++] = copy;
+	return 0;
+}
+
 const char *csn_snapshot_thread_key(const struct csn_snapshot_thread *thread, char text[24])
 {
 	if (thread->key)

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/types.h"
 #include "base/uuid.h"
+#include "snapshot/notes.h"
 
 /* How a frame was found (contracts 4). */
 enum csn_frame_kind {
@@ -165,23 +166,6 @@ struct csn_snapshot_fault {
 	int64_t sender_uid;
 };
 
-/* Whom an annotation is about, so that viewers can jump there. */
-struct csn_annotation_owner {
-	const struct csn_snapshot_thread *thread; /* of the same snapshot; NULL: the process */
-	size_t frame;                             /* number in its thread, if has_frame */
-	bool has_frame;
-	const char *variable; /* its path: "conn->peers[3].name"; NULL none */
-};
-
-struct csn_annotation {
-	const char *name;
-	const char *text;
-	const char *thread; /* key of the owner's thread; NULL: of the process */
-	size_t frame;
-	bool has_frame;
-	const char *variable;
-};
-
 struct csn_snapshot {
 	struct csn_arena *arena; /* owned */
 	char uuid[CSN_UUID_TEXT];
@@ -206,9 +190,12 @@ struct csn_snapshot {
 	size_t n_annotations;
 	const char *const *truncated; /* what is not whole, in words */
 	size_t n_truncated;
+	struct csn_withheld *withheld;
+	size_t n_withheld;
 	const char *fingerprint; /* given by the document; NULL none */
 
 	size_t attributes_capacity, annotations_capacity, truncated_capacity, classifiers_capacity;
+	size_t withheld_capacity;
 };
 
 /* An empty snapshot with a random uuid. NULL when out of memory. */
@@ -231,12 +218,6 @@ csn_snapshot_find_attribute(const struct csn_snapshot *snapshot, const char *nam
 /* Names and texts are copied; a classifier that is there already is not added again. */
 int csn_snapshot_add_classifier(struct csn_snapshot *snapshot, const char *name,
 				struct csn_error *err) csn_must_check;
-int csn_snapshot_add_annotation(struct csn_snapshot *snapshot, const char *name, const char *text,
-				struct csn_error *err) csn_must_check;
-/* owner may be NULL; all texts are copied. */
-int csn_snapshot_add_owned_annotation(struct csn_snapshot *snapshot, const char *name,
-				      const char *text, const struct csn_annotation_owner *owner,
-				      struct csn_error *err) csn_must_check;
 /* Notes that something is not whole ("thread 12: stack cut"). */
 int csn_snapshot_add_truncated(struct csn_snapshot *snapshot, const char *what,
 			       struct csn_error *err) csn_must_check;

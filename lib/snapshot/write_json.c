@@ -465,6 +465,30 @@ static void write_annotations(struct csn_json *json, const struct csn_snapshot *
 	csn_json_end_object(json);
 }
 
+static void write_withheld(struct csn_json *json, const struct csn_snapshot *snapshot)
+{
+	if (!snapshot->n_withheld)
+		return;
+	csn_json_key(json, "withheld");
+	csn_json_begin_array(json);
+	for (size_t i = 0; i < snapshot->n_withheld; i++) {
+		const struct csn_withheld *withheld = &snapshot->withheld[i];
+
+		csn_json_begin_object(json);
+		member_if(json, "rule", withheld->rule);
+		member_if(json, "why", withheld->why);
+		member_if(json, "what", withheld->what);
+		member_if(json, "name", withheld->name);
+		member_if(json, "thread", withheld->thread);
+		if (withheld->has_frame)
+			csn_json_member_uint(json, "frame", withheld->frame);
+		if (withheld->count > 1)
+			member_uint(json, "count", withheld->count);
+		csn_json_end_object(json);
+	}
+	csn_json_end_array(json);
+}
+
 static void write_head(struct csn_json *json, const struct csn_snapshot *snapshot)
 {
 	const struct csn_snapshot_thread *main_thread = csn_snapshot_get_main_thread(snapshot);
@@ -506,6 +530,7 @@ int csn_snapshot_write_json(const struct csn_snapshot *snapshot, struct csn_buf 
 	write_annotations(json, snapshot);
 	if (snapshot->n_truncated)
 		write_texts(json, "truncated", snapshot->truncated, snapshot->n_truncated);
+	write_withheld(json, snapshot);
 	write_arch(json, snapshot);
 	write_sources(&writer);
 	write_threads(&writer);

@@ -5,7 +5,7 @@
 #include "base/options.h"
 
 struct bt_options {
-	const char *core, *cache, *sysroot;
+	const char *core, *cache, *sysroot, *privacy;
 	bool verbose, faulted, json, no_source;
 	uint64_t depth;
 	const char *debuginfod; /* NULL: not wanted */

@@ -16,6 +16,8 @@ int main(int argc, char **argv)
 		{ "depth", 0, CSN_OPT_U64, "N", "frames kept per thread (1024; 0: all)", &o.depth },
 		{ "cache", 0, CSN_OPT_STRING, "DIR",
 		  "folder for answers about addresses (none: keep none)", &o.cache },
+		{ "privacy", 0, CSN_OPT_STRING, "FILE",
+		  "more rules of what is withheld (none: withhold nothing)", &o.privacy },
 		{ "debuginfod", 0, CSN_OPT_OPTIONAL, "URLS",
 		  "get missing debug files from servers ($DEBUGINFOD_URLS)", &o.debuginfod },
 		{ "debuginfod-timeout", 0, CSN_OPT_DURATION, "TIME",

@@ -82,6 +82,7 @@ static int bt_analyse(const struct bt_options *options, const char *operand,
 {
 	cleanup_(csn_target_freep) struct csn_target *target = NULL;
 	cleanup_(csn_broker_freep) struct csn_broker *broker = NULL;
+	cleanup_(csn_privacy_freep) struct csn_privacy *privacy = NULL;
 	struct csn_progress_line progress;
 	char cache[CSN_MAX_PATH];
 	struct csn_engine_options engine = {
@@ -98,8 +99,11 @@ static int bt_analyse(const struct bt_options *options, const char *operand,
 		.timeout_seconds = options->debuginfod_timeout,
 		.progress = engine.progress,
 	};
-	int result = csn_broker_start(&servers, &broker, err);
+	int result = csn_privacy_open(options->privacy, &privacy, err);
 
+	engine.privacy = privacy;
+	if (result == 0)
+		result = csn_broker_start(&servers, &broker, err);
 	if (broker) {
 		engine.fetch = csn_broker_fetch;
 		engine.fetch_context = broker;

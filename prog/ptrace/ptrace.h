@@ -7,7 +7,7 @@
 
 struct ptrace_options {
 	const char *core, *output, *prefix, *application, *format, *log_level, *fault_thread;
-	const char *globals, *cache, *sysroot;
+	const char *globals, *cache, *sysroot, *privacy, *config;
 	struct csn_option_list threads, classifiers, kv, resources, load;
 	bool faulted, stale_pointer, security, source;
 	uint64_t depth, budget;
@@ -15,6 +15,11 @@ struct ptrace_options {
 	const char *debuginfod; /* NULL: not wanted */
 	int64_t debuginfod_timeout;
 };
+
+/* options.c: the options and where their values go. */
+#define PTRACE_MAX_OPTIONS 64
+void ptrace_list_options(struct ptrace_options *options,
+			 struct csn_option list[PTRACE_MAX_OPTIONS]);
 
 /* config.c: puts the options of a --config FILE before those of the command line. *ret_argv is
  * malloc'ed, its words live as long as the program. Exit status, or -1 to go on. */

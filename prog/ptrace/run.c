@@ -23,7 +23,8 @@ struct ptrace_run {
 	bool json;
 	int64_t *threads; /* owned */
 	int64_t fault_thread;
-	struct csn_broker *broker; /* owned; NULL: nothing is fetched */
+	struct csn_privacy *privacy; /* owned; NULL: nothing is withheld */
+	struct csn_broker *broker;   /* owned; NULL: nothing is fetched */
 	struct csn_progress_line progress;
 };
 
@@ -220,6 +221,7 @@ static int ptrace_snapshot(struct ptrace_run *run, struct csn_target *target,
 		.depth = o->depth,
 		.budget = o->budget,
 		.timeout_seconds = o->timeout_seconds,
+		.privacy = run->privacy,
 		.progress = csn_progress_line_sink(&run->progress),
 		.fetch = run->broker ? csn_broker_fetch : NULL,
 		.fetch_context = run->broker,
@@ -262,13 +264,16 @@ int ptrace_run(const struct ptrace_options *options, const char *pid, const char
 	if (status < 0)
 		status = ptrace_check(&run);
 	if (status < 0) {
-		if (ptrace_start_broker(&run, &err) < 0 ||
-		    csn_engine_open(pid, options->core, &target, &err) < 0)
+		if (csn_privacy_open(options->privacy, &run.privacy, &err) < 0)
+			status = ptrace_fail("--privacy", &err);
+		else if (ptrace_start_broker(&run, &err) < 0 ||
+			 csn_engine_open(pid, options->core, &target, &err) < 0)
 			status = ptrace_fail(run.subject, &err);
 		else
 			status = ptrace_snapshot(&run, target, executable);
 	}
 	csn_broker_free(run.broker);
+	csn_privacy_free(run.privacy);
 	free(run.threads);
 	return status;
 }
