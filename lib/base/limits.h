@@ -100,6 +100,7 @@
 /* Values of variables. */
 #define CSN_MAX_VALUE_BYTES (64 * CSN_KIB) /* of one that is not in memory */
 #define CSN_MAX_VALUE_PIECES 256u
+#define CSN_MAX_VALUE_FRAMES 16384u   /* whose variables are told */
 #define CSN_MAX_VALUE_DEPTH 20u       /* structures within structures */
 #define CSN_MAX_VALUE_EVALUATIONS 16u /* expressions that need others */
 #define CSN_MAX_VALUE_TEXT (16 * CSN_KIB)

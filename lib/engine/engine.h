@@ -20,6 +20,23 @@ enum csn_engine_variables {
 	CSN_VARIABLES_ALL,
 };
 
+/* What values of variables may cost; 0 of a member: no limit but those of base/limits.h. */
+struct csn_engine_values {
+	uint64_t elements; /* of one array or text */
+	uint64_t depth;    /* structures within structures */
+	uint64_t follow;   /* pointers in a row that are followed to structures; 0: none */
+	uint64_t frames;   /* of one thread, the innermost */
+	uint64_t values;   /* in all: variables, their parts, and parts of these */
+	uint64_t bytes;    /* of text in all */
+	int64_t seconds;
+};
+
+#define CSN_ENGINE_VALUES_DEFAULT \
+	{ \
+		.elements = 200, .depth = 20, .follow = 1, .frames = 256, .values = 200000, \
+		.bytes = 1024 * 1024, .seconds = 5 \
+	}
+
 /* All borrowed; zeroed means defaults. */
 struct csn_engine_options {
 	const char *executable;  /* file of the main program; NULL: found from the target */
@@ -39,6 +56,7 @@ struct csn_engine_options {
 	bool faulted;         /* callers' registers for the faulting thread only */
 	bool no_registers;    /* of callers: for those who do not show them */
 	enum csn_engine_variables variables;
+	const struct csn_engine_values *values; /* NULL: CSN_ENGINE_VALUES_DEFAULT */
 	/* Objects whose variables are stored besides those that are not the system's: beginnings
 	 * of paths or file names. One that is empty, alone: of no object at all. */
 	const char *const *load;

@@ -47,6 +47,13 @@ void csn_engine_drop_doubtful(struct csn_engine *engine, struct csn_lookup *look
 
 /* variables.c: values of variables, into the frames of walked threads. */
 int csn_engine_store_variables(struct csn_engine *engine, struct csn_error *err) csn_must_check;
+/* Are values of the module's variables asked for? */
+bool csn_engine_wants_values(const struct csn_engine_options *options,
+			     const struct csn_module *module);
+
+/* store_values.c: values as the snapshot holds them; NULL: out of memory. */
+struct csn_snapshot_variable *csn_values_store(struct csn_arena *arena,
+					       const struct csn_value_node *values, size_t count);
 
 /* raw_stack.c: copies the stack of a walk that ended before its time, and names, when all threads
  * are walked, the words of such copies that point into code. */

@@ -9,19 +9,10 @@
 #include "engine/engine_internal.h"
 #include "values/values.h"
 
-/* Innermost frames of a thread that are looked at: in full, and for parameters only. */
-#define CSN_FULL_FRAMES 256u
+/* Innermost frames of a thread of which only the parameters are looked at. */
 #define CSN_ARGUMENT_FRAMES 8u
 
-/* Elements, depth, values, text and time that one snapshot may cost. */
-static const struct csn_value_budget budget_of_all = {
-	.elements = 200,
-	.depth = 20,
-	.follow = 1,
-	.values = 200000,
-	.text_bytes = CSN_MIB,
-};
-#define CSN_VALUES_SECONDS 5
+static const struct csn_engine_values default_values = CSN_ENGINE_VALUES_DEFAULT;
 
 /* A frame to be filled. */
 struct csn_filled {
@@ -38,6 +29,8 @@ struct csn_filling {
 	struct csn_filled **filled;
 	struct csn_value_frame **frames; /* those that are wanted */
 	size_t n_filled, capacity, n_frames;
+	const struct csn_engine_values *limits;
+	bool frames_cut; /* of a thread in full there were more */
 };
 
 /* Belongs to the system, not to the program. */
@@ -55,7 +48,8 @@ static bool csn_is_system(const struct csn_module *module)
 	return module->is_vdso;
 }
 
-static bool csn_is_wanted(const struct csn_engine_options *options, const struct csn_module *module)
+bool csn_engine_wants_values(const struct csn_engine_options *options,
+			     const struct csn_module *module)
 {
 	for (size_t i = 0; i < options->n_load; i++) {
 		size_t length = strlen(options->load[i]);
@@ -103,16 +97,23 @@ static int csn_take_thread(struct csn_filling *filling, const struct csn_thread 
 			   struct csn_snapshot_thread *stored, bool full, struct csn_error *err)
 {
 	struct csn_engine *engine = filling->engine;
-	size_t max = full ? CSN_FULL_FRAMES : CSN_ARGUMENT_FRAMES, at = 0, first, n;
+	size_t max = CSN_ARGUMENT_FRAMES, at = 0, first, n;
 	struct csn_filled *callee = NULL, *frame;
 	struct csn_snapshot_frame *physical;
 	struct csn_unwind_cursor cursor;
 
+	if (full)
+		max = filling->limits->frames ? filling->limits->frames : SIZE_MAX;
 	csn_unwind_begin(&cursor, engine->unwinder, &thread->registers);
-	for (n = 0; n < max; n++) {
+	for (n = 0;; n++) {
 		physical = csn_next_physical(stored, &at, &first);
-		if (!physical || physical->address != cursor.pc)
+		if (!physical)
 			return 0;
+		if (n >= max || filling->n_filled >= CSN_MAX_VALUE_FRAMES ||
+		    physical->address != cursor.pc) {
+			filling->frames_cut |= full;
+			return 0;
+		}
 		frame = csn_add_frame(filling);
 		if (!frame)
 			return csn_fail_nomem(err);
@@ -128,7 +129,7 @@ static int csn_take_thread(struct csn_filling *filling, const struct csn_thread 
 		frame->parameters_only = !full;
 		frame->wanted = engine->options->variables != CSN_VARIABLES_NONE && cursor.module &&
 				!cursor.signal_frame &&
-				csn_is_wanted(engine->options, cursor.module);
+				csn_engine_wants_values(engine->options, cursor.module);
 		if (callee)
 			callee->frame.caller = &frame->frame;
 		/* A signal comes between: it leaves no register alone, and saves all. */
@@ -139,59 +140,6 @@ static int csn_take_thread(struct csn_filling *filling, const struct csn_thread 
 			return 0;
 	}
 	return 0;
-}
-
-static struct csn_snapshot_variable *
-csn_store_values(struct csn_filling *filling, const struct csn_value_node *values, size_t count)
-{
-	static const enum csn_variable_role roles[] = {
-		[CSN_ROLE_PLAIN] = CSN_VARIABLE_PLAIN,
-		[CSN_ROLE_PARAMETER] = CSN_VARIABLE_PARAMETER,
-		[CSN_ROLE_BASE] = CSN_VARIABLE_BASE,
-		[CSN_ROLE_STATIC] = CSN_VARIABLE_STATIC,
-	};
-	struct csn_snapshot_variable *stored =
-		csn_arena_array(filling->engine->snapshot->arena, count + 1, sizeof(*stored));
-
-	for (size_t i = 0; stored && i < count; i++) {
-		const struct csn_value_node *value = &values[i];
-
-		stored[i] = (struct csn_snapshot_variable){
-			.name = value->name,
-			.type = value->type,
-			.value = value->text,
-			.missing = value->state ? csn_value_state_name(value->state) : NULL,
-			.role = roles[value->role],
-			.is_cut = value->is_cut,
-			.parts_are_target = value->parts_are_target,
-			.repeats = value->repeats,
-			.n_parts = value->n_parts,
-		};
-		if (!value->n_parts)
-			continue;
-		stored[i].parts = csn_store_values(filling, value->parts, value->n_parts);
-		if (!stored[i].parts)
-			return NULL;
-	}
-	return stored;
-}
-
-/* Names and types belong to the debug information, which is gone before the snapshot. */
-static int csn_keep_texts(struct csn_arena *arena, struct csn_snapshot_variable *variables,
-			  size_t count, struct csn_error *err)
-{
-	int rc = 0;
-
-	for (size_t i = 0; i < count && rc == 0; i++) {
-		struct csn_snapshot_variable *variable = &variables[i];
-
-		if (variable->name)
-			variable->name = csn_arena_strdup(arena, variable->name);
-		if (variable->type)
-			variable->type = csn_arena_strdup(arena, variable->type);
-		rc = csn_keep_texts(arena, variable->parts, variable->n_parts, err);
-	}
-	return rc;
 }
 
 /* Values of one frame's functions; *ret_values has one list for each. */
@@ -229,12 +177,10 @@ static int csn_store_frame_values(struct csn_filling *filling, struct csn_filled
 
 		if (!lists[i].count)
 			continue;
-		stored->variables = csn_store_values(filling, lists[i].values, lists[i].count);
+		stored->variables = csn_values_store(arena, lists[i].values, lists[i].count);
 		if (!stored->variables)
 			return csn_fail_nomem(err);
 		stored->n_variables = (uint32_t)lists[i].count;
-		if (csn_keep_texts(arena, stored->variables, stored->n_variables, err) < 0)
-			return -CSN_E_NOMEM;
 	}
 	return 0;
 }
@@ -254,7 +200,7 @@ static int csn_fill_all(struct csn_filling *filling, struct csn_function_values 
 		lists[i] = csn_arena_array(arena, frame->n_stored, sizeof(**lists));
 		if (!lists[i])
 			return csn_fail_nomem(err);
-		if (frame->wanted)
+		if (frame->wanted && !csn_values_used_up(filling->values))
 			rc = csn_fill_frame(filling, frame, lists[i], err);
 	}
 	if (rc == 0)
@@ -327,16 +273,32 @@ static int csn_set_scene(struct csn_filling *filling, struct csn_function_values
 	return 0;
 }
 
+static struct csn_value_budget csn_budget_of(const struct csn_engine_values *limits,
+					     int64_t deadline_ns)
+{
+	struct csn_value_budget budget = { .elements = limits->elements,
+					   .depth = limits->depth,
+					   .follow = limits->follow,
+					   .values = limits->values,
+					   .text_bytes = limits->bytes };
+	int64_t seconds = limits->seconds;
+
+	if (seconds > 0 && seconds < INT32_MAX)
+		budget.deadline_ns = csn_monotonic_ns() + seconds * CSN_NS_PER_SECOND;
+	if (deadline_ns && (!budget.deadline_ns || deadline_ns < budget.deadline_ns))
+		budget.deadline_ns = deadline_ns;
+	return budget;
+}
+
 int csn_engine_store_variables(struct csn_engine *engine, struct csn_error *err)
 {
-	struct csn_filling filling = { .engine = engine };
+	struct csn_filling filling = { .engine = engine,
+				       .limits = engine->options->values ? engine->options->values
+									 : &default_values };
 	struct csn_function_values **lists = NULL;
-	struct csn_value_budget budget = budget_of_all;
+	struct csn_value_budget budget = csn_budget_of(filling.limits, engine->deadline_ns);
 	int rc;
 
-	budget.deadline_ns = csn_monotonic_ns() + CSN_VALUES_SECONDS * CSN_NS_PER_SECOND;
-	if (engine->deadline_ns && engine->deadline_ns < budget.deadline_ns)
-		budget.deadline_ns = engine->deadline_ns;
 	rc = csn_values_new(engine->snapshot->arena, engine->target, engine->modules, &budget,
 			    &engine->values, err);
 	filling.values = engine->values;
@@ -357,5 +319,9 @@ int csn_engine_store_variables(struct csn_engine *engine, struct csn_error *err)
 		rc = csn_snapshot_add_annotation(
 			engine->snapshot, "warning",
 			"variables: the budget was used up, not all have a value", err);
+	if (rc == 0 && filling.frames_cut && engine->options->variables != CSN_VARIABLES_NONE)
+		rc = csn_snapshot_add_annotation(
+			engine->snapshot, "warning",
+			"variables: only of the innermost frames of a deep stack", err);
 	return rc;
 }

@@ -81,6 +81,11 @@ void csn_render_value(const struct csn_snapshot_variable *variable, struct csn_b
 	} else {
 		render_parts(variable, out);
 	}
+	if (variable->same_as) {
+		csn_buf_puts(out, " <told as ");
+		foreign(out, variable->same_as);
+		csn_buf_putc(out, '>');
+	}
 	if (variable->repeats > 1)
 		csn_buf_printf(out, " <repeats %" PRIu64 " times>", variable->repeats);
 }

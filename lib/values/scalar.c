@@ -230,7 +230,8 @@ static void print_pointed(struct csn_values *values, csn_addr address, struct cs
 	uint8_t bytes[4 * 256];
 	unsigned width = 1;
 	const char *prefix = csn_string_prefix(target, &width);
-	uint64_t max = csn_min_u64(values->budget.elements, sizeof(bytes) / 4);
+	uint64_t elements = values->budget.elements ? values->budget.elements : UINT64_MAX;
+	uint64_t max = csn_min_u64(elements, sizeof(bytes) / 4 - 1);
 	size_t there, n = 0;
 
 	if (!prefix || !address)

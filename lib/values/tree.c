@@ -2,7 +2,6 @@
  * elements are all told in one text each becomes one text itself. */
 #include <string.h>
 
-#include "base/clock.h"
 #include "values/printer.h"
 
 /* Elements that are equal and more than this are told once. */
@@ -17,9 +16,10 @@ struct array {
 	size_t dimension;
 	uint64_t element_bytes;
 	unsigned depth;
+	uint64_t follow; /* of the elements */
 };
 
-static void give_up(struct csn_value_node *value, enum csn_value_state state)
+void csn_value_give_up(struct csn_value_node *value, enum csn_value_state state)
 {
 	value->state = state;
 	value->text = NULL;
@@ -34,13 +34,13 @@ void csn_value_set_text(struct csn_values *values, struct csn_value_node *value,
 	if (!csn_buf_ok(text) || (values->budget.text_bytes &&
 				  values->text_bytes + text->size > values->budget.text_bytes)) {
 		values->cut = true;
-		give_up(value, CSN_VALUE_BUDGET);
+		csn_value_give_up(value, CSN_VALUE_BUDGET);
 		return;
 	}
 	values->text_bytes += text->size;
 	value->text = csn_arena_strndup(values->arena, bytes, text->size);
 	if (!value->text) {
-		give_up(value, CSN_VALUE_BUDGET);
+		csn_value_give_up(value, CSN_VALUE_BUDGET);
 		return;
 	}
 	if (!strchr(bytes, CSN_SYMBOL_MARK))
@@ -55,10 +55,8 @@ void csn_value_set_text(struct csn_values *values, struct csn_value_node *value,
 
 struct csn_value_node *csn_value_parts(struct csn_values *values, size_t count)
 {
-	const struct csn_value_budget *budget = &values->budget;
-
-	if ((budget->values && values->n_values + count > budget->values) ||
-	    (budget->deadline_ns && csn_monotonic_ns() > budget->deadline_ns)) {
+	if (csn_values_used_up(values) ||
+	    (values->budget.values && values->n_values + count > values->budget.values)) {
 		values->cut = true;
 		return NULL;
 	}
@@ -86,7 +84,7 @@ static void fill_static(struct csn_values *values, struct csn_value_frame *frame
 	/* What no entry of its unit defines may be defined elsewhere. */
 	if (!csn_variable_of_member(&member->declaration, frame->scope.address, &variable) ||
 	    variable.place.kind == CSN_PLACE_NONE) {
-		give_up(value, CSN_VALUE_UNSUPPORTED);
+		csn_value_give_up(value, CSN_VALUE_UNSUPPORTED);
 		return;
 	}
 	(void)csn_type_size(member->type, &size_bytes);
@@ -128,7 +126,7 @@ static bool base_is_told(struct csn_values *values, const struct csn_object *bas
 /* False: it is no part to be told. */
 static bool fill_member(struct csn_values *values, struct csn_value_frame *frame,
 			const struct csn_object *object, struct csn_type *type,
-			const struct csn_type_member *member, unsigned depth,
+			const struct csn_type_member *member, unsigned depth, uint64_t follow,
 			struct csn_value_node *value)
 {
 	struct csn_type *stripped = csn_type_strip(member->type);
@@ -149,11 +147,11 @@ static bool fill_member(struct csn_values *values, struct csn_value_frame *frame
 	if (member->kind == CSN_MEMBER_VIRTUAL_BASE && base_is_told(values, &part, member->type))
 		return false;
 	if (!member->is_bit_field) {
-		csn_value_fill(values, frame, &part, member->type, depth + 1, 0, value);
+		csn_value_fill(values, frame, &part, member->type, depth + 1, follow, value);
 		return true;
 	}
 	if (!stripped || !csn_type_is_scalar(stripped)) {
-		give_up(value, CSN_VALUE_UNSUPPORTED);
+		csn_value_give_up(value, CSN_VALUE_UNSUPPORTED);
 		return true;
 	}
 	csn_buf_clear(&values->text);
@@ -163,9 +161,9 @@ static bool fill_member(struct csn_values *values, struct csn_value_frame *frame
 	return true;
 }
 
-static void fill_structure(struct csn_values *values, struct csn_value_frame *frame,
-			   const struct csn_object *object, struct csn_type *type, unsigned depth,
-			   struct csn_value_node *value)
+void csn_value_fill_structure(struct csn_values *values, struct csn_value_frame *frame,
+			      const struct csn_object *object, struct csn_type *type,
+			      unsigned depth, uint64_t follow, struct csn_value_node *value)
 {
 	size_t n;
 
@@ -173,7 +171,7 @@ static void fill_structure(struct csn_values *values, struct csn_value_frame *fr
 		value->text = "<incomplete type>";
 		return;
 	}
-	if (depth >= csn_min_u64(values->budget.depth ? values->budget.depth : UINT32_MAX,
+	if (depth >= csn_min_u64(values->budget.depth ? values->budget.depth : UINT64_MAX,
 				 CSN_MAX_VALUE_DEPTH)) {
 		value->text = "{...}";
 		return;
@@ -185,16 +183,19 @@ static void fill_structure(struct csn_values *values, struct csn_value_frame *fr
 	value->is_cut = n < type->n_members;
 	value->parts = csn_value_parts(values, n);
 	if (!value->parts) {
-		give_up(value, CSN_VALUE_BUDGET);
+		csn_value_give_up(value, CSN_VALUE_BUDGET);
 		return;
 	}
 	for (size_t i = 0; i < n; i++) {
 		struct csn_value_node *part = &value->parts[value->n_parts];
+		const struct csn_type_member *member = &type->members[i];
+		size_t mark = csn_path_enter(values, member->name, 0);
 
-		if (fill_member(values, frame, object, type, &type->members[i], depth, part))
+		if (fill_member(values, frame, object, type, member, depth, follow, part))
 			value->n_parts++;
 		else
 			*part = (struct csn_value_node){ 0 };
+		csn_path_leave(values, mark);
 	}
 }
 
@@ -285,7 +286,7 @@ static void fill_element(const struct array *array, const struct csn_object *obj
 
 	if (array->dimension + 1 == array->type->n_dimensions) {
 		csn_value_fill(array->values, array->frame, object, array->element,
-			       array->depth + 1, 0, value);
+			       array->depth + 1, array->follow, value);
 		return;
 	}
 	inner.dimension++;
@@ -332,22 +333,24 @@ static void fill_array(const struct array *array, const struct csn_object *objec
 
 	for (size_t i = array->dimension + 1; i < array->type->n_dimensions; i++)
 		if (__builtin_mul_overflow(stride, (uint64_t)array->counts[i], &stride)) {
-			give_up(value, CSN_VALUE_UNSUPPORTED);
+			csn_value_give_up(value, CSN_VALUE_UNSUPPORTED);
 			return;
 		}
 	if (fill_characters(array, object, count, value))
 		return;
 	value->parts = csn_value_parts(values, csn_min_u64(count, max));
 	if (!value->parts) {
-		give_up(value, CSN_VALUE_BUDGET);
+		csn_value_give_up(value, CSN_VALUE_BUDGET);
 		return;
 	}
 	while (at < count && told < max) {
 		struct csn_value_node *part = &value->parts[value->n_parts++];
 		uint64_t run = count_equal(&scratch, object, at, count, stride);
 		struct csn_object element = csn_object_part(object, at * stride);
+		size_t mark = csn_path_enter(values, NULL, at);
 
 		fill_element(array, &element, part);
+		csn_path_leave(values, mark);
 		if (run <= CSN_REPEAT_ELEMENTS)
 			run = 1;
 		else
@@ -361,7 +364,7 @@ static void fill_array(const struct array *array, const struct csn_object *objec
 
 static void begin_array(struct csn_values *values, struct csn_value_frame *frame,
 			const struct csn_object *object, struct csn_type *type, unsigned depth,
-			struct csn_value_node *value)
+			uint64_t follow, struct csn_value_node *value)
 {
 	int64_t counts[8];
 	struct array array = { .values = values,
@@ -369,7 +372,8 @@ static void begin_array(struct csn_values *values, struct csn_value_frame *frame
 			       .type = type,
 			       .element = csn_type_target(type),
 			       .counts = counts,
-			       .depth = depth };
+			       .depth = depth,
+			       .follow = follow };
 
 	csn_type_read_parts(type);
 	for (size_t i = 0; i < type->n_dimensions && i < csn_countof(counts); i++) {
@@ -381,84 +385,19 @@ static void begin_array(struct csn_values *values, struct csn_value_frame *frame
 			csn_pointer_print(values, object->address, &values->text);
 			csn_value_set_text(values, value, &values->text);
 		} else {
-			give_up(value, CSN_VALUE_UNSUPPORTED);
+			csn_value_give_up(value, CSN_VALUE_UNSUPPORTED);
 		}
 		return;
 	}
 	if (!type->n_dimensions || type->n_dimensions > csn_countof(counts) || !array.element ||
 	    !csn_type_size(array.element, &array.element_bytes)) {
-		give_up(value, CSN_VALUE_UNSUPPORTED);
+		csn_value_give_up(value, CSN_VALUE_UNSUPPORTED);
 		return;
 	}
 	if (object->kind == CSN_OBJECT_MISSING)
-		give_up(value, object->state);
+		csn_value_give_up(value, object->state);
 	else
 		fill_array(&array, object, value);
-}
-
-/* --- what is pointed to --- */
-
-static void follow_pointer(struct csn_values *values, struct csn_value_frame *frame,
-			   const struct csn_object *object, struct csn_type *type, unsigned depth,
-			   unsigned follow, struct csn_value_node *value)
-{
-	struct csn_type *target = csn_type_strip(csn_type_target(type));
-	struct csn_object pointee = { .kind = CSN_OBJECT_MEMORY };
-	struct csn_value_node shown = { 0 }, *inner;
-	uint8_t bytes[8];
-
-	if (!follow || !target ||
-	    (target->kind != CSN_TYPE_STRUCT && target->kind != CSN_TYPE_CLASS &&
-	     target->kind != CSN_TYPE_UNION) ||
-	    target->is_declaration ||
-	    csn_object_read(values, object, bytes, sizeof(bytes)) != CSN_VALUE_OK)
-		return;
-	pointee.address = csn_number_of(bytes, sizeof(bytes), false);
-	/* Nothing is there to be shown. */
-	if (csn_object_read(values, &pointee, bytes, 1) != CSN_VALUE_OK)
-		return;
-	inner = csn_value_parts(values, 1);
-	if (inner && csn_printer_apply(values, frame, &pointee, target, depth + 1, inner)) {
-		value->parts = inner;
-		value->n_parts = 1;
-		value->parts_are_target = true;
-		return;
-	}
-	fill_structure(values, frame, &pointee, target, depth + 1, &shown);
-	value->parts = shown.parts;
-	value->n_parts = shown.n_parts;
-	value->is_cut = shown.is_cut;
-	value->parts_are_target = shown.n_parts != 0;
-}
-
-static void fill_reference(struct csn_values *values, struct csn_value_frame *frame,
-			   const struct csn_object *object, struct csn_type *type, unsigned depth,
-			   struct csn_value_node *value)
-{
-	struct csn_object referent = { .kind = CSN_OBJECT_MEMORY };
-	struct csn_value_node *inner = csn_value_parts(values, 1);
-	uint8_t bytes[8];
-
-	value->state =
-		inner ? csn_object_read(values, object, bytes, sizeof(bytes)) : CSN_VALUE_BUDGET;
-	if (value->state != CSN_VALUE_OK)
-		return;
-	referent.address = csn_number_of(bytes, sizeof(bytes), false);
-	if (csn_printer_apply(values, frame, &referent, csn_type_strip(csn_type_target(type)),
-			      depth + 1, value))
-		return;
-	if (!depth)
-		csn_value_fill(values, frame, &referent, csn_type_target(type), depth + 1, 0,
-			       inner);
-	csn_buf_clear(&values->text);
-	csn_buf_printf(&values->text, "@0x%llx", (unsigned long long)referent.address);
-	if (inner->text)
-		csn_buf_printf(&values->text, ": %s", inner->text);
-	csn_value_set_text(values, value, &values->text);
-	value->parts = inner->parts;
-	value->n_parts = inner->n_parts;
-	value->is_cut = inner->is_cut;
-	value->parts_are_target = inner->n_parts != 0;
 }
 
 /* Where it is and, of a number or an address, which. */
@@ -484,18 +423,19 @@ static void note_place(struct csn_values *values, const struct csn_object *objec
 
 void csn_value_fill(struct csn_values *values, struct csn_value_frame *frame,
 		    const struct csn_object *object, struct csn_type *declared, unsigned depth,
-		    unsigned follow, struct csn_value_node *value)
+		    uint64_t follow, struct csn_value_node *value)
 {
 	struct csn_type *type = csn_type_strip(declared);
+	uint64_t inner = depth || !follow ? follow : follow - 1; /* of its parts */
 
 	value->declared = declared;
 	values->n_bases = depth ? values->n_bases : 0;
 	if (!type || depth > CSN_MAX_VALUE_DEPTH + 2) {
-		give_up(value, CSN_VALUE_UNSUPPORTED);
+		csn_value_give_up(value, CSN_VALUE_UNSUPPORTED);
 		return;
 	}
 	if (object->kind == CSN_OBJECT_MISSING) {
-		give_up(value, object->state);
+		csn_value_give_up(value, object->state);
 		return;
 	}
 	note_place(values, object, type, value);
@@ -503,21 +443,23 @@ void csn_value_fill(struct csn_values *values, struct csn_value_frame *frame,
 	case CSN_TYPE_STRUCT:
 	case CSN_TYPE_CLASS:
 	case CSN_TYPE_UNION:
+		if (object->kind == CSN_OBJECT_MEMORY)
+			(void)csn_told_add(values, object->address, type);
 		if (!csn_printer_apply(values, frame, object, type, depth, value))
-			fill_structure(values, frame, object, type, depth, value);
+			csn_value_fill_structure(values, frame, object, type, depth, inner, value);
 		return;
 	case CSN_TYPE_ARRAY:
-		begin_array(values, frame, object, type, depth, value);
+		begin_array(values, frame, object, type, depth, inner, value);
 		return;
 	case CSN_TYPE_REFERENCE:
 	case CSN_TYPE_RVALUE_REFERENCE:
-		fill_reference(values, frame, object, type, depth, value);
+		csn_value_fill_reference(values, frame, object, type, depth, inner, value);
 		return;
 	default:
 		break;
 	}
 	if (!csn_type_is_scalar(type)) {
-		give_up(value, CSN_VALUE_UNSUPPORTED);
+		csn_value_give_up(value, CSN_VALUE_UNSUPPORTED);
 		return;
 	}
 	csn_buf_clear(&values->text);
@@ -526,5 +468,5 @@ void csn_value_fill(struct csn_values *values, struct csn_value_frame *frame,
 		return;
 	csn_value_set_text(values, value, &values->text);
 	if (type->kind == CSN_TYPE_POINTER)
-		follow_pointer(values, frame, object, type, depth, follow, value);
+		csn_value_follow(values, frame, type, depth, follow, value);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "symbols/lookup.h"
 #include "values/values_internal.h"
 
@@ -20,14 +21,17 @@ int csn_values_new(struct csn_arena *arena, struct csn_target *target, struct cs
 	values->modules = modules;
 	values->budget = *budget;
 	values->text = (struct csn_buf)CSN_BUF_INIT(CSN_MAX_VALUE_TEXT);
+	values->path = (struct csn_buf)CSN_BUF_INIT(CSN_MAX_VALUE_TEXT);
 	*ret_values = values;
 	return 0;
 }
 
 void csn_values_free(struct csn_values *values)
 {
-	if (values)
-		csn_buf_done(&values->text);
+	if (!values)
+		return;
+	csn_buf_done(&values->text);
+	csn_buf_done(&values->path);
 	free(values);
 }
 
@@ -39,6 +43,17 @@ void csn_values_freep(struct csn_values **values)
 bool csn_values_cut(const struct csn_values *values)
 {
 	return values->cut;
+}
+
+bool csn_values_used_up(struct csn_values *values)
+{
+	const struct csn_value_budget *budget = &values->budget;
+	bool used_up = (budget->values && values->n_values >= budget->values) ||
+		       (budget->text_bytes && values->text_bytes >= budget->text_bytes) ||
+		       (budget->deadline_ns && csn_monotonic_ns() > budget->deadline_ns);
+
+	values->cut |= used_up;
+	return used_up;
 }
 
 const char *csn_value_state_name(enum csn_value_state state)
@@ -109,6 +124,7 @@ static void fill_variable(struct csn_values *values, struct csn_value_frame *fra
 	value->type = csn_type_text(variable->type);
 	value->role = variable->is_parameter ? CSN_ROLE_PARAMETER : CSN_ROLE_PLAIN;
 	(void)csn_type_size(variable->type, &size_bytes);
+	csn_told_begin(values, variable->name);
 	csn_object_find(values, frame, &variable->place, size_bytes, &object);
 	csn_value_fill(values, frame, &object, variable->type, 0, values->budget.follow, value);
 }

@@ -42,6 +42,7 @@ struct csn_value_node {
 	bool has_title;        /* the text says what the parts are of: "std::list" */
 	struct csn_value_node *parts;
 	size_t n_parts;
+	const char *same_as; /* what it points to was told there: a path; NULL */
 	/* For those who look closer. */
 	struct csn_type *declared; /* NULL void, or unknown */
 	csn_addr address;          /* where it lies in memory, if has_address */
@@ -53,9 +54,11 @@ struct csn_value_node {
 
 /* Zeroed: no limit but those of base/limits.h. */
 struct csn_value_budget {
-	uint64_t elements;   /* of one array or text */
-	unsigned depth;      /* structures within structures */
-	unsigned follow;     /* pointers behind pointers to structures */
+	uint64_t elements; /* of one array or text */
+	uint64_t depth;    /* structures within structures */
+	/* Pointers to structures in a row that are followed, from a variable on. A member of a
+	 * variable counts like one behind a pointer. 0: none. */
+	uint64_t follow;
 	uint64_t values;     /* nodes of the tree, in all */
 	uint64_t text_bytes; /* in all */
 	int64_t deadline_ns; /* monotonic */
@@ -94,6 +97,8 @@ int csn_values_of_function(struct csn_values *values, struct csn_value_frame *fr
 int csn_values_name_pointers(struct csn_values *values, struct csn_error *err) csn_must_check;
 /* Was something cut by the budget of values, text or time? */
 bool csn_values_cut(const struct csn_values *values);
+/* Is it used up, so that nothing more has a value? Then something was cut. */
+bool csn_values_used_up(struct csn_values *values);
 
 /* "optimized out", "not in the dump": why there is no value. */
 const char *csn_value_state_name(enum csn_value_state state);

@@ -1,8 +1,9 @@
 /* What the files of this room share.
  *
  * object.c finds out where a value is and reads its bytes, scalar.c makes texts of numbers and
- * pointers, string.c of characters, tree.c of everything that has parts, printer.c and the files
- * print_*.c of what libraries make of structures, values.c is the way in. */
+ * pointers, string.c of characters, tree.c of everything that has parts, pointee.c of what pointers
+ * and references lead to, printer.c and the files print_*.c of what libraries make of structures,
+ * values.c is the way in. */
 #ifndef CSN_VALUES_VALUES_INTERNAL_H
 #define CSN_VALUES_VALUES_INTERNAL_H
 
@@ -14,6 +15,16 @@
 /* A pointer's text carries this in front of its address in hexadecimal, 16 digits, where the name
  * of a symbol may follow. */
 #define CSN_SYMBOL_MARK '\x01'
+
+/* A structure that was told. */
+struct csn_told {
+	struct csn_told *next;
+	csn_addr address;
+	const struct csn_type *type;
+	const char *path;
+};
+
+#define CSN_TOLD_BUCKETS 64u
 
 struct csn_values {
 	struct csn_arena *arena;
@@ -29,6 +40,10 @@ struct csn_values {
 		const struct csn_type *type;
 	} bases[32];
 	size_t n_bases;
+	/* Structures of the variable at hand that pointers may lead back to, and the path of the
+	 * part at hand; only when pointers behind pointers are followed. */
+	struct csn_told *told[CSN_TOLD_BUCKETS];
+	struct csn_buf path;
 	/* Values whose texts have marks. */
 	struct csn_value_node **marked;
 	size_t n_marked, marked_capacity;
@@ -91,10 +106,15 @@ void csn_character_print(uint32_t character, unsigned width, struct csn_buf *out
 /* "", "L", "u", "U" for elements of text; NULL for other types. Not stripped. */
 const char *csn_string_prefix(struct csn_type *type, unsigned *ret_width);
 
-/* tree.c: the value of an object. */
+/* tree.c: the value of an object. follow: pointers in a row that may still be followed. */
 void csn_value_fill(struct csn_values *values, struct csn_value_frame *frame,
 		    const struct csn_object *object, struct csn_type *type, unsigned depth,
-		    unsigned follow, struct csn_value_node *value);
+		    uint64_t follow, struct csn_value_node *value);
+/* The same for a structure, stripped; follow is that of its members. */
+void csn_value_fill_structure(struct csn_values *values, struct csn_value_frame *frame,
+			      const struct csn_object *object, struct csn_type *type,
+			      unsigned depth, uint64_t follow, struct csn_value_node *value);
+void csn_value_give_up(struct csn_value_node *value, enum csn_value_state state);
 /* Copies a text into the arena, counts it, remembers marks. */
 void csn_value_set_text(struct csn_values *values, struct csn_value_node *value,
 			const struct csn_buf *text);
@@ -102,5 +122,22 @@ void csn_value_set_text(struct csn_values *values, struct csn_value_node *value,
 struct csn_value_node *csn_value_parts(struct csn_values *values, size_t count);
 /* All parts have one text each and no names: theirs together, in braces, behind the value's own. */
 void csn_value_join(struct csn_values *values, struct csn_value_node *value);
+
+/* pointee.c: adds what a pointer leads to, if it is to be told. */
+void csn_value_follow(struct csn_values *values, struct csn_value_frame *frame,
+		      struct csn_type *type, unsigned depth, uint64_t follow,
+		      struct csn_value_node *value);
+/* The value of a reference. */
+void csn_value_fill_reference(struct csn_values *values, struct csn_value_frame *frame,
+			      const struct csn_object *object, struct csn_type *type,
+			      unsigned depth, uint64_t follow, struct csn_value_node *value);
+/* The next variable begins: nothing of it was told. */
+void csn_told_begin(struct csn_values *values, const char *name);
+/* A structure is about to be told; the path where that was done before, NULL: nowhere. */
+const char *csn_told_add(struct csn_values *values, csn_addr address, const struct csn_type *type);
+/* A part of the value at hand begins: name NULL for element index of an array. Returns what
+ * csn_path_leave gets. */
+size_t csn_path_enter(struct csn_values *values, const char *name, uint64_t index);
+void csn_path_leave(struct csn_values *values, size_t mark);
 
 #endif

@@ -2,12 +2,13 @@
 #ifndef BT_BT_H
 #define BT_BT_H
 
-#include "base/options.h"
+#include "engine/value_options.h"
 
 struct bt_options {
-	const char *core, *cache, *sysroot, *privacy;
+	const char *core, *cache, *sysroot, *privacy, *variables;
 	bool verbose, faulted, json, no_source;
 	uint64_t depth;
+	struct csn_engine_values values;
 	const char *debuginfod; /* NULL: not wanted */
 	int64_t debuginfod_timeout;
 };

@@ -3,7 +3,9 @@
 
 int main(int argc, char **argv)
 {
-	struct bt_options o = { .depth = 1024, .debuginfod_timeout = 10 };
+	struct bt_options o = { .depth = 1024,
+				.debuginfod_timeout = 10,
+				.values = CSN_ENGINE_VALUES_DEFAULT };
 	const struct csn_option options[] = {
 		{ "core", 0, CSN_OPT_STRING, "CORE", "look at this core file", &o.core },
 		{ "verbose", 'v', CSN_OPT_FLAG, NULL,
@@ -14,6 +16,9 @@ int main(int argc, char **argv)
 		  &o.no_source },
 		{ "sysroot", 0, CSN_OPT_STRING, "DIR", "look for files here first", &o.sysroot },
 		{ "depth", 0, CSN_OPT_U64, "N", "frames kept per thread (1024; 0: all)", &o.depth },
+		{ "variables", 0, CSN_OPT_STRING, "none|faulted|arguments|all",
+		  "with -v: of which threads, and of others only arguments (all)", &o.variables },
+		CSN_ENGINE_VALUES_OPTIONS(&o.values),
 		{ "cache", 0, CSN_OPT_STRING, "DIR",
 		  "folder for answers about addresses (none: keep none)", &o.cache },
 		{ "privacy", 0, CSN_OPT_STRING, "FILE",

@@ -10,7 +10,6 @@
 #include "base/text.h"
 #include "broker/broker.h"
 #include "bt.h"
-#include "engine/engine.h"
 #include "render/stack.h"
 #include "snapshot/document.h"
 
@@ -90,6 +89,7 @@ static int bt_analyse(const struct bt_options *options, const char *operand,
 		.sysroot = options->sysroot,
 		.cache = csn_engine_cache_folder(options->cache, cache, sizeof(cache)),
 		.variables = options->verbose ? CSN_VARIABLES_ALL : CSN_VARIABLES_NONE,
+		.values = &options->values,
 		.no_registers = !options->verbose && !options->json,
 		.depth = options->depth,
 		.progress = csn_progress_line_sink(&progress),
@@ -99,7 +99,13 @@ static int bt_analyse(const struct bt_options *options, const char *operand,
 		.timeout_seconds = options->debuginfod_timeout,
 		.progress = engine.progress,
 	};
-	int result = csn_privacy_open(options->privacy, &privacy, err);
+	int result;
+
+	if (options->verbose && options->variables &&
+	    !csn_engine_variables_find(options->variables, &engine.variables))
+		return csn_fail(err, CSN_E_USAGE,
+				"bad --variables; use none, faulted, arguments or all");
+	result = csn_privacy_open(options->privacy, &privacy, err);
 
 	engine.privacy = privacy;
 	if (result == 0)

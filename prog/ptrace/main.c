@@ -28,7 +28,10 @@ static int ptrace_main(const struct csn_program *program, struct ptrace_options 
 
 int main(int argc, char **argv)
 {
-	struct ptrace_options o = { .format = "btt", .depth = 1024, .debuginfod_timeout = 10 };
+	struct ptrace_options o = { .format = "btt",
+				    .depth = 1024,
+				    .debuginfod_timeout = 10,
+				    .values = CSN_ENGINE_VALUES_DEFAULT };
 	struct csn_option options[PTRACE_MAX_OPTIONS];
 	const struct csn_program program = {
 		.name = "ptrace",

@@ -3,14 +3,15 @@
 #define PTRACE_PTRACE_H
 
 #include "base/options.h"
-#include "engine/engine.h"
+#include "engine/value_options.h"
 
 struct ptrace_options {
 	const char *core, *output, *prefix, *application, *format, *log_level, *fault_thread;
-	const char *globals, *cache, *sysroot, *privacy, *config;
+	const char *globals, *cache, *sysroot, *privacy, *config, *variables;
 	struct csn_option_list threads, classifiers, kv, resources, load;
 	bool faulted, stale_pointer, security, source;
 	uint64_t depth, budget;
+	struct csn_engine_values values;
 	int64_t timeout_seconds;
 	const char *debuginfod; /* NULL: not wanted */
 	int64_t debuginfod_timeout;

@@ -23,6 +23,7 @@ struct ptrace_run {
 	bool json;
 	int64_t *threads; /* owned */
 	int64_t fault_thread;
+	enum csn_engine_variables variables;
 	struct csn_privacy *privacy; /* owned; NULL: nothing is withheld */
 	struct csn_broker *broker;   /* owned; NULL: nothing is fetched */
 	struct csn_progress_line progress;
@@ -108,6 +109,10 @@ static int ptrace_check(struct ptrace_run *run)
 		if (!ptrace_parse_tid(o->threads.items[i], &run->threads[i]))
 			return ptrace_usage("bad --thread", o->threads.items[i],
 					    "give a thread id");
+	run->variables = o->faulted ? CSN_VARIABLES_FAULTED : CSN_VARIABLES_ARGUMENTS;
+	if (o->variables && !csn_engine_variables_find(o->variables, &run->variables))
+		return ptrace_usage("bad --variables", o->variables,
+				    "use none, faulted, arguments or all");
 	if (o->fault_thread && !ptrace_parse_tid(o->fault_thread, &run->fault_thread))
 		return ptrace_usage("bad --fault-thread", o->fault_thread, "give a thread id");
 	return -1;
@@ -215,7 +220,8 @@ static int ptrace_snapshot(struct ptrace_run *run, struct csn_target *target,
 		.n_threads = o->threads.count,
 		.fault_thread = run->fault_thread,
 		.faulted = o->faulted,
-		.variables = o->faulted ? CSN_VARIABLES_FAULTED : CSN_VARIABLES_ARGUMENTS,
+		.variables = run->variables,
+		.values = &o->values,
 		.load = o->load.items,
 		.n_load = o->load.count,
 		.depth = o->depth,
