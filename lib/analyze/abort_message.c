@@ -127,6 +127,23 @@ void csn_abort_words_parse(const char *text, struct csn_abort_words *ret_words)
 	*ret_words = words;
 }
 
+void csn_abort_words_settle(struct csn_abort_words *words, const char *classifier)
+{
+	const char *quoted = strchr(words->text, '(');
+
+	for (size_t i = 0; i < csn_countof(csn_abort_rows); i++) {
+		const struct csn_abort_kind *kind = csn_abort_rows[i].kind;
+		char text[sizeof(words->text)];
+
+		if (strcmp(kind->classifier, classifier) != 0 || kind == words->kind)
+			continue;
+		snprintf(text, sizeof(text), "%s %s", kind->words, quoted ? quoted : "");
+		memcpy(words->text, text, sizeof(text));
+		words->kind = kind;
+		return;
+	}
+}
+
 static bool csn_may_hold_message(const struct csn_module *module)
 {
 	return module->is_main || strncmp(module->name, "libc.so", 7) == 0 ||

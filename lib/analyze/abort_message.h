@@ -31,6 +31,10 @@ const struct csn_abort_kind *csn_abort_kind_find(const char *text);
 /* The words for a text that a C library left. */
 void csn_abort_words_parse(const char *text, struct csn_abort_words *ret_words);
 
+/* Puts words that classify as another of their family, of which more is known than the library
+ * says: "heap-corruption" becomes "double-free". The quoted message stays. */
+void csn_abort_words_settle(struct csn_abort_words *words, const char *classifier);
+
 /* The same of what the target's C library left; false when it left nothing we know, or modules is
  * NULL. */
 bool csn_abort_words_read(struct csn_target *target, struct csn_modules *modules,

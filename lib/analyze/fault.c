@@ -6,9 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Addresses below this are NULL plus the offset of a member: nothing is ever mapped there. */
-#define CSN_NULL_PAGE 65536u
-
 static const struct csn_signal_row {
 	int number;
 	const char *classifier;
@@ -63,6 +60,7 @@ static void csn_look_at_memory_fault(struct csn_fault_look *look)
 	look->null = look->address_known && look->address < CSN_NULL_PAGE;
 	if (!look->misaligned)
 		csn_look_at_stack(look);
+	csn_look_at_heap_access(look);
 }
 
 /* Who is it that gave up, and what did the C library say before it did? Its inner functions have
@@ -82,6 +80,7 @@ static void csn_look_at_machinery(struct csn_fault_look *look)
 	    strcmp(look->teller->classifier, "exception") == 0)
 		look->exception = csn_exception_describe(look->snapshot->arena, look->target,
 							 &look->thread->registers);
+	csn_look_at_heap_abort(look);
 	if (look->last_words.kind)
 		csn_look_note(look, look->last_words.kind->classifier);
 	else if (look->teller && look->teller->classifier)
@@ -103,6 +102,8 @@ static void csn_look_classify(struct csn_fault_look *look)
 		{ look->misaligned, "alignment" },
 		{ look->stack_overflow, "stack-overflow" },
 		{ look->limit, "limit" },
+		{ look->use_after_free, "use-after-free" },
+		{ look->heap_damaged, "heap-corruption" },
 	};
 
 	for (size_t i = 0; i < csn_countof(csn_signal_rows); i++)
@@ -177,6 +178,7 @@ static void csn_look_at_signal(struct csn_fault_look *look)
 static int (*const csn_fault_steps[])(struct csn_fault_look *look) = {
 	csn_set_fault,
 	csn_set_verdict,
+	csn_heap_annotate,
 };
 
 int csn_fault_analyze(const struct csn_scene *scene, const struct csn_snapshot_thread *stack,
@@ -200,5 +202,6 @@ int csn_fault_analyze(const struct csn_scene *scene, const struct csn_snapshot_t
 	csn_look_classify(&look);
 	for (size_t i = 0; i < csn_countof(csn_fault_steps) && look.result == 0; i++)
 		look.result = csn_fault_steps[i](&look);
+	csn_arena_free(look.heap_arena);
 	return look.result;
 }

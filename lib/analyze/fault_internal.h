@@ -4,7 +4,11 @@
 
 #include "analyze/abort_message.h"
 #include "analyze/fault.h"
+#include "analyze/heap.h"
 #include "analyze/tellers.h"
+
+/* Addresses below this are NULL plus the offset of a member: nothing is ever mapped there. */
+#define CSN_NULL_PAGE 65536u
 
 /* One look at a fault, as far as it is understood. */
 struct csn_fault_look {
@@ -27,6 +31,11 @@ struct csn_fault_look {
 	const char *exception;             /* type and text of the C++ exception; NULL unknown */
 	struct csn_abort_words last_words; /* kind NULL: none that count */
 	const char *words;                 /* what happened, where that is all; NULL */
+	struct csn_heap *heap;             /* csn_fault_heap gives it */
+	struct csn_arena *heap_arena;      /* owned, with the heap in it */
+	bool use_after_free, heap_damaged;
+	csn_addr heap_suspect; /* header of the chunk that it is about; 0 none */
+	char heap_words[256];  /* what the heap says of it, for behind what happened; "" */
 	struct csn_error *err;
 	int result;
 };
@@ -54,6 +63,18 @@ void csn_look_at_limits(struct csn_fault_look *look);
 /* stack_overflow.c: did the stack run into what lies below it? Sets stack_overflow and what goes
  * with it. */
 void csn_look_at_stack(struct csn_fault_look *look);
+
+/* heap_fault.c: the heap of the target, made when it is first asked for; NULL none. */
+struct csn_heap *csn_fault_heap(struct csn_fault_look *look);
+/* What the heap knows of an abort by glibc: sets heap_words, and last_words where more is proved
+ * than glibc says. */
+void csn_look_at_heap_abort(struct csn_fault_look *look);
+/* The same of an access that failed. Sets use_after_free, heap_damaged. */
+void csn_look_at_heap_access(struct csn_fault_look *look);
+
+/* heap_notes.c: annotates pointers of the faulting thread that lead to freed memory, or to the
+ * chunk that the fault is about. */
+int csn_heap_annotate(struct csn_fault_look *look) csn_must_check;
 
 /* verdict.c: the sentence. */
 int csn_set_verdict(struct csn_fault_look *look) csn_must_check;

@@ -7,35 +7,7 @@
 
 #include "analyze/fault_internal.h"
 #include "analyze/place.h"
-
-/* How far a member lies from the pointer at most, for a pattern to be recognised. */
-#define CSN_POISON_REACH 4096u
-
-/* What allocators, debuggers and compilers fill memory with that must not be used. */
-static const uint64_t csn_poisons[] = {
-	0x5a5a5a5a5a5a5a5a, 0xa5a5a5a5a5a5a5a5, 0x6b6b6b6b6b6b6b6b, 0xdeadbeefdeadbeef,
-	0xcdcdcdcdcdcdcdcd, 0xdddddddddddddddd, 0xfeeefeeefeeefeee, 0xbaadf00dbaadf00d,
-	0xabababababababab, 0xaaaaaaaaaaaaaaaa, 0xbebebebebebebebe,
-};
-
-/* The pattern that an address was made of, with an offset; false when it is none. */
-static bool csn_find_poison(const struct csn_fault_look *look, uint64_t *ret_pattern)
-{
-	const struct csn_mapping *mapping = csn_target_find_mapping(look->target, look->address);
-
-	for (size_t i = 0; !mapping && i < csn_countof(csn_poisons); i++) {
-		uint64_t patterns[] = { csn_poisons[i], csn_poisons[i] & UINT32_MAX };
-
-		for (size_t k = 0; k < csn_countof(patterns); k++) {
-			if (look->address < patterns[k] ||
-			    look->address - patterns[k] >= CSN_POISON_REACH)
-				continue;
-			*ret_pattern = patterns[k];
-			return true;
-		}
-	}
-	return false;
-}
+#include "analyze/poison.h"
 
 static const char *csn_describe_access(const struct csn_fault_look *look)
 {
@@ -53,7 +25,7 @@ static void csn_describe_refusal(const struct csn_fault_look *look, char *out, s
 {
 	const struct csn_signal *signal = look->signal;
 	const struct csn_mapping *mapping = csn_target_find_mapping(look->target, look->address);
-	uint64_t pattern;
+	csn_addr pointer;
 
 	*out = '\0';
 	if (look->stack_overflow && look->large_frame)
@@ -64,8 +36,8 @@ static void csn_describe_refusal(const struct csn_fault_look *look, char *out, s
 		snprintf(out, size, ", recursion through %zu frames", look->recursion_period);
 	else if (look->stack_overflow)
 		return;
-	else if (csn_find_poison(look, &pattern))
-		snprintf(out, size, ", made of the fill pattern 0x%" PRIx64, pattern);
+	else if (!mapping && csn_poison_find(look->address, &pointer))
+		snprintf(out, size, ", made of the fill pattern 0x%" PRIx64, pointer);
 	else if (look->noncanonical)
 		snprintf(out, size, ", no possible address");
 	else if (look->misaligned)
@@ -118,7 +90,7 @@ static void csn_describe_what(const struct csn_fault_look *look, char *out, size
 	if (!csn_signal_is_bare(signal))
 		code = csn_signal_code_name(signal->number, signal->code);
 	if (look->last_words.kind) {
-		snprintf(out, size, "%s", look->last_words.text);
+		snprintf(out, size, "%s%s", look->last_words.text, look->heap_words);
 	} else if (look->teller && look->exception) {
 		snprintf(out, size, "uncaught %s", look->exception);
 	} else if (look->teller) {
@@ -129,7 +101,7 @@ static void csn_describe_what(const struct csn_fault_look *look, char *out, size
 		csn_describe_sender(look, name, out, size);
 	} else if (look->address_known && (signal->number == SIGSEGV || signal->number == SIGBUS)) {
 		csn_describe_address(look, where, sizeof(where));
-		snprintf(out, size, "%s %s", csn_describe_access(look), where);
+		snprintf(out, size, "%s %s%s", csn_describe_access(look), where, look->heap_words);
 	} else if (look->misaligned) {
 		snprintf(out, size, "access to an address that is not aligned");
 	} else if (signal->number == SIGSYS && signal->code == 1 && signal->trapno >= 0) {
@@ -171,7 +143,7 @@ int csn_set_verdict(struct csn_fault_look *look)
 	const struct csn_snapshot_frame *caller = frame ? csn_find_caller(look, frame) : NULL;
 	const char *where = frame && frame->line ? "" : look->last_words.where;
 	const char *place = "", *outside = "", *text;
-	char what[256];
+	char what[512];
 
 	csn_describe_what(look, what, sizeof(what));
 	if (frame)

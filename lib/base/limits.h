@@ -107,6 +107,16 @@
 #define CSN_MAX_VALUE_ELEMENTS 4096u /* of one container, when no budget says less */
 #define CSN_MAX_MEMBER_STEPS 4096u   /* members looked at for one path, or one alignment */
 
+/* The heap of a process. */
+#define CSN_MAX_HEAP_BLOCKS 65536u      /* pages read */
+#define CSN_MAX_HEAP_STEPS 2000000u     /* chunks and links looked at */
+#define CSN_MAX_HEAP_FREES 262144u      /* free chunks kept */
+#define CSN_MAX_HEAP_ARENAS 4096u       /* arenas; threads with a cache */
+#define CSN_MAX_HEAP_PAGES 16384u       /* from an address back to the header of its mapping */
+#define CSN_MAX_HEAP_SCAN (2 * CSN_MIB) /* of a mapping, for the allocator's own record */
+#define CSN_MAX_HEAP_MEMORY (64 * CSN_MIB)
+#define CSN_MAX_HEAP_LEVELS 32u /* frames of the library above its caller */
+
 /* Answers kept on disk, by build-id. */
 #define CSN_MAX_ANSWERS_RECORDS 65536u
 #define CSN_MAX_ANSWERS_FILE (64 * CSN_MIB)

@@ -82,19 +82,23 @@ C = [
     ("file_limit", "limit", "file size limit exceeded", None, "write(fd"),
     ("file_limit_raised", "", "SIGXFSZ raised by the process itself", None, "raise(SIGXFSZ)"),
     ("free_twice", "abort double-free",
-     'double free ("free(): double free detected in tcache 2")', None, "free(block)"),
+     'double free ("free(): double free detected in tcache 2") of @, '
+     "a freed chunk of 104 bytes (tcache)", None, "free(block)"),
     ("free_twice_fast", "abort double-free",
-     'double free ("double free or corruption (fasttop)")', None, "free(blocks[7])"),
-    ("free_twice_big", "abort heap-corruption",
-     'heap corruption detected ("double free or corruption (!prev)")', None, "free(block)"),
-    ("free_middle", "abort invalid-free", 'invalid free ("free(): invalid pointer")', None,
-     "free(block + 4)"),
+     'double free ("double free or corruption (fasttop)") of @, '
+     "a freed chunk of 40 bytes (fastbin)", None, "free(blocks[7])"),
+    ("free_twice_big", "abort double-free",
+     'double free ("double free or corruption (!prev)") of @, '
+     "a freed chunk of 3000 bytes (unsorted bin)", None, "free(block)"),
+    ("free_middle", "abort invalid-free", 'invalid free ("free(): invalid pointer")', None, "free(block + 4)"),
     ("realloc_middle", "abort invalid-free",
      'realloc of an invalid pointer ("realloc(): invalid pointer")', None, "realloc(block + 4"),
     ("overrun", "abort heap-corruption",
-     'heap corruption detected ("double free or corruption (out)")', None, "free(next)"),
-    ("top", "abort heap-corruption", 'heap corruption detected ("malloc(): corrupted top size")',
-     None, "malloc(5000)"),
+     'heap corruption detected ("double free or corruption (out)"): the header behind the chunk '
+     "of 2008 bytes at @ is overwritten (size 0x4141414141414141)", None, "free(next)"),
+    ("top", "abort heap-corruption", 'heap corruption detected ("malloc(): corrupted top size"): '
+     "the top's header behind the chunk of 104 bytes at @ is overwritten "
+     "(size 0x4141414141414141)", None, "malloc(5000)"),
     ("memcpy_null", "segv null", "access to NULL", None, "memcpy(to"),
     ("memset_null", "segv null", "access to NULL", None, "memset("),
     ("strlen_null", "segv null", "access to NULL", None, "strlen("),

@@ -22,6 +22,9 @@ SOURCES = pathlib.Path(__file__).resolve().parents[2] / "crashers"
 NO_CFI = ["-fno-asynchronous-unwind-tables", "-fno-unwind-tables", "-Wl,--no-eh-frame-hdr",
           "-fcf-protection=none"]
 
+# What a compiler knows of malloc makes errors go away.
+HEAP = ["-O1", "-g", "-fno-builtin", "-fno-optimize-sibling-calls", "-pthread", "-w"]
+
 # name: compiler, source, flags
 RECIPES = {
     "nullderef": ("gcc", "nullderef.c", ["-O1", "-g"]),
@@ -63,6 +66,8 @@ RECIPES = {
     "verdicts-rs": ("rustc", "verdicts.rs", ["-Cpanic=abort", "-Copt-level=1", "-g",
                                              "-Coverflow-checks=on", "-Aunconditional_panic"]),
     "verdicts-go": ("go", "verdicts.go", []),
+    "heap": ("gcc", "heap.c", HEAP),
+    "heap-asan": ("gcc", "heap.c", [*HEAP, "-fsanitize=address"]),
     "sleeper": ("gcc", "sleeper.c", ["-O1", "-g", "-pthread"]),
     "dw4": ("gcc", "threads.c", ["-O2", "-gdwarf-4", "-pthread"]),
     "dw5": ("gcc", "threads.c", ["-O2", "-gdwarf-5", "-pthread"]),
