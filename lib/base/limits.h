@@ -19,6 +19,7 @@
 #define CSN_MAX_MANGLED_NAME (16 * CSN_KIB)
 
 /* ELF and core files. */
+#define CSN_MAX_OBJECT_FILE (16 * CSN_GIB)
 #define CSN_MAX_ELF_SEGMENTS 1000000u
 #define CSN_MAX_ELF_SECTIONS 100000u
 #define CSN_MAX_CORE_NOTES (512 * CSN_MIB)
@@ -131,6 +132,13 @@
 #define CSN_MAX_PRIVACY_STEPS 100000u /* of one match */
 #define CSN_MAX_WITHHELD_PLACES 64u   /* told one by one; more of them are counted */
 #define CSN_MAX_WITHHELD 4096u
+
+/* The confined process. */
+#define CSN_MAX_SANDBOX_ADDRESSES (64 * CSN_GIB) /* objects that it maps, besides the core */
+#define CSN_MAX_SANDBOX_DATA (8 * CSN_GIB)       /* what is no file */
+#define CSN_MAX_SANDBOX_FILES 256u               /* open at once; what is mapped is closed */
+#define CSN_MAX_SANDBOX_REQUESTS 1000000u
+#define CSN_MAX_SANDBOX_SECONDS 600
 
 /* Snapshots. */
 #define CSN_MAX_REFUSED_NOTES 16u /* warnings about debug files */

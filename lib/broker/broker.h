@@ -10,6 +10,7 @@
 #define CSN_BROKER_BROKER_H
 
 #include "base/error.h"
+#include "base/limits.h"
 #include "base/progress.h"
 
 struct csn_broker_options {
@@ -28,13 +29,17 @@ struct csn_broker;
  * opened or printed. */
 int csn_broker_start(const struct csn_broker_options *options, struct csn_broker **ret_broker,
 		     struct csn_error *err) csn_must_check;
+/* Its descriptor, for who closes others; -1 when broker is NULL. */
+int csn_broker_fd(const struct csn_broker *broker);
 void csn_broker_free(struct csn_broker *broker);
 void csn_broker_freep(struct csn_broker **broker);
 
 /* The file of a build-id, its executable or its debug information: a descriptor that the caller
- * owns. NOT_FOUND: no server has it. Other errors say why nobody knows, once: the next requests are
- * then NOT_FOUND without being sent. What comes is as foreign as any file; check its build-id. */
+ * owns, and where it lies, for people. NOT_FOUND: no server has it. Other errors say why nobody
+ * knows, once: the next requests are then NOT_FOUND without being sent. What comes is as foreign as
+ * any file; check its build-id. */
 int csn_broker_fetch(void *broker, bool executable, const uint8_t *build_id, size_t size_bytes,
-		     int *ret_fd, struct csn_error *err) csn_must_check;
+		     int *ret_fd, char ret_path[CSN_MAX_PATH], struct csn_error *err)
+	csn_must_check;
 
 #endif

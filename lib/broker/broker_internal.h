@@ -18,7 +18,7 @@ struct csn_broker_request {
 };
 
 enum csn_broker_outcome {
-	CSN_BROKER_FILE = 'f',   /* with a descriptor */
+	CSN_BROKER_FILE = 'f',   /* with a descriptor; text: where it lies */
 	CSN_BROKER_NONE = 'n',   /* no server has it */
 	CSN_BROKER_FAILED = 'e', /* text says why */
 	CSN_BROKER_LATE = 't',   /* the same, for want of time */
@@ -36,11 +36,7 @@ struct csn_broker_reply {
 bool csn_broker_request_parse(const char *text, size_t size_bytes,
 			      struct csn_broker_request *ret_request) csn_must_check;
 
-/* One message, which stays as it is; fd may be -1. False when the other side is gone. */
-bool csn_broker_send(int socket, void *data, size_t size_bytes, int fd) csn_must_check;
-/* One message of at most size_bytes; *ret_fd is -1 when none came along. Returns the size, 0 at
- * the end, -1 when there is nothing to be had. */
-ssize_t csn_broker_receive(int socket, void *data, size_t size_bytes, int *ret_fd);
+/* False: the other side is gone. */
 bool csn_broker_send_reply(int socket, const struct csn_broker_reply *reply) csn_must_check;
 /* False: what came is no reply. The descriptor is the caller's. */
 bool csn_broker_receive_reply(int socket, struct csn_broker_reply *ret_reply) csn_must_check;

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
+#include "base/pass.h"
 #include "base/uuid.h"
 #include "broker/broker_internal.h"
 
@@ -91,6 +92,11 @@ int csn_broker_start(const struct csn_broker_options *options, struct csn_broker
 	return 0;
 }
 
+int csn_broker_fd(const struct csn_broker *broker)
+{
+	return broker ? broker->socket : -1;
+}
+
 void csn_broker_free(struct csn_broker *broker)
 {
 	if (broker && broker->socket >= 0)
@@ -112,7 +118,7 @@ static bool ask(const struct csn_broker *broker, bool executable, const uint8_t 
 	csn_hex_format(build_id, size_bytes, hex);
 	length = snprintf(request, sizeof(request), "%s %s",
 			  executable ? "executable" : "debuginfo", hex);
-	if (!csn_broker_send(broker->socket, request, (size_t)length, -1))
+	if (!csn_pass_send(broker->socket, request, (size_t)length, -1))
 		return false;
 	for (;;) {
 		if (!csn_broker_receive_reply(broker->socket, ret_reply))
@@ -126,7 +132,7 @@ static bool ask(const struct csn_broker *broker, bool executable, const uint8_t 
 }
 
 int csn_broker_fetch(void *context, bool executable, const uint8_t *build_id, size_t size_bytes,
-		     int *ret_fd, struct csn_error *err)
+		     int *ret_fd, char ret_path[CSN_MAX_PATH], struct csn_error *err)
 {
 	struct csn_broker_reply reply;
 
@@ -136,6 +142,7 @@ int csn_broker_fetch(void *context, bool executable, const uint8_t *build_id, si
 	switch (reply.outcome) {
 	case CSN_BROKER_FILE:
 		*ret_fd = reply.fd;
+		snprintf(ret_path, CSN_MAX_PATH, "%s", reply.text);
 		return 0;
 	case CSN_BROKER_LATE:
 		return csn_fail(err, CSN_E_TIMEOUT, "%s", reply.text);

@@ -84,6 +84,19 @@ static void describe(int error, const struct csn_broker_options *options,
 	}
 }
 
+/* Where the file lies: who asked for it cannot look. */
+static void tell_place(struct csn_broker_reply *reply)
+{
+	char link[64];
+	ssize_t length;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", reply->fd);
+	length = readlink(link, reply->text, sizeof(reply->text) - 1);
+	if (length <= 0 || length == sizeof(reply->text) - 1)
+		length = snprintf(reply->text, sizeof(reply->text), "a fetched file");
+	reply->text[length] = '\0';
+}
+
 void csn_broker_download(const struct csn_debuginfod *library,
 			 const struct csn_broker_options *options,
 			 const struct csn_broker_request *request, int socket)
@@ -111,6 +124,8 @@ void csn_broker_download(const struct csn_debuginfod *library,
 	if (reply.fd < 0) {
 		describe(errno, options, &reply);
 		reply.fd = -1;
+	} else {
+		tell_place(&reply);
 	}
 	_exit(csn_broker_send_reply(socket, &reply) ? 0 : 1);
 }

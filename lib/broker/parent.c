@@ -15,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/pass.h"
 #include "broker/broker_internal.h"
 
 /* Files over all, as a multiple of the time for one. */
@@ -182,7 +183,7 @@ static bool answer(struct parent *parent)
 	char text[CSN_BROKER_REQUEST_BYTES];
 	cleanup_close int unwanted = -1;
 	bool sent;
-	ssize_t got = csn_broker_receive(parent->socket, text, sizeof(text), &unwanted);
+	ssize_t got = csn_pass_receive(parent->socket, text, sizeof(text), &unwanted);
 
 	if (got <= 0 || unwanted >= 0 || !csn_broker_request_parse(text, (size_t)got, &request))
 		return false;

@@ -110,14 +110,13 @@ int csn_elf_file_open_fd(int fd, const char *name, struct csn_elf_file **ret_fil
 	return 0;
 }
 
-int csn_elf_file_open(const char *path, struct csn_elf_file **ret_file, struct csn_error *err)
+int csn_elf_file_open(const struct csn_opener *opener, const char *path,
+		      struct csn_elf_file **ret_file, struct csn_error *err)
 {
-	/* Non-blocking: the path comes from the dead and may by now name a FIFO or a device. */
-	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	cleanup_close int fd = -1;
+	int rc = csn_opener_open(opener, CSN_OPEN_OBJECT, path, &fd, err);
 
-	if (fd < 0)
-		return csn_fail_os(err, errno, "%s", path);
-	return csn_elf_file_open_fd(fd, path, ret_file, err);
+	return rc < 0 ? rc : csn_elf_file_open_fd(fd, path, ret_file, err);
 }
 
 int csn_elf_file_open_memory(void *data, size_t size_bytes, struct csn_elf_file **ret_file,

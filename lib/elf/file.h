@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/limits.h"
+#include "base/opener.h"
 #include "base/span.h"
 #include "elf/header.h"
 
@@ -46,9 +47,9 @@ struct csn_elf_symbols {
 	bool is_64;
 };
 
-/* path is borrowed during the call. OS: cannot be opened or is no regular file. */
-int csn_elf_file_open(const char *path, struct csn_elf_file **ret_file, struct csn_error *err)
-	csn_must_check;
+/* What the opener gives for the path, which is borrowed during the call. */
+int csn_elf_file_open(const struct csn_opener *opener, const char *path,
+		      struct csn_elf_file **ret_file, struct csn_error *err) csn_must_check;
 /* fd stays the caller's and may be closed afterwards. */
 int csn_elf_file_open_fd(int fd, const char *name, struct csn_elf_file **ret_file,
 			 struct csn_error *err) csn_must_check;

@@ -1,8 +1,6 @@
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/utsname.h>
 
 #include "analyze/attributes.h"
@@ -160,18 +158,19 @@ static int csn_describe_limits(struct csn_engine *engine, struct csn_error *err)
 	return 0;
 }
 
-/* A small text file is attached whole, as an annotation; folders were used for objects. */
-static int csn_attach_resource(struct csn_snapshot *snapshot, const char *path,
+/* A small text file is attached whole, as an annotation; folders are for objects. */
+static int csn_attach_resource(const struct csn_engine *engine, const char *path,
 			       struct csn_error *err)
 {
 	cleanup_(csn_buf_done) struct csn_buf text = CSN_BUF_INIT(CSN_MAX_RESOURCE_TEXT);
+	struct csn_snapshot *snapshot = engine->snapshot;
+	cleanup_close int fd = -1;
 	char name[256];
-	struct stat st;
 
-	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+	if (csn_opener_open(&engine->opener, CSN_OPEN_GIVEN, path, &fd, NULL) < 0)
 		return 0;
 	snprintf(name, sizeof(name), "resource/%s", csn_base_name(path));
-	if (csn_read_file(AT_FDCWD, path, &text, NULL) < 0 ||
+	if (csn_read_fd(fd, path, &text, NULL) < 0 ||
 	    memchr(csn_buf_text(&text), '\0', text.size)) {
 		char warning[512];
 
@@ -198,7 +197,7 @@ static int csn_describe_given(struct csn_engine *engine, struct csn_error *err)
 	for (size_t i = 0; i < options->n_kv && result == 0; i++)
 		result = csn_attributes_from_kv(snapshot, options->kv[i], err);
 	for (size_t i = 0; i < options->n_resources && result == 0; i++)
-		result = csn_attach_resource(snapshot, options->resources[i], err);
+		result = csn_attach_resource(engine, options->resources[i], err);
 	return result;
 }
 

@@ -6,12 +6,10 @@
 #include "analyze/fault.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/local_files.h"
 #include "base/shrink.h"
-#include "base/text.h"
 #include "base/version.h"
 #include "engine/engine_internal.h"
-#include "target/core.h"
-#include "target/live.h"
 
 static void csn_engine_done(struct csn_engine *engine)
 {
@@ -67,13 +65,15 @@ static int csn_engine_settle_threads(struct csn_engine *engine, struct csn_error
 static int csn_engine_begin(struct csn_engine *engine, struct csn_error *err)
 {
 	struct csn_snapshot *snapshot = csn_snapshot_new();
-	const char *complaint, *uuid;
+	const char *complaint = NULL, *uuid;
 	uint64_t time;
 
 	if (!snapshot)
 		return csn_fail_nomem(err);
 	engine->snapshot = snapshot;
-	if (csn_facts_read(engine->target, &engine->facts, &complaint, err) < 0)
+	if (engine->subject->facts)
+		engine->facts = json_incref(engine->subject->facts);
+	else if (csn_facts_read(engine->target, &engine->facts, &complaint, err) < 0)
 		return -CSN_E_NOMEM;
 	if (complaint && csn_snapshot_add_annotation(snapshot, "warning", complaint, err) < 0)
 		return -CSN_E_NOMEM;
@@ -171,12 +171,19 @@ static int csn_engine_run(struct csn_engine *engine, struct csn_error *err)
 	return result;
 }
 
-int csn_engine_snapshot(struct csn_target *target, const struct csn_engine_options *options,
+int csn_engine_snapshot(struct csn_engine_subject *subject,
+			const struct csn_engine_options *options,
 			struct csn_snapshot **ret_snapshot, struct csn_engine_stats *ret_stats,
 			struct csn_error *err)
 {
-	struct csn_engine engine = { .target = target, .options = options };
+	struct csn_engine engine = { .target = subject->target,
+				     .subject = subject,
+				     .options = options };
+	struct csn_local_files local;
 	int result;
+
+	csn_local_files_init(&local, NULL);
+	engine.opener = options->opener ? *options->opener : csn_local_files_opener(&local);
 
 	if (options->timeout_seconds)
 		engine.deadline_ns =
@@ -189,19 +196,6 @@ int csn_engine_snapshot(struct csn_target *target, const struct csn_engine_optio
 	}
 	csn_engine_done(&engine);
 	return result;
-}
-
-int csn_engine_open(const char *pid_text, const char *core, struct csn_target **ret_target,
-		    struct csn_error *err)
-{
-	uint64_t pid;
-
-	if (core)
-		return csn_core_open(core, ret_target, err);
-	if (!csn_parse_u64(pid_text, 10, &pid) || !pid || pid > INT32_MAX)
-		return csn_fail(err, CSN_E_USAGE,
-				"not a process id; for a core file write --core before it");
-	return csn_live_open((int64_t)pid, NULL, ret_target, err);
 }
 
 bool csn_engine_is_partial(const struct csn_snapshot *snapshot)

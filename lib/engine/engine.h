@@ -7,6 +7,8 @@
 #ifndef CSN_ENGINE_ENGINE_H
 #define CSN_ENGINE_ENGINE_H
 
+#include "base/json_load.h"
+#include "base/opener.h"
 #include "base/progress.h"
 #include "privacy/privacy.h"
 #include "snapshot/snapshot.h"
@@ -47,9 +49,13 @@ struct csn_engine_options {
 	size_t n_kv;
 	const char *const *classifiers;
 	size_t n_classifiers;
-	const char *const *resources; /* folders of objects by build-id, and files to attach */
+	const char *const *resources; /* files to attach; what is none is passed over */
 	size_t n_resources;
-	const char *cache;      /* folder for answers about addresses, shared by runs; NULL: none */
+	/* Of all files; NULL: they are opened here. What the command line names must be opened by
+	 * it as CSN_OPEN_GIVEN. */
+	const struct csn_opener *opener;
+	bool keep_answers;      /* about addresses, in the opener's cache folder */
+	const char *assets;     /* folder of objects by build-id; NULL */
 	const int64_t *threads; /* only these; n_threads 0: all */
 	size_t n_threads;
 	int64_t fault_thread; /* 0: what the target says */
@@ -69,18 +75,44 @@ struct csn_engine_options {
 	/* Brings files by build-id that are not on this machine; an error other than NOT_FOUND is
 	 * told in the snapshot. May be NULL. */
 	int (*fetch)(void *context, bool executable, const uint8_t *build_id, size_t size_bytes,
-		     int *ret_fd, struct csn_error *err);
+		     int *ret_fd, char ret_path[CSN_MAX_PATH], struct csn_error *err);
 	void *fetch_context;
 };
 
+/* What there is to look at, in two steps: csn_engine_open needs the rights of whoever runs us and
+ * reads nothing that a stranger wrote; csn_engine_read does, and needs no rights any more. Between
+ * them a program may give its rights up. */
+struct csn_engine_subject {
+	int core_fd;               /* owned; -1: a living process */
+	const char *core;          /* borrowed; its path */
+	struct csn_target *target; /* owned; a living process: seized, copied and let go by then */
+	json_t *facts;             /* owned; of a living process, what /proc said */
+	char executable[64];       /* of a living process whose path leads elsewhere; "" */
+};
+
+#define CSN_ENGINE_SUBJECT_INIT \
+	{ \
+		.core_fd = -1 \
+	}
+
 /* Opens what a command line names: a core file, or the process of pid_text when core is NULL.
  * Errors say what and what next, without the name. */
-int csn_engine_open(const char *pid_text, const char *core, struct csn_target **ret_target,
+int csn_engine_open(const char *pid_text, const char *core, struct csn_engine_subject *ret_subject,
 		    struct csn_error *err) csn_must_check;
+/* Reads the core; subject->target is there afterwards. */
+int csn_engine_read(struct csn_engine_subject *subject, struct csn_error *err) csn_must_check;
+/* The descriptor that csn_engine_read and what comes after need. */
+int csn_engine_subject_fd(const struct csn_engine_subject *subject);
+/* What reading it maps. */
+uint64_t csn_engine_subject_bytes(const struct csn_engine_subject *subject);
+void csn_engine_subject_done(struct csn_engine_subject *subject);
 
-/* The folder for csn_engine_options.cache: given, or what $CORESNAP_CACHE names, or "coresnap" in
- * the user's cache folder ($XDG_CACHE_HOME, else $HOME/.cache). Writes it to out and returns that;
- * NULL when there is to be none ("none", "") or no home. */
+/* The first of the resources that is a folder, for csn_engine_options.assets; NULL none. */
+const char *csn_engine_find_assets(const char *const *resources, size_t n_resources);
+
+/* The folder of answers: given, or what $CORESNAP_CACHE names, or "coresnap" in the user's cache
+ * folder ($XDG_CACHE_HOME, else $HOME/.cache). Writes it to out and returns that; NULL when there
+ * is to be none ("none", "") or no home. */
 const char *csn_engine_cache_folder(const char *given, char *out, size_t size_bytes);
 
 /* What a program wants to tell about the run. */
@@ -90,7 +122,8 @@ struct csn_engine_stats {
 };
 
 /* ret_stats may be NULL. USAGE: an option does not fit the target (no such thread, bad kv). */
-int csn_engine_snapshot(struct csn_target *target, const struct csn_engine_options *options,
+int csn_engine_snapshot(struct csn_engine_subject *subject,
+			const struct csn_engine_options *options,
 			struct csn_snapshot **ret_snapshot, struct csn_engine_stats *ret_stats,
 			struct csn_error *err) csn_must_check;
 

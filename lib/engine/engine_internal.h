@@ -14,6 +14,8 @@ struct csn_engine {
 	struct csn_snapshot *snapshot; /* being made; owned until handed over */
 	struct csn_modules *modules;
 	struct csn_unwinder *unwinder;
+	const struct csn_engine_subject *subject;
+	struct csn_opener opener;
 	json_t *facts;
 	const struct csn_thread *fault_thread; /* NULL: nobody faulted */
 	struct csn_values *values;             /* owned; NULL before variables are read */

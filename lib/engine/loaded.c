@@ -32,7 +32,8 @@ static struct csn_elf_file *csn_open_object(const struct csn_finding *finding, c
 
 	csn_buf_puts(&name, root);
 	csn_buf_puts(&name, path);
-	if (!csn_buf_ok(&name) || csn_elf_file_open(csn_buf_text(&name), &elf, NULL) < 0 ||
+	if (!csn_buf_ok(&name) ||
+	    csn_elf_file_open(&finding->engine->opener, csn_buf_text(&name), &elf, NULL) < 0 ||
 	    !csn_elf_file_is_of(elf, arch->elf_machine, arch->word_bytes == 8))
 		return NULL;
 	return csn_take(elf);
@@ -94,7 +95,8 @@ static struct csn_elf_file *csn_find_program(const struct csn_finding *finding,
 {
 	struct csn_target *target = finding->engine->target;
 	const char *given = finding->engine->options->executable, *started = NULL, *path;
-	cleanup_free char *real = NULL;
+	const struct csn_opener *opener = &finding->engine->opener;
+	char real[CSN_MAX_PATH];
 	struct csn_elf_file *elf;
 	uint64_t name;
 
@@ -110,8 +112,8 @@ static struct csn_elf_file *csn_find_program(const struct csn_finding *finding,
 		*ret_path = started;
 		return elf;
 	}
-	real = realpath(path, NULL);
-	*ret_path = real ? csn_arena_strdup(target->arena, real) : NULL;
+	if (opener->locate(opener->context, path, real, NULL) == 0)
+		*ret_path = csn_arena_strdup(target->arena, real);
 	return elf;
 }
 

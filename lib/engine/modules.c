@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/cleanup.h"
 #include "base/uuid.h"
 #include "engine/engine_internal.h"
 
@@ -17,16 +18,6 @@ static size_t csn_read_module_file(void *context, csn_addr addr, void *data, siz
 	struct csn_module *module = csn_modules_find(context, addr);
 
 	return module ? csn_module_read_file(module, addr, data, size_bytes) : 0;
-}
-
-static const char *csn_find_assets(const struct csn_engine_options *options)
-{
-	struct stat st;
-
-	for (size_t i = 0; i < options->n_resources; i++)
-		if (stat(options->resources[i], &st) == 0 && S_ISDIR(st.st_mode))
-			return options->resources[i];
-	return NULL;
 }
 
 static int csn_collect_mappings(struct csn_engine *engine, struct csn_modules_input *input,
@@ -58,26 +49,16 @@ static int csn_collect_mappings(struct csn_engine *engine, struct csn_modules_in
 	return 0;
 }
 
-/* A living process whose program was deleted or replaced, or lies in another mount namespace, still
- * shows it. NULL when its path is as good. */
 static const char *csn_find_executable(const struct csn_engine *engine)
 {
-	const struct csn_target *target = engine->target;
-	struct stat own, named;
-	char link[64];
+	const char *own = engine->subject->executable;
 
-	if (engine->options->executable || !target->live)
-		return engine->options->executable;
-	snprintf(link, sizeof(link), "/proc/%lld/exe", (long long)target->process.pid);
-	if (stat(link, &own) < 0 || (target->executable && stat(target->executable, &named) == 0 &&
-				     own.st_dev == named.st_dev && own.st_ino == named.st_ino))
-		return NULL;
-	return csn_arena_strdup(engine->snapshot->arena, link);
+	return engine->options->executable || !*own ? engine->options->executable : own;
 }
 
 /* What a file would have been good for is told when nobody can say whether there is one. */
 static int csn_fetch(void *context, bool executable, const uint8_t *build_id, size_t size_bytes,
-		     const char *name)
+		     const char *name, char ret_path[CSN_MAX_PATH])
 {
 	struct csn_engine *engine = context;
 	struct csn_error err = CSN_ERROR_INIT;
@@ -87,7 +68,7 @@ static int csn_fetch(void *context, bool executable, const uint8_t *build_id, si
 	csn_progress_tell(&engine->options->progress, "asking for the debug information of", name,
 			  0, 0);
 	if (engine->options->fetch(engine->options->fetch_context, executable, build_id, size_bytes,
-				   &fd, &err) == 0)
+				   &fd, ret_path, &err) == 0)
 		return fd;
 	if (err.code == CSN_E_NOT_FOUND)
 		return -1;
@@ -122,9 +103,10 @@ int csn_engine_open_modules(struct csn_engine *engine, struct csn_error *err)
 		.sysroot = engine->options->sysroot,
 		.machine = target->arch->elf_machine,
 		.is_64 = target->arch->word_bytes == 8,
-		.assets = csn_find_assets(engine->options),
+		.assets = engine->options->assets,
 		.progress = engine->options->progress,
-		.cache = engine->options->cache,
+		.opener = &engine->opener,
+		.keep_answers = engine->options->keep_answers,
 		.fetch = engine->options->fetch ? csn_fetch : NULL,
 		.refused = csn_refused,
 		.fetch_context = engine,
@@ -184,16 +166,27 @@ static int csn_note_main_program(struct csn_engine *engine, struct csn_error *er
 	return text ? csn_snapshot_add_truncated(engine->snapshot, text, err) : csn_fail_nomem(err);
 }
 
+/* Two paths of one object. */
+static bool csn_is_same_object(const struct csn_opener *opener, const char *one, const char *other)
+{
+	cleanup_close int first = -1, second = -1;
+	struct stat a, b;
+
+	return strcmp(one, other) == 0 ||
+	       (csn_opener_open(opener, CSN_OPEN_OBJECT, one, &first, NULL) == 0 &&
+		csn_opener_open(opener, CSN_OPEN_OBJECT, other, &second, NULL) == 0 &&
+		fstat(first, &a) == 0 && fstat(second, &b) == 0 && a.st_dev == b.st_dev &&
+		a.st_ino == b.st_ino);
+}
+
 /* A file given by hand that is not the program of this core is not used, and that is said. */
 static int csn_note_wrong_executable(struct csn_engine *engine, struct csn_error *err)
 {
 	const struct csn_module *main_module = csn_modules_main(engine->modules);
 	const char *given = engine->options->executable, *text;
-	struct stat a, b;
 
-	if (!given || !main_module || !main_module->file || stat(main_module->file, &b) < 0)
-		return 0;
-	if (stat(given, &a) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+	if (!given || !main_module || !main_module->file ||
+	    csn_is_same_object(&engine->opener, given, main_module->file))
 		return 0;
 	text = csn_arena_sprintf(engine->snapshot->arena,
 				 "%s is not the program of %s; %s was used", given,

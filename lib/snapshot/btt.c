@@ -1,6 +1,7 @@
 /* The .btt container (docs/formats/btt.md): 44 bytes of payload in a zstd skippable frame, then
  * zstd frames. The header's SHA-256 makes a file that was cut or changed known before anything
  * reads the JSON. */
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <zstd.h>
@@ -165,13 +166,13 @@ int csn_btt_unpack(const void *data, size_t size_bytes, struct csn_buf *out_json
 	return r;
 }
 
-int csn_snapshot_read_file(const char *path, struct csn_snapshot **ret_snapshot,
-			   struct csn_error *err)
+int csn_snapshot_read_fd(int fd, const char *name, struct csn_snapshot **ret_snapshot,
+			 struct csn_error *err)
 {
 	cleanup_(csn_buf_done) struct csn_buf file = CSN_BUF_INIT(CSN_MAX_SNAPSHOT_FILE);
 	cleanup_(csn_buf_done) struct csn_buf json = CSN_BUF_INIT(CSN_MAX_SNAPSHOT_JSON + 1);
 	struct csn_buf *text = &file;
-	int r = csn_read_file(AT_FDCWD, path, &file, err);
+	int r = csn_read_fd(fd, name, &file, err);
 
 	if (r < 0)
 		return r;
@@ -182,6 +183,16 @@ int csn_snapshot_read_file(const char *path, struct csn_snapshot **ret_snapshot,
 	if (r == 0)
 		r = csn_snapshot_read_json(csn_buf_text(text), text->size, ret_snapshot, err);
 	if (r < 0)
-		return csn_wrap(err, "%s", path);
+		return csn_wrap(err, "%s", name);
 	return 0;
+}
+
+int csn_snapshot_read_file(const char *path, struct csn_snapshot **ret_snapshot,
+			   struct csn_error *err)
+{
+	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	if (fd < 0)
+		return csn_fail_os(err, errno, "%s", path);
+	return csn_snapshot_read_fd(fd, path, ret_snapshot, err);
 }

@@ -26,7 +26,9 @@ bool csn_btt_probe(const void *data, size_t size_bytes);
 int csn_btt_unpack(const void *data, size_t size_bytes, struct csn_buf *out_json,
 		   struct csn_error *err) csn_must_check;
 
-/* Reads a file, .btt or JSON. */
+/* Reads a file, .btt or JSON. A descriptor stays the caller's; name is for messages. */
+int csn_snapshot_read_fd(int fd, const char *name, struct csn_snapshot **ret_snapshot,
+			 struct csn_error *err) csn_must_check;
 int csn_snapshot_read_file(const char *path, struct csn_snapshot **ret_snapshot,
 			   struct csn_error *err) csn_must_check;
 

@@ -32,11 +32,10 @@ struct csn_answers *csn_answers_open(const struct csn_answers_key *key)
 	answers->arena = csn_arena_new(CSN_MAX_ANSWERS_FILE);
 	answers->key = *key;
 	if (answers->arena) {
-		answers->key.folder = csn_arena_strdup(answers->arena, key->folder);
 		answers->key.build_id =
 			csn_arena_copy(answers->arena, key->build_id, key->build_id_size);
 	}
-	if (!answers->arena || !answers->key.folder || !answers->key.build_id) {
+	if (!answers->arena || !answers->key.build_id) {
 		csn_arena_free(answers->arena);
 		free(answers);
 		return NULL;

@@ -14,10 +14,11 @@
 #ifndef CSN_SYMBOLS_ANSWERS_H
 #define CSN_SYMBOLS_ANSWERS_H
 
+#include "base/opener.h"
 #include "symbols/sources.h"
 
 struct csn_answers_key {
-	const char *folder; /* made when it is missing */
+	const struct csn_opener *opener; /* of the files kept; outlives the answers */
 	const uint8_t *build_id;
 	size_t build_id_size;
 	uint64_t stamp; /* of the files that speak for the module */

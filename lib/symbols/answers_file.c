@@ -1,15 +1,8 @@
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <stddef.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/build_tag.h"
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/hash.h"
 #include "base/io.h"
 #include "base/uuid.h"
@@ -17,8 +10,6 @@
 
 #define CSN_ANSWERS_MAGIC "CSNINDEX"
 #define CSN_ANSWERS_VERSION 2u
-/* A file that is used is newer than one that is not: told to the folder once a day. */
-#define CSN_ANSWERS_TOUCH_SECONDS 86400
 
 struct header {
 	char magic[8];
@@ -49,25 +40,15 @@ static void name_of(const struct csn_answers_key *key, char name[2 * CSN_MAX_BUI
 	memcpy(name + 2 * key->build_id_size, ".idx", 5);
 }
 
-/* The bytes of the file, if it is ours. */
+/* The bytes of the file, if there is one. */
 static bool read_file(const struct csn_answers_key *key, struct csn_buf *bytes)
 {
-	char path[CSN_MAX_PATH], name[2 * CSN_MAX_BUILD_ID + 8];
+	char name[2 * CSN_MAX_BUILD_ID + 8];
 	cleanup_close int fd = -1;
-	struct stat st;
 
 	name_of(key, name);
-	if ((size_t)snprintf(path, sizeof(path), "%s/%s", key->folder, name) >= sizeof(path))
-		return false;
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
-	    (st.st_uid != geteuid() && st.st_uid != 0) || st.st_mode & (S_IWGRP | S_IWOTH))
-		return false;
-	if (csn_read_fd(fd, path, bytes, NULL) < 0)
-		return false;
-	if (csn_realtime_ns() / CSN_NS_PER_SECOND - st.st_mtime > CSN_ANSWERS_TOUCH_SECONDS)
-		(void)futimens(fd, NULL);
-	return true;
+	return csn_opener_open(key->opener, CSN_OPEN_KEPT, name, &fd, NULL) == 0 &&
+	       csn_read_fd(fd, name, bytes, NULL) == 0;
 }
 
 static bool is_believed(const struct csn_answers_key *key, const struct header *header,
@@ -160,113 +141,6 @@ const char *csn_answers_image_text(const struct csn_answers_image *image, uint32
 
 /* --- writing --- */
 
-struct old_file {
-	char name[2 * CSN_MAX_BUILD_ID + 32];
-	int64_t used; /* seconds since the epoch */
-	uint64_t size_bytes;
-};
-
-static int compare_old(const void *a, const void *b)
-{
-	const struct old_file *x = a, *y = b;
-
-	return x->used < y->used ? -1 : x->used > y->used;
-}
-
-/* Ours, and what a killed process left of them. */
-static bool is_index_name(const char *name)
-{
-	size_t length = strlen(name);
-
-	return length > 5 && length < sizeof(((struct old_file *)0)->name) &&
-	       (strcmp(name + length - 4, ".idx") == 0 || strcmp(name + length - 5, ".part") == 0);
-}
-
-/* Files of the folder into a list; ret_bytes: what they take together. */
-static struct old_file *list_folder(DIR *folder, size_t *ret_count, uint64_t *ret_bytes)
-{
-	struct old_file *files = NULL;
-	size_t capacity = 0;
-	struct dirent *entry;
-	struct stat st;
-
-	*ret_count = 0;
-	*ret_bytes = 0;
-	while ((entry = readdir(folder))) {
-		if (!is_index_name(entry->d_name) ||
-		    fstatat(dirfd(folder), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			continue;
-		if (*ret_count == capacity) {
-			void *grown =
-				reallocarray(files, capacity ? capacity * 2 : 256, sizeof(*files));
-
-			if (!grown)
-				break;
-			capacity = capacity ? capacity * 2 : 256;
-			files = grown;
-		}
-		snprintf(files[*ret_count].name, sizeof(files->name), "%s", entry->d_name);
-		files[*ret_count].used = st.st_mtime;
-		files[*ret_count].size_bytes = (uint64_t)st.st_size;
-		*ret_bytes += files[(*ret_count)++].size_bytes;
-	}
-	return files;
-}
-
-/* Once the folder is full, what was not used for longest goes, until a quarter is free. */
-static void trim(int folder_fd)
-{
-	int fd = openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	cleanup_(csn_closedirp) DIR *folder = fd < 0 ? NULL : fdopendir(fd);
-	cleanup_free struct old_file *files = NULL;
-	uint64_t bytes;
-	size_t count;
-
-	if (!folder) {
-		if (fd >= 0)
-			close(fd);
-		return;
-	}
-	files = list_folder(folder, &count, &bytes);
-	if (bytes <= CSN_MAX_ANSWERS_FOLDER)
-		return;
-	qsort(files, count, sizeof(*files), compare_old);
-	for (size_t i = 0; i < count && bytes > CSN_MAX_ANSWERS_FOLDER / 4 * 3; i++) {
-		if (unlinkat(folder_fd, files[i].name, 0) == 0)
-			bytes -= files[i].size_bytes;
-	}
-}
-
-/* Under a name of its own, then renamed. Nothing is synced: a file that a power cut leaves torn is
- * not believed, and is made anew. ret_is_new: there was none of that name. */
-static bool replace(int folder_fd, const char *name, const struct csn_buf *bytes, bool *ret_is_new)
-{
-	char part[2 * CSN_MAX_BUILD_ID + 32];
-	cleanup_close int fd = -1;
-	struct stat st;
-	bool written;
-
-	snprintf(part, sizeof(part), "%s.%d.part", name, (int)getpid());
-	fd = openat(folder_fd, part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return false;
-	*ret_is_new = fstatat(folder_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0;
-	written = csn_write_full(fd, bytes->data, bytes->size) == 0 &&
-		  renameat(folder_fd, part, folder_fd, name) == 0;
-	if (!written)
-		(void)unlinkat(folder_fd, part, 0);
-	return written;
-}
-
-static int open_folder(const char *folder)
-{
-	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0 && errno == ENOENT && csn_make_folders(folder, 0700, NULL) == 0)
-		fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd;
-}
-
 void csn_answers_image_write(const struct csn_answers_key *key,
 			     const struct csn_buf parts[CSN_ANSWERS_PARTS])
 {
@@ -282,8 +156,8 @@ void csn_answers_image_write(const struct csn_answers_key *key,
 		.texts_size = parts[CSN_ANSWERS_TEXTS].size,
 	};
 	char name[2 * CSN_MAX_BUILD_ID + 8];
-	cleanup_close int folder_fd = -1;
-	bool is_new, whole = true;
+	cleanup_close int fd = -1;
+	bool whole = true;
 
 	memcpy(header.build_id, key->build_id, key->build_id_size);
 	csn_buf_append(&bytes, &header, sizeof(header));
@@ -295,8 +169,8 @@ void csn_answers_image_write(const struct csn_answers_key *key,
 		return;
 	header.checksum = csn_hash_bytes(bytes.data + CHECKED_FROM, bytes.size - CHECKED_FROM);
 	memcpy(bytes.data, &header, sizeof(header));
-	folder_fd = open_folder(key->folder);
 	name_of(key, name);
-	if (folder_fd >= 0 && replace(folder_fd, name, &bytes, &is_new) && is_new)
-		trim(folder_fd);
+	if (csn_opener_open(key->opener, CSN_OPEN_FRESH, name, &fd, NULL) == 0 &&
+	    csn_write_full(fd, bytes.data, bytes.size) == 0)
+		(void)key->opener->publish(key->opener->context, name, NULL);
 }

@@ -52,7 +52,7 @@ static bool try_build_id(struct csn_module *module, const char *path)
 {
 	cleanup_(csn_elf_file_freep) struct csn_elf_file *elf = NULL;
 
-	if (!path || csn_elf_file_open(path, &elf, NULL) < 0)
+	if (!path || csn_elf_file_open(csn_module_opener(module), path, &elf, NULL) < 0)
 		return false;
 	if (!csn_module_has_build_id(module, elf)) {
 		csn_module_refuse(module, "%s has another build-id than its name says", path);
@@ -80,7 +80,7 @@ static bool try_link(struct csn_module *module, const char *path, uint32_t crc)
 	/* A link may name the file it stands in. */
 	if (!path || (module->file && strcmp(path, module->file) == 0))
 		return false;
-	if (csn_elf_file_open(path, &elf, NULL) < 0)
+	if (csn_elf_file_open(csn_module_opener(module), path, &elf, NULL) < 0)
 		return false;
 	if (!is_linked(module, elf, crc)) {
 		csn_module_refuse(module, "%s is the debug file of another build than %s", path,

@@ -31,7 +31,8 @@ static struct csn_debug_part *open_part(struct csn_module *module, const char *p
 	for (part = impl->parts; part; part = part->next)
 		if (strcmp(part->path, path) == 0)
 			return part;
-	if (impl->n_parts >= CSN_MAX_SPLIT_FILES || csn_elf_file_open(path, &elf, NULL) < 0 ||
+	if (impl->n_parts >= CSN_MAX_SPLIT_FILES ||
+	    csn_elf_file_open(csn_module_opener(module), path, &elf, NULL) < 0 ||
 	    csn_dwarf_open_split(elf, &dwarf, NULL) < 0)
 		return NULL;
 	part = csn_arena_alloc(impl->modules->arena, sizeof(*part));
@@ -140,7 +141,7 @@ static bool try_alternate(struct csn_module *module, const char *path, const str
 	struct csn_module_impl *impl = module->impl;
 	cleanup_(csn_elf_file_freep) struct csn_elf_file *elf = NULL;
 
-	if (!path || csn_elf_file_open(path, &elf, NULL) < 0)
+	if (!path || csn_elf_file_open(csn_module_opener(module), path, &elf, NULL) < 0)
 		return false;
 	if (!csn_elf_file_is_alternate(elf, id)) {
 		csn_module_refuse(module,
@@ -158,9 +159,12 @@ static bool try_alternate(struct csn_module *module, const char *path, const str
  * found through links. */
 static const char *beside_real(struct csn_module *module, const char *file, const char *name)
 {
-	cleanup_free char *real = realpath(file, NULL);
+	const struct csn_opener *opener = csn_module_opener(module);
+	char real[CSN_MAX_PATH];
 
-	return beside(module, real ? real : file, name);
+	if (file && opener->locate(opener->context, file, real, NULL) == 0)
+		file = real;
+	return beside(module, file, name);
 }
 
 static struct csn_dwarf *open_alternate(void *context)

@@ -1,20 +1,7 @@
 /* Files from elsewhere, when the search has come to its end. Whoever brings one may be wrong or
  * lie: it counts only with the build-id that was asked for. */
-#include <stdio.h>
-
 #include "base/cleanup.h"
 #include "symbols/module_internal.h"
-
-/* Where the descriptor's file lies, for people. */
-static const char *path_of(struct csn_arena *arena, int fd)
-{
-	char link[64], path[CSN_MAX_PATH];
-	ssize_t length;
-
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	length = readlink(link, path, sizeof(path));
-	return length > 0 ? csn_arena_strndup(arena, path, (size_t)length) : "a fetched file";
-}
 
 struct csn_elf_file *csn_module_fetch(struct csn_module *module, bool executable,
 				      const char **ret_path)
@@ -23,15 +10,16 @@ struct csn_elf_file *csn_module_fetch(struct csn_module *module, bool executable
 	const struct csn_modules_input *input = &modules->input;
 	struct csn_elf_file *elf = NULL;
 	cleanup_close int fd = -1;
+	char place[CSN_MAX_PATH];
 	const char *path;
 
 	if (!input->fetch || module->is_vdso || !module->build_id_size)
 		return NULL;
 	fd = input->fetch(input->fetch_context, executable, module->build_id, module->build_id_size,
-			  module->name);
+			  module->name, place);
 	if (fd < 0)
 		return NULL;
-	path = path_of(modules->arena, fd);
+	path = csn_arena_strdup(modules->arena, place);
 	if (!path || csn_elf_file_open_fd(fd, path, &elf, NULL) < 0)
 		return NULL;
 	if (!csn_module_has_build_id(module, elf)) {

@@ -277,7 +277,7 @@ static int copy_strings(struct csn_modules *modules, struct csn_error *err)
 {
 	struct csn_modules_input *input = &modules->input;
 	const char **strings[] = { &input->executable, &input->sysroot, &input->assets,
-				   &input->debug_root, &input->cache };
+				   &input->debug_root };
 	size_t i;
 
 	for (i = 0; i < csn_countof(strings); i++) {
@@ -340,6 +340,10 @@ int csn_modules_new(const struct csn_modules_input *input, struct csn_modules **
 	if (!modules)
 		return csn_fail_nomem(err);
 	modules->input = *input;
+	csn_local_files_init(&modules->local, NULL);
+	modules->opened_here = csn_local_files_opener(&modules->local);
+	if (!input->opener)
+		modules->input.opener = &modules->opened_here;
 	modules->arena = csn_arena_new(MAX_TABLE_BYTES);
 	if (!modules->arena)
 		return csn_fail_nomem(err);
@@ -483,14 +487,14 @@ struct csn_answers *csn_module_answers(struct csn_module *module)
 {
 	struct csn_module_impl *impl = module->impl;
 	struct csn_answers_key key = {
-		.folder = impl->modules->input.cache,
+		.opener = impl->modules->input.opener,
 		.build_id = module->build_id,
 	};
 
 	if (impl->answers_tried)
 		return impl->answers;
 	impl->answers_tried = true;
-	if (!key.folder || csn_module_load(module) != CSN_MODULE_OK ||
+	if (!impl->modules->input.keep_answers || csn_module_load(module) != CSN_MODULE_OK ||
 	    module->proof != CSN_PROOF_BUILD_ID)
 		return NULL;
 	key.build_id_size = module->build_id_size;

@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/limits.h"
+#include "base/opener.h"
 #include "base/progress.h"
 #include "dwarf/cfi.h"
 #include "dwarf/source.h"
@@ -42,16 +43,16 @@ struct csn_modules_input {
 	uint16_t machine;   /* EM_... of the process: files of another are never used; 0 any */
 	bool is_64;         /* class of the process, with machine */
 	const char *assets; /* folder with files named by build-id, searched first; may be NULL */
-	const char *debug_root; /* NULL: usr/lib/debug below the sysroot or the root */
-	const char *cache; /* folder of answers that earlier runs gave (answers.h); NULL: none */
+	const char *debug_root;          /* NULL: usr/lib/debug below the sysroot or the root */
+	const struct csn_opener *opener; /* of all files, outlives the modules; NULL: opened here */
+	bool keep_answers; /* the opener has a cache: of what earlier runs answered (answers.h) */
 	bool no_files;     /* use process memory only */
 	struct csn_progress_sink progress; /* hears which module is looked into */
 	/* Asked last: a file by build-id (its executable, or its debug information), from
-	 * elsewhere. name is for messages. Returns a descriptor, which is taken, or -1. May be
-	 * NULL.
-	 */
+	 * elsewhere. name is for messages. Returns a descriptor, which is taken, and where its file
+	 * lies, for people; or -1. May be NULL. */
 	int (*fetch)(void *fetch_context, bool executable, const uint8_t *build_id,
-		     size_t size_bytes, const char *name);
+		     size_t size_bytes, const char *name, char ret_path[CSN_MAX_PATH]);
 	/* A fetched file was not the one: it is not used. NULL when fetch is. */
 	void (*refused)(void *fetch_context, const char *name);
 	void *fetch_context;

@@ -103,7 +103,7 @@ static bool try_file(struct csn_module *module, const char *path, bool need_buil
 
 	if (!path)
 		return false;
-	if (csn_elf_file_open(path, &elf, &err) < 0) {
+	if (csn_elf_file_open(csn_module_opener(module), path, &elf, &err) < 0) {
 		if (!module->reason)
 			module->reason = csn_arena_strdup(module->impl->modules->arena, err.text);
 		return false;

@@ -4,6 +4,7 @@
 #ifndef CSN_SYMBOLS_MODULE_INTERNAL_H
 #define CSN_SYMBOLS_MODULE_INTERNAL_H
 
+#include "base/local_files.h"
 #include "symbols/answers.h"
 #include "symbols/module.h"
 
@@ -17,6 +18,8 @@
 struct csn_modules {
 	struct csn_arena *arena;
 	struct csn_modules_input input; /* strings copied; mappings not kept */
+	struct csn_local_files local;
+	struct csn_opener opened_here; /* when the input has none */
 	const char *debug_root;
 	struct csn_module **modules; /* sorted by start */
 	size_t n_modules, capacity;
@@ -79,6 +82,11 @@ struct csn_answers *csn_module_answers(struct csn_module *module);
 static inline bool csn_module_can_fetch(const struct csn_module *module)
 {
 	return module->impl->modules->input.fetch != NULL;
+}
+
+static inline const struct csn_opener *csn_module_opener(const struct csn_module *module)
+{
+	return module->impl->modules->input.opener;
 }
 
 /* fetch.c: the module's own file, or its debug file, from elsewhere; NULL none, or another one than

@@ -350,9 +350,9 @@ int csn_core_open_fd(int fd, const char *name, struct csn_target **ret_target,
 	return 0;
 }
 
-int csn_core_open(const char *path, struct csn_target **ret_target, struct csn_error *err)
+int csn_core_open_file(const char *path, int *ret_fd, struct csn_error *err)
 {
-	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0) {
 		int errnum = errno;
@@ -363,5 +363,6 @@ int csn_core_open(const char *path, struct csn_target **ret_target, struct csn_e
 			err->os_errno = errnum;
 		return -CSN_E_OS;
 	}
-	return csn_core_open_fd(fd, path, ret_target, err);
+	*ret_fd = fd;
+	return 0;
 }

@@ -16,11 +16,10 @@ struct csn_core_file {
 	const char *path;
 };
 
-/* FORMAT when it is no core file (the text says what it seems to be), UNSUPPORTED for an unknown
- * architecture. */
-int csn_core_open(const char *path, struct csn_target **ret_target, struct csn_error *err)
-	csn_must_check;
-/* Same, from a descriptor, which stays the caller's. name is for messages. */
+/* Opens the file and reads nothing of it; OS says why not and what to do. */
+int csn_core_open_file(const char *path, int *ret_fd, struct csn_error *err) csn_must_check;
+/* Reads it. The descriptor stays the caller's; name is for messages. FORMAT when it is no core file
+ * (the text says what it seems to be), UNSUPPORTED for an unknown architecture. */
 int csn_core_open_fd(int fd, const char *name, struct csn_target **ret_target,
 		     struct csn_error *err) csn_must_check;
 

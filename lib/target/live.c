@@ -59,6 +59,17 @@ struct csn_live {
 	struct csn_buf maps;
 };
 
+/* Without a system call that could reach other processes: this goes on when we are confined, and
+ * means the memory that the process had when it was opened, whatever it executes meanwhile. */
+static size_t csn_live_read_file(const struct csn_live *live, csn_addr addr, void *data,
+				 size_t size)
+{
+	ssize_t got = live->mem_fd < 0 ? -1 : pread(live->mem_fd, data, size, (off_t)addr);
+
+	return got > 0 ? (size_t)got : 0;
+}
+
+/* The quickest way, while it stands still. */
 static size_t csn_live_read_now(const struct csn_live *live, csn_addr addr, void *data, size_t size)
 {
 	struct iovec local = { data, size };
@@ -69,10 +80,7 @@ static size_t csn_live_read_now(const struct csn_live *live, csn_addr addr, void
 	/* An address of the other process, which is no pointer of ours. */
 	memcpy(&remote.iov_base, &place, sizeof(place));
 	got = process_vm_readv((pid_t)live->pid, &local, 1, &remote, 1, 0);
-
-	if (got <= 0 && live->mem_fd >= 0)
-		got = pread(live->mem_fd, data, size, (off_t)addr);
-	return got > 0 ? (size_t)got : 0;
+	return got > 0 ? (size_t)got : csn_live_read_file(live, addr, data, size);
 }
 
 /* The copied stack that begins last at or below addr, and the first that begins above. */
@@ -106,7 +114,7 @@ static size_t csn_live_read(struct csn_target *target, csn_addr addr, void *data
 		memcpy(data, thread->stack + offset, size);
 		return size;
 	}
-	return csn_live_read_now(live, addr, data, (size_t)csn_min_u64(size, next - addr));
+	return csn_live_read_file(live, addr, data, (size_t)csn_min_u64(size, next - addr));
 }
 
 static void csn_live_release(struct csn_live *live)
@@ -552,4 +560,11 @@ int csn_live_open(int64_t pid, const struct csn_live_options *options,
 		return result;
 	*ret_target = csn_take(target);
 	return 0;
+}
+
+int csn_live_memory_fd(const struct csn_target *target)
+{
+	const struct csn_live *live = target->impl;
+
+	return live->mem_fd;
 }

@@ -2,7 +2,8 @@
  *
  * Opening seizes and interrupts every thread, copies registers and stacks in one short stop, and
  * lets the process go; everything afterwards comes from that copy and, for memory that was not
- * copied, from process_vm_readv on the running process. The time it stood still is reported. */
+ * copied, from /proc/PID/mem of the running process, which was opened before. The time it stood
+ * still is reported. */
 #ifndef CSN_TARGET_LIVE_H
 #define CSN_TARGET_LIVE_H
 
@@ -17,5 +18,8 @@ struct csn_live_options {
  * options may be NULL. */
 int csn_live_open(int64_t pid, const struct csn_live_options *options,
 		  struct csn_target **ret_target, struct csn_error *err) csn_must_check;
+
+/* The descriptor that its memory is read by; the target owns it. -1: there is none. */
+int csn_live_memory_fd(const struct csn_target *target);
 
 #endif

@@ -1,17 +1,21 @@
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/limits.h"
+#include "base/local_files.h"
 #include "base/text.h"
 #include "broker/broker.h"
 #include "ptrace.h"
+#include "sandbox/sandbox.h"
 #include "snapshot/document.h"
 
 enum ptrace_level { PTRACE_ERROR, PTRACE_WARNING, PTRACE_INFO };
@@ -27,6 +31,13 @@ struct ptrace_run {
 	struct csn_privacy *privacy; /* owned; NULL: nothing is withheld */
 	struct csn_broker *broker;   /* owned; NULL: nothing is fetched */
 	struct csn_progress_line progress;
+	const char *executable;          /* NULL: found from the subject */
+	struct csn_engine_subject input; /* owned */
+	const char *assets;
+	const char **given;           /* owned list of what the command line names */
+	struct csn_local_files files; /* what the child may ask for */
+	char cache[CSN_MAX_PATH];
+	int result_fd; /* owned; memory that the child writes to */
 };
 
 static int ptrace_fail(const char *subject, const struct csn_error *err)
@@ -118,11 +129,18 @@ static int ptrace_check(struct ptrace_run *run)
 	return -1;
 }
 
+/* What the child leaves for its parent, in front of the snapshot. The parent believes none of it:
+ * it makes a file name of it and nothing else. */
+struct ptrace_head {
+	int64_t pid, timestamp;
+	char comm[64];
+};
+
 /* <comm>.<pid>.<epoch>.btt; what would be a path or a control sequence in comm becomes "_". */
-static void ptrace_default_name(const struct ptrace_run *run, const struct csn_target *target,
-				const struct csn_snapshot *snapshot, struct csn_buf *out)
+static void ptrace_default_name(const struct ptrace_run *run, const struct ptrace_head *head,
+				struct csn_buf *out)
 {
-	const char *comm = *target->process.comm ? target->process.comm : "process";
+	const char *comm = *head->comm ? head->comm : "process";
 	const char *suffix = run->json ? "json" : "btt";
 	struct stat st;
 
@@ -138,12 +156,11 @@ static void ptrace_default_name(const struct ptrace_run *run, const struct csn_t
 						  ? '_'
 						  : *at);
 	}
-	csn_buf_printf(out, ".%" PRId64 ".%" PRId64 ".%s", target->process.pid, snapshot->timestamp,
-		       suffix);
+	csn_buf_printf(out, ".%" PRId64 ".%" PRId64 ".%s", head->pid, head->timestamp, suffix);
 }
 
-static void ptrace_output_name(const struct ptrace_run *run, const struct csn_target *target,
-			       const struct csn_snapshot *snapshot, struct csn_buf *out)
+static void ptrace_output_name(const struct ptrace_run *run, const struct ptrace_head *head,
+			       struct csn_buf *out)
 {
 	const char *output = run->options->output;
 	struct stat st;
@@ -151,31 +168,70 @@ static void ptrace_output_name(const struct ptrace_run *run, const struct csn_ta
 	if (output && !(stat(output, &st) == 0 && S_ISDIR(st.st_mode)))
 		csn_buf_puts(out, output);
 	else
-		ptrace_default_name(run, target, snapshot, out);
+		ptrace_default_name(run, head, out);
 }
 
-static int ptrace_write(const struct ptrace_run *run, const struct csn_target *target,
-			const struct csn_snapshot *snapshot)
+/* The child's result, into the file that was asked for. */
+static int ptrace_copy(const struct ptrace_run *run, const char *name, struct csn_error *err)
+{
+	cleanup_(csn_publish_done) struct csn_publish publish = CSN_PUBLISH_INIT;
+	int rc = csn_publish_begin(&publish, AT_FDCWD, name, 0600, err);
+
+	if (rc == 0)
+		rc = csn_copy_fd(run->result_fd, publish.fd,
+				 run->json ? CSN_MAX_SNAPSHOT_JSON : CSN_MAX_SNAPSHOT_FILE, NULL,
+				 err);
+	return rc == 0 ? csn_publish_commit(&publish, true, err) : rc;
+}
+
+/* In the parent. Returns the exit status: the child's, if all is well. */
+static int ptrace_publish(const struct ptrace_run *run, int status)
 {
 	cleanup_(csn_buf_done) struct csn_buf name = CSN_BUF_INIT(CSN_MAX_PATH);
+	struct csn_error err = CSN_ERROR_INIT;
+	struct ptrace_head head;
+
+	if (lseek(run->result_fd, 0, SEEK_SET) < 0 ||
+	    csn_read_full(run->result_fd, &head, sizeof(head)) != sizeof(head)) {
+		csn_fail(&err, CSN_E_FORMAT, "the analysis left nothing");
+		return ptrace_fail(run->subject, &err);
+	}
+	head.comm[sizeof(head.comm) - 1] = '\0';
+	ptrace_output_name(run, &head, &name);
+	if (ptrace_copy(run, csn_buf_text(&name), &err) < 0)
+		return ptrace_fail_writing(csn_buf_text(&name), &err);
+	printf("%s\n", csn_buf_text(&name));
+	return fflush(stdout) == 0 ? status : 2;
+}
+
+/* In the child. */
+static int ptrace_leave(const struct ptrace_run *run, const struct csn_snapshot *snapshot)
+{
 	cleanup_(csn_buf_done) struct csn_buf json = CSN_BUF_INIT(CSN_MAX_SNAPSHOT_JSON);
 	cleanup_(csn_buf_done) struct csn_buf packed = CSN_BUF_INIT(CSN_MAX_SNAPSHOT_FILE);
-	struct csn_error err = CSN_ERROR_INIT;
+	const struct csn_target *target = run->input.target;
+	struct ptrace_head head = { target->process.pid, snapshot->timestamp, "" };
 	const struct csn_buf *out = run->json ? &json : &packed;
+	struct csn_error err = CSN_ERROR_INIT;
+	int rc;
 
-	ptrace_output_name(run, target, snapshot, &name);
+	snprintf(head.comm, sizeof(head.comm), "%s", target->process.comm);
 	if (csn_snapshot_write_json(snapshot, &json, &err) < 0 ||
 	    (!run->json && csn_btt_pack(json.data, json.size, &packed, &err) < 0))
 		return ptrace_fail(run->subject, &err);
-	if (csn_write_file(AT_FDCWD, csn_buf_text(&name), out->data, out->size, 0600, &err) < 0)
-		return ptrace_fail_writing(csn_buf_text(&name), &err);
-	printf("%s\n", csn_buf_text(&name));
-	return fflush(stdout) == 0 ? 0 : 2;
+	rc = csn_write_full(run->result_fd, &head, sizeof(head));
+	if (rc == 0)
+		rc = csn_write_full(run->result_fd, out->data, out->size);
+	if (rc == 0)
+		return 0;
+	csn_fail_os(&err, -rc, "cannot keep the snapshot in memory");
+	return ptrace_fail(run->subject, &err);
 }
 
-static void ptrace_report(const struct ptrace_run *run, const struct csn_target *target,
-			  const struct csn_snapshot *snapshot, const struct csn_engine_stats *stats)
+static void ptrace_report(const struct ptrace_run *run, const struct csn_snapshot *snapshot,
+			  const struct csn_engine_stats *stats)
 {
+	const struct csn_target *target = run->input.target;
 	char shown[512];
 
 	for (size_t i = 0; run->level >= PTRACE_WARNING && i < snapshot->n_truncated; i++)
@@ -199,13 +255,13 @@ static void ptrace_report(const struct ptrace_run *run, const struct csn_target 
 		stats->analyze_ns / 1000);
 }
 
-static int ptrace_snapshot(struct ptrace_run *run, struct csn_target *target,
-			   const char *executable)
+/* Confined: all that was foreign is read here. */
+static int ptrace_analyse(void *context, const struct csn_opener *opener, const char *absent)
 {
+	struct ptrace_run *run = context;
 	const struct ptrace_options *o = run->options;
-	char cache[CSN_MAX_PATH];
 	const struct csn_engine_options options = {
-		.executable = executable,
+		.executable = run->executable,
 		.sysroot = o->sysroot,
 		.application = o->application,
 		.defaults = getenv("BACKTRACE_DEFAULTS"),
@@ -215,7 +271,9 @@ static int ptrace_snapshot(struct ptrace_run *run, struct csn_target *target,
 		.n_classifiers = o->classifiers.count,
 		.resources = o->resources.items,
 		.n_resources = o->resources.count,
-		.cache = csn_engine_cache_folder(o->cache, cache, sizeof(cache)),
+		.opener = opener,
+		.keep_answers = run->files.cache != NULL,
+		.assets = run->assets,
 		.threads = run->threads,
 		.n_threads = o->threads.count,
 		.fault_thread = run->fault_thread,
@@ -237,15 +295,19 @@ static int ptrace_snapshot(struct ptrace_run *run, struct csn_target *target,
 	struct csn_error err = CSN_ERROR_INIT;
 	int status;
 
-	csn_progress_line_start(&run->progress, "ptrace");
-	status = csn_engine_snapshot(target, &options, &snapshot, &stats, &err);
+	if (*absent && run->level >= PTRACE_INFO)
+		fprintf(stderr, "ptrace: this kernel has no %s; the analysis does without\n",
+			absent);
+	status = csn_engine_read(&run->input, &err);
+	if (status == 0)
+		status = csn_engine_snapshot(&run->input, &options, &snapshot, &stats, &err);
 	csn_progress_line_stop(&run->progress);
 	if (status < 0)
 		return ptrace_fail(run->subject, &err);
-	status = ptrace_write(run, target, snapshot);
+	status = ptrace_leave(run, snapshot);
 	if (status)
 		return status;
-	ptrace_report(run, target, snapshot, &stats);
+	ptrace_report(run, snapshot, &stats);
 	return csn_engine_is_partial(snapshot) ? 1 : 0;
 }
 
@@ -260,26 +322,97 @@ static int ptrace_start_broker(struct ptrace_run *run, struct csn_error *err)
 	return csn_broker_start(&servers, &run->broker, err);
 }
 
+static void ptrace_prepare(void *context)
+{
+	struct ptrace_run *run = context;
+
+	csn_progress_line_start(&run->progress, "ptrace");
+}
+
+/* Everything that is opened before the fork, by the rights of whoever started us; nothing that a
+ * stranger wrote is read here. */
+static int ptrace_open(struct ptrace_run *run, const char *pid, struct csn_error *err)
+{
+	const struct ptrace_options *o = run->options;
+	int rc = ptrace_start_broker(run, err);
+	size_t n = 0;
+
+	if (rc == 0)
+		rc = csn_engine_open(pid, o->core, &run->input, err);
+	if (rc < 0)
+		return rc;
+	run->given = calloc(o->resources.count + 3, sizeof(*run->given));
+	if (!run->given)
+		return csn_fail_nomem(err);
+	for (size_t i = 0; i < o->resources.count; i++)
+		run->given[n++] = o->resources.items[i];
+	run->given[n++] = run->executable;
+	run->given[n++] = o->sysroot;
+	run->given[n++] = run->input.executable;
+	csn_local_files_init(&run->files,
+			     csn_engine_cache_folder(o->cache, run->cache, sizeof(run->cache)));
+	run->files.given = run->given;
+	run->files.n_given = n;
+	run->assets = csn_engine_find_assets(o->resources.items, o->resources.count);
+	run->result_fd = memfd_create("snapshot", MFD_CLOEXEC);
+	return run->result_fd < 0 ? csn_fail_os(err, errno, "memfd_create") : 0;
+}
+
+/* Returns the exit status. */
+static int ptrace_confined(struct ptrace_run *run)
+{
+	const int keep[] = { run->result_fd, csn_engine_subject_fd(&run->input),
+			     csn_broker_fd(run->broker) };
+	const struct csn_sandbox_options options = {
+		.opener = csn_local_files_opener(&run->files),
+		.run = ptrace_analyse,
+		.prepare = ptrace_prepare,
+		.context = run,
+		.keep = keep,
+		.n_keep = csn_countof(keep),
+		.mapped_bytes = csn_engine_subject_bytes(&run->input),
+	};
+	struct csn_error err = CSN_ERROR_INIT;
+	struct csn_sandbox_end end;
+	char text[128];
+
+	if (csn_sandbox_run(&options, &end, &err) < 0)
+		return ptrace_fail(run->subject, &err);
+	if (end.status == 0 || end.status == 1)
+		return ptrace_publish(run, end.status);
+	if (end.status > 0)
+		return end.status;
+	csn_sandbox_describe(&end, text, sizeof(text));
+	csn_fail(&err, CSN_E_OS, "the confined process %s", text);
+	return ptrace_fail(run->subject, &err);
+}
+
 int ptrace_run(const struct ptrace_options *options, const char *pid, const char *executable)
 {
-	cleanup_(csn_target_freep) struct csn_target *target = NULL;
-	struct ptrace_run run = { .options = options, .subject = pid ? pid : options->core };
+	struct ptrace_run run = {
+		.options = options,
+		.subject = pid ? pid : options->core,
+		.executable = executable,
+		.input = CSN_ENGINE_SUBJECT_INIT,
+		.files = { .folder_fd = -1 },
+		.result_fd = -1,
+	};
 	struct csn_error err = CSN_ERROR_INIT;
 	int status = ptrace_refuse(options);
 
 	if (status < 0)
 		status = ptrace_check(&run);
-	if (status < 0) {
-		if (csn_privacy_open(options->privacy, &run.privacy, &err) < 0)
-			status = ptrace_fail("--privacy", &err);
-		else if (ptrace_start_broker(&run, &err) < 0 ||
-			 csn_engine_open(pid, options->core, &target, &err) < 0)
-			status = ptrace_fail(run.subject, &err);
-		else
-			status = ptrace_snapshot(&run, target, executable);
-	}
+	if (status < 0 && csn_privacy_open(options->privacy, &run.privacy, &err) < 0)
+		status = ptrace_fail("--privacy", &err);
+	if (status < 0)
+		status = ptrace_open(&run, pid, &err) < 0 ? ptrace_fail(run.subject, &err)
+							  : ptrace_confined(&run);
+	csn_local_files_done(&run.files);
+	csn_engine_subject_done(&run.input);
 	csn_broker_free(run.broker);
 	csn_privacy_free(run.privacy);
+	csn_closep(&run.result_fd);
+	free(run.given);
 	free(run.threads);
 	return status;
 }

@@ -66,7 +66,7 @@ def test_damaged_files_do_no_harm(dead, bt, sanitized, monkeypatch, name):
 
 def shrink_at(function, bt, core, victim, size):
     """(exit status, output) of a bt under whose hands the file is cut when it comes there."""
-    result = crashers.gdb("-ex", "set startup-with-shell off", "-ex", "set breakpoint pending on",
+    result = crashers.gdb("-ex", "set startup-with-shell off", "-ex", "set follow-fork-mode child", "-ex", "set breakpoint pending on",
                           "-ex", "handle SIGBUS nostop noprint pass", "-ex", f"break {function}",
                           "-ex", "run", "-ex", f"shell truncate -s {size} {victim}",
                           "-ex", "delete", "-ex", "continue", "-ex",

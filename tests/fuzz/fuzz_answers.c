@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/local_files.h"
 #include "symbols/answers_internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes);
@@ -38,12 +39,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 	size_t frames = csn_span_u8(&at) * sizeof(struct csn_answers_frame);
 	size_t jumps = csn_span_u8(&at) * sizeof(struct csn_answers_jump);
 	char folder[] = "/dev/shm/csn-fuzz-answers-XXXXXX", path[64];
-	const struct csn_answers_key key = { .folder = folder,
+	struct csn_local_files files;
+	const struct csn_opener opener = csn_local_files_opener(&files);
+	const struct csn_answers_key key = { .opener = &opener,
 					     .build_id = build_id,
 					     .build_id_size = 4 };
 
 	if (!mkdtemp(folder))
 		return 0;
+	csn_local_files_init(&files, folder);
 	records = csn_min_u64(records, csn_span_left(&at));
 	csn_buf_append(&parts[CSN_ANSWERS_RECORDS], csn_span_bytes(&at, records), records);
 	frames = csn_min_u64(frames, csn_span_left(&at));

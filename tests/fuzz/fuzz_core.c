@@ -23,17 +23,18 @@ static void forget_files(struct csn_target *target)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	cleanup_(csn_target_freep) struct csn_target *target = NULL;
+	cleanup_(csn_engine_subject_done) struct csn_engine_subject subject =
+		CSN_ENGINE_SUBJECT_INIT;
 	cleanup_(csn_snapshot_freep) struct csn_snapshot *snapshot = NULL;
 	cleanup_(csn_buf_done) struct csn_buf json = CSN_BUF_INIT(64 * CSN_MIB);
 	const struct csn_engine_options options = { .depth = 64, .budget = 1000 };
 	cleanup_close int fd = memfd_create("core", MFD_CLOEXEC);
 
 	if (fd < 0 || csn_write_full(fd, data, size) < 0 ||
-	    csn_core_open_fd(fd, "core", &target, NULL) < 0)
+	    csn_core_open_fd(fd, "core", &subject.target, NULL) < 0)
 		return 0;
-	forget_files(target);
-	if (csn_engine_snapshot(target, &options, &snapshot, NULL, NULL) == 0 &&
+	forget_files(subject.target);
+	if (csn_engine_snapshot(&subject, &options, &snapshot, NULL, NULL) == 0 &&
 	    csn_snapshot_write_json(snapshot, &json, NULL) < 0)
 		return 0;
 	return 0;

@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/limits.h"
+#include "base/local_files.h"
 #include "folder.h"
 #include "symbols/answers.h"
 
@@ -20,6 +21,8 @@ static const uint8_t build_id[3] = { 0xab, 0xcd, 0xef };
 
 struct fixture {
 	char folder[FOLDER_MAX], cache[FOLDER_MAX + 8], file[FOLDER_MAX + 24];
+	struct csn_local_files files;
+	struct csn_opener opener;
 	struct csn_answers_key key;
 	struct csn_arena *arena;
 };
@@ -31,7 +34,9 @@ static int open_fixture(void **state)
 	assert_true(folder_make(fixture->folder));
 	snprintf(fixture->cache, sizeof(fixture->cache), "%s/cache", fixture->folder);
 	snprintf(fixture->file, sizeof(fixture->file), "%s/abcdef.idx", fixture->cache);
-	fixture->key = (struct csn_answers_key){ fixture->cache, build_id, sizeof(build_id), 7 };
+	csn_local_files_init(&fixture->files, fixture->cache);
+	fixture->opener = csn_local_files_opener(&fixture->files);
+	fixture->key = (struct csn_answers_key){ &fixture->opener, build_id, sizeof(build_id), 7 };
 	fixture->arena = csn_arena_new(CSN_MIB);
 	*state = fixture;
 	return 0;
@@ -41,6 +46,7 @@ static int close_fixture(void **state)
 {
 	struct fixture *fixture = *state;
 
+	csn_local_files_done(&fixture->files);
 	folder_remove(fixture->folder);
 	csn_arena_free(fixture->arena);
 	free(fixture);
@@ -229,7 +235,7 @@ static void a_folder_that_cannot_be_written_harms_nobody(void **state)
 	struct csn_answer answer;
 	struct csn_answers *index;
 
-	fixture->key.folder = "/proc/self/cache";
+	fixture->files.cache = "/proc/self/cache";
 	index = csn_answers_open(&fixture->key);
 	put_symbol(index, 0x1008, "first");
 	assert_true(csn_answers_find(index, fixture->arena, 0x1008, CSN_ANSWER_ALL, &answer));

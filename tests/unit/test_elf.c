@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "elf/file.h"
 #include "elf/note.h"
+#include "open_here.h"
 
 static Elf64_Ehdr make_header(uint16_t type, uint16_t n_segments)
 {
@@ -41,7 +42,7 @@ static void header_of_this_program_is_read(void **state)
 	struct csn_span id;
 
 	(void)state;
-	assert_int_equal(csn_elf_file_open("/proc/self/exe", &file, &err), 0);
+	assert_int_equal(open_here("/proc/self/exe", &file, &err), 0);
 	assert_true(csn_elf_file_segment_of_type(file, PT_DYNAMIC, &segment));
 	assert_true(csn_elf_file_build_id(file, &id));
 	assert_true(id.size >= 8);
@@ -53,10 +54,10 @@ static void text_is_not_an_elf_file(void **state)
 	struct csn_error err = CSN_ERROR_INIT;
 
 	(void)state;
-	assert_int_equal(csn_elf_file_open("/etc/passwd", &file, &err), -CSN_E_FORMAT);
+	assert_int_equal(open_here("/etc/passwd", &file, &err), -CSN_E_FORMAT);
 	assert_string_equal(err.text, "/etc/passwd: not an ELF file");
-	assert_int_equal(csn_elf_file_open("/etc", &file, &err), -CSN_E_FORMAT);
-	assert_int_equal(csn_elf_file_open("/nonexistent/x", &file, &err), -CSN_E_OS);
+	assert_int_equal(open_here("/etc", &file, &err), -CSN_E_FORMAT);
+	assert_int_equal(open_here("/nonexistent/x", &file, &err), -CSN_E_OS);
 	assert_null(file);
 }
 
@@ -70,7 +71,7 @@ static void fifo_does_not_hang_the_reader(void **state)
 	assert_non_null(mkdtemp(folder));
 	snprintf(path, sizeof(path), "%s/fifo", folder);
 	assert_int_equal(mkfifo(path, 0600), 0);
-	assert_int_equal(csn_elf_file_open(path, &file, &err), -CSN_E_FORMAT);
+	assert_int_equal(open_here(path, &file, &err), -CSN_E_FORMAT);
 	unlink(path);
 	rmdir(folder);
 }
@@ -330,7 +331,7 @@ static void symbols_of_libc_are_found_with_and_without_sections(void **state)
 	uint8_t *loaded;
 
 	(void)state;
-	assert_int_equal(csn_elf_file_open("/lib/x86_64-linux-gnu/libz.so.1", &file, NULL), 0);
+	assert_int_equal(open_here("/lib/x86_64-linux-gnu/libz.so.1", &file, NULL), 0);
 	bytes = csn_elf_file_bytes(file);
 	for (i = 0; csn_elf_file_segment(file, (uint32_t)i, &segment); i++) {
 		if (segment.type == PT_LOAD)

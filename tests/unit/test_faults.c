@@ -22,6 +22,7 @@
 #include "elf/file.h"
 #include "folder.h"
 #include "inject.h"
+#include "open_here.h"
 #include "snapshot/document.h"
 #include "spool/spool.h"
 #include "target/core.h"
@@ -415,13 +416,16 @@ static void a_snapshot_is_read_whole_or_not_at_all(void **state)
 static int open_core(struct lab *lab, struct csn_error *err)
 {
 	cleanup_(csn_target_freep) struct csn_target *target = NULL;
+	cleanup_close int fd = -1;
 	char path[512];
 	int rc;
 
 	(void)lab;
 	snprintf(path, sizeof(path), "%s/tests/fuzz/corpus/core/nullderef",
 		 getenv("CSN_SOURCE_ROOT"));
-	rc = csn_core_open(path, &target, err);
+	rc = csn_core_open_file(path, &fd, err);
+	if (rc == 0)
+		rc = csn_core_open_fd(fd, path, &target, err);
 	if (rc == 0)
 		assert_true(target->n_threads == 1 && target->n_mappings > 0);
 	return rc;
@@ -438,7 +442,7 @@ static int open_elf(struct lab *lab, struct csn_error *err)
 	(void)lab;
 	snprintf(path, sizeof(path), "%s/tests/fuzz/corpus/elf/sections",
 		 getenv("CSN_SOURCE_ROOT"));
-	rc = csn_elf_file_open(path, &file, err);
+	rc = open_here(path, &file, err);
 	for (uint32_t i = 0; rc == 0 && csn_elf_file_section(file, i, &section); i++)
 		if (section.type != SHT_NOBITS && section.size)
 			rc = csn_elf_file_section_read(file, &section, &bytes, err);

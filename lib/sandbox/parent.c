@@ -1,0 +1,148 @@
+/* The parent: one loop over the child's socket, its death and the clock. It allocates nothing for
+ * what the child says. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/pass.h"
+#include "sandbox/sandbox_internal.h"
+
+/* False: the child has closed its end, says what no child of ours would say, or says too much. */
+static bool answer(const struct csn_opener *opener, int socket, size_t *n_requests)
+{
+	struct csn_sandbox_reply reply = { .fd = -1 };
+	struct csn_sandbox_request request;
+	char bytes[CSN_SANDBOX_REQUEST_BYTES];
+	struct csn_error err = CSN_ERROR_INIT;
+	cleanup_close int unwanted = -1, opened = -1;
+	ssize_t got = csn_pass_receive(socket, bytes, sizeof(bytes), &unwanted);
+	int rc = 0;
+
+	if (got <= 0 || unwanted >= 0 || ++*n_requests > CSN_MAX_SANDBOX_REQUESTS ||
+	    !csn_sandbox_request_parse(bytes, (size_t)got, &request))
+		return false;
+	switch (request.wish) {
+	case CSN_SANDBOX_OPEN:
+		rc = opener->open(opener->context, request.kind, request.name, &opened, &err);
+		break;
+	case CSN_SANDBOX_LOCATE:
+		rc = opener->locate(opener->context, request.name, reply.text, &err);
+		break;
+	case CSN_SANDBOX_PUBLISH:
+		rc = opener->publish(opener->context, request.name, &err);
+		break;
+	case CSN_N_SANDBOX_WISHES:
+		break;
+	}
+	if (rc < 0) {
+		reply.code = err.code;
+		reply.os_errno = err.os_errno;
+		snprintf(reply.text, sizeof(reply.text), "%s", err.text);
+	}
+	reply.fd = opened;
+	return csn_sandbox_reply_send(socket, &reply);
+}
+
+static bool has_ended(pid_t child, struct csn_sandbox_end *end)
+{
+	int status;
+
+	if (waitpid(child, &status, WNOHANG) != child)
+		return false;
+	end->status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	end->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+	return true;
+}
+
+void csn_sandbox_serve(const struct csn_sandbox_options *options, pid_t child, int socket,
+		       int signals, struct csn_sandbox_end *ret_end)
+{
+	int64_t seconds = options->seconds ? options->seconds : CSN_MAX_SANDBOX_SECONDS;
+	int64_t end_ns = csn_monotonic_ns() + seconds * CSN_NS_PER_SECOND;
+	struct pollfd polls[] = { { .fd = socket, .events = POLLIN },
+				  { .fd = signals, .events = POLLIN } };
+	struct signalfd_siginfo info;
+	size_t n_requests = 0;
+
+	*ret_end = (struct csn_sandbox_end){ .status = -1 };
+	for (;;) {
+		int64_t left_ms = (end_ns - csn_monotonic_ns()) / CSN_NS_PER_MS;
+
+		if (left_ms <= 0 && !ret_end->late) {
+			ret_end->late = true;
+			kill(child, SIGKILL);
+		}
+		if (poll(polls, 2,
+			 ret_end->late ? -1 : (int)csn_min_u64((uint64_t)left_ms, 60000)) < 0)
+			continue;
+		/* A child that is no longer heard may still compute to its end. */
+		if (polls[0].revents && !answer(&options->opener, socket, &n_requests))
+			polls[0].fd = -1;
+		if (polls[1].revents && read(signals, &info, sizeof(info)) == sizeof(info) &&
+		    has_ended(child, ret_end))
+			return;
+	}
+}
+
+/* The child's first steps: it dies with its parent. */
+static _Noreturn void be_born(const struct csn_sandbox_options *options, pid_t parent, int socket,
+			      const sigset_t *mask)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(2);
+	sigprocmask(SIG_SETMASK, mask, NULL);
+	csn_sandbox_become_child(options, socket);
+}
+
+int csn_sandbox_run(const struct csn_sandbox_options *options, struct csn_sandbox_end *ret_end,
+		    struct csn_error *err)
+{
+	cleanup_close int child_end = -1, parent_end = -1, signals = -1;
+	pid_t parent = getpid(), pid;
+	sigset_t death, before;
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return csn_fail_os(err, errno, "socketpair");
+	child_end = ends[0];
+	parent_end = ends[1];
+	sigemptyset(&death);
+	sigaddset(&death, SIGCHLD);
+	/* A parent that ignores it would never hear of it. */
+	signal(SIGCHLD, SIG_DFL);
+	sigprocmask(SIG_BLOCK, &death, &before);
+	signals = signalfd(-1, &death, SFD_CLOEXEC);
+	fflush(NULL);
+	pid = signals < 0 ? -1 : fork();
+	if (pid == 0)
+		be_born(options, parent, child_end, &before);
+	if (pid < 0)
+		csn_fail_os(err, errno, "fork");
+	close(csn_take_fd(child_end));
+	if (pid > 0)
+		csn_sandbox_serve(options, pid, parent_end, signals, ret_end);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return pid < 0 ? -CSN_E_OS : 0;
+}
+
+void csn_sandbox_describe(const struct csn_sandbox_end *end, char *text, size_t size_bytes)
+{
+	if (end->late)
+		snprintf(text, size_bytes, "was killed because its time was over");
+	else if (end->signal)
+		snprintf(text, size_bytes, "was killed by signal %d (%s)", end->signal,
+			 strsignal(end->signal));
+	else
+		snprintf(text, size_bytes, "ended with status %d", end->status);
+}
