@@ -366,3 +366,11 @@ int csn_core_open_file(const char *path, int *ret_fd, struct csn_error *err)
 	*ret_fd = fd;
 	return 0;
 }
+
+int csn_core_open(const char *path, struct csn_target **ret_target, struct csn_error *err)
+{
+	cleanup_close int fd = -1;
+	int rc = csn_core_open_file(path, &fd, err);
+
+	return rc < 0 ? rc : csn_core_open_fd(fd, path, ret_target, err);
+}

@@ -23,6 +23,10 @@ int csn_core_open_file(const char *path, int *ret_fd, struct csn_error *err) csn
 int csn_core_open_fd(int fd, const char *name, struct csn_target **ret_target,
 		     struct csn_error *err) csn_must_check;
 
+/* Both, for who has no rights to give up in between. */
+int csn_core_open(const char *path, struct csn_target **ret_target, struct csn_error *err)
+	csn_must_check;
+
 /* Makes the mappings anew, for a core without NT_FILE of which somebody found out what was mapped.
  * items are sorted in place; paths live as long as the target. Fails only for NOMEM. */
 int csn_core_set_files(struct csn_target *target, struct csn_core_file *items, size_t count,

@@ -416,16 +416,13 @@ static void a_snapshot_is_read_whole_or_not_at_all(void **state)
 static int open_core(struct lab *lab, struct csn_error *err)
 {
 	cleanup_(csn_target_freep) struct csn_target *target = NULL;
-	cleanup_close int fd = -1;
 	char path[512];
 	int rc;
 
 	(void)lab;
 	snprintf(path, sizeof(path), "%s/tests/fuzz/corpus/core/nullderef",
 		 getenv("CSN_SOURCE_ROOT"));
-	rc = csn_core_open_file(path, &fd, err);
-	if (rc == 0)
-		rc = csn_core_open_fd(fd, path, &target, err);
+	rc = csn_core_open(path, &target, err);
 	if (rc == 0)
 		assert_true(target->n_threads == 1 && target->n_mappings > 0);
 	return rc;
