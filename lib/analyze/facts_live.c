@@ -116,6 +116,32 @@ static json_t *csn_facts_numbers(int64_t pid, struct csn_buf *text)
 	return facts;
 }
 
+/* Pairs of the number that a thread has in its own pid namespace and ours, where they differ. */
+static void csn_facts_tids(json_t *facts, int64_t pid, struct csn_buf *text)
+{
+	cleanup_free int64_t *tids = NULL;
+	size_t n = 0;
+	char path[64];
+	json_t *pairs;
+
+	csn_read_text(text, pid, "status");
+	if (csn_proc_status_own_pid(csn_buf_text(text)) == pid ||
+	    csn_proc_list_threads(pid, &tids, &n, NULL) < 0)
+		return;
+	pairs = json_array();
+	for (size_t i = 0; i < n; i++) {
+		int64_t own;
+
+		snprintf(path, sizeof(path), "task/%lld/status", (long long)tids[i]);
+		csn_read_text(text, pid, path);
+		own = csn_proc_status_own_pid(csn_buf_text(text));
+		if (own > 0)
+			json_array_append_new(pairs, json_pack("[I,I]", (json_int_t)own,
+							       (json_int_t)tids[i]));
+	}
+	json_object_set_new(facts, "tids", pairs);
+}
+
 json_t *csn_facts_from_proc(int64_t pid)
 {
 	cleanup_(csn_buf_done) struct csn_buf text = CSN_BUF_INIT(CSN_MAX_PROC_FILE);
@@ -131,5 +157,6 @@ json_t *csn_facts_from_proc(int64_t pid)
 	csn_facts_link(facts, pid, "exe", "exe");
 	csn_facts_link(facts, pid, "cwd", "cwd");
 	csn_facts_descriptors(facts, pid);
+	csn_facts_tids(facts, pid, &text);
 	return facts;
 }

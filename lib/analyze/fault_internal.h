@@ -46,10 +46,10 @@ static inline bool csn_signal_is_bare(const struct csn_signal *signal)
 	return signal->code == 0 && !signal->has_sender;
 }
 
-/* Senders are numbered as the process itself sees them: by its own pid namespace. */
+/* For short. */
 static inline bool csn_is_own_pid(const struct csn_fault_look *look, int64_t pid)
 {
-	return pid == look->target->process.pid || pid == look->target->process.own_pid;
+	return csn_process_is(look->target, pid);
 }
 
 /* instruction.c: what the instruction at pc proves, each for one signal. Sets read, write, address,

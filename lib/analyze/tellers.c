@@ -229,3 +229,18 @@ const struct csn_snapshot_frame *csn_teller_frame_to_blame(const struct csn_snap
 	}
 	return NULL;
 }
+
+const struct csn_snapshot_frame *csn_teller_caller(const struct csn_snapshot_thread *stack,
+						   const struct csn_snapshot_frame *frame)
+{
+	if (!csn_frame_is_run_time(frame))
+		return NULL;
+	for (size_t i = (size_t)(frame - stack->frames); i < stack->n_frames; i++) {
+		if (stack->frames[i].signal_frame)
+			return NULL;
+		if (!csn_frame_is_run_time(&stack->frames[i]) &&
+		    !csn_frame_is_wrapper(&stack->frames[i]))
+			return stack->frames[i].function ? &stack->frames[i] : NULL;
+	}
+	return NULL;
+}

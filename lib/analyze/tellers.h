@@ -23,6 +23,11 @@ const struct csn_teller *csn_teller_find(const struct csn_snapshot_thread *stack
 const struct csn_snapshot_frame *csn_teller_frame_to_blame(const struct csn_snapshot_thread *stack,
 							   size_t first, bool explained);
 
+/* The frame outside of the run time that called into the one to blame; NULL when the blame lies
+ * outside already. */
+const struct csn_snapshot_frame *csn_teller_caller(const struct csn_snapshot_thread *stack,
+						   const struct csn_snapshot_frame *frame);
+
 /* The frame is code of the C or C++ run time. */
 bool csn_frame_is_run_time(const struct csn_snapshot_frame *frame);
 /* The frame is a wrapper that the C library's headers put around one of its functions. */

@@ -113,25 +113,6 @@ static void csn_describe_what(const struct csn_fault_look *look, char *out, size
 	}
 }
 
-/* The frame outside of the run time that called into the one to blame; NULL when the blame lies
- * outside already. */
-static const struct csn_snapshot_frame *csn_find_caller(const struct csn_fault_look *look,
-							const struct csn_snapshot_frame *frame)
-{
-	const struct csn_snapshot_thread *stack = look->stack;
-
-	if (!csn_frame_is_run_time(frame))
-		return NULL;
-	for (size_t i = (size_t)(frame - stack->frames); i < stack->n_frames; i++) {
-		if (stack->frames[i].signal_frame)
-			return NULL;
-		if (!csn_frame_is_run_time(&stack->frames[i]) &&
-		    !csn_frame_is_wrapper(&stack->frames[i]))
-			return stack->frames[i].function ? &stack->frames[i] : NULL;
-	}
-	return NULL;
-}
-
 int csn_set_verdict(struct csn_fault_look *look)
 {
 	struct csn_arena *arena = look->snapshot->arena;
@@ -140,7 +121,8 @@ int csn_set_verdict(struct csn_fault_look *look)
 	size_t first = look->exec && look->pc == look->address ? 1 : 0;
 	const struct csn_snapshot_frame *frame =
 		csn_teller_frame_to_blame(look->stack, first, explained);
-	const struct csn_snapshot_frame *caller = frame ? csn_find_caller(look, frame) : NULL;
+	const struct csn_snapshot_frame *caller =
+		frame ? csn_teller_caller(look->stack, frame) : NULL;
 	const char *where = frame && frame->line ? "" : look->last_words.where;
 	const char *place = "", *outside = "", *text;
 	char what[512];

@@ -98,6 +98,10 @@
 #define CSN_RAW_STACK_BYTES 512u       /* kept where a walk ended before its time */
 #define CSN_MAX_RAW_STACKS_BYTES (128 * CSN_KIB) /* of them, over all threads */
 
+/* Analysis. */
+#define CSN_MAX_WAITS 4096u     /* threads whose locks are looked at */
+#define CSN_MAX_WAIT_NOTES 256u /* annotations about them */
+
 /* Values of variables. */
 #define CSN_MAX_VALUE_BYTES (64 * CSN_KIB) /* of one that is not in memory */
 #define CSN_MAX_VALUE_PIECES 256u

@@ -23,11 +23,14 @@
 #include "base/limits.h"
 #include "target/proc.h"
 #include "target/siginfo.h"
+#include "target/syscall.h"
 
 /* A thread in an uninterruptible sleep does not stop; we wait for it no longer than this. */
 #define CSN_LIVE_WAIT_NS (500 * CSN_NS_PER_MS)
 /* Room for stacks that is made ready per thread: most threads sleep near the start of theirs. */
 #define CSN_LIVE_READY_BYTES (8 * CSN_KIB)
+/* Memory around the words that threads wait at, so that locks and owners are seen at one time. */
+#define CSN_LIVE_WORD_BYTES 128u
 
 enum csn_live_state {
 	CSN_LIVE_GONE,
@@ -46,6 +49,13 @@ struct csn_live_thread {
 	uint8_t *stack; /* in the pool or the arena */
 };
 
+/* A copy of what lies around a word that a thread waits at. */
+struct csn_live_word {
+	csn_addr start; /* a multiple of CSN_LIVE_WORD_BYTES */
+	size_t size;    /* what was there */
+	uint8_t bytes[CSN_LIVE_WORD_BYTES];
+};
+
 struct csn_live {
 	int64_t pid;
 	int mem_fd;
@@ -53,6 +63,8 @@ struct csn_live {
 	size_t n_threads, capacity;
 	struct csn_live_thread **stacks; /* with a copied stack, by address; arena */
 	size_t n_stacks;
+	struct csn_live_word *words; /* by address, the same one may be there twice; arena */
+	size_t n_words, words_capacity;
 	uint64_t stack_bytes, bytes_left;
 	uint8_t *pool; /* mmap; room for stacks, in memory before anybody stands still */
 	size_t pool_bytes, pool_used;
@@ -101,10 +113,29 @@ static const struct csn_live_thread *csn_live_find_stack(const struct csn_live *
 	return low ? live->stacks[low - 1] : NULL;
 }
 
+/* The same of words, which lie apart or are equal. */
+static const struct csn_live_word *csn_live_find_word(const struct csn_live *live, csn_addr addr,
+						      csn_addr *ret_next)
+{
+	size_t low = 0, high = live->n_words;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (live->words[middle].start <= addr)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	*ret_next = low < live->n_words ? live->words[low].start : UINT64_MAX;
+	return low ? &live->words[low - 1] : NULL;
+}
+
 static size_t csn_live_read(struct csn_target *target, csn_addr addr, void *data, size_t size)
 {
 	struct csn_live *live = target->impl;
-	csn_addr next;
+	const struct csn_live_word *word;
+	csn_addr next, next_word;
 	const struct csn_live_thread *thread = csn_live_find_stack(live, addr, &next);
 
 	if (thread && addr - thread->stack_start < thread->stack_size) {
@@ -114,6 +145,15 @@ static size_t csn_live_read(struct csn_target *target, csn_addr addr, void *data
 		memcpy(data, thread->stack + offset, size);
 		return size;
 	}
+	word = csn_live_find_word(live, addr, &next_word);
+	if (word && addr - word->start < word->size) {
+		size_t offset = (size_t)(addr - word->start);
+
+		size = (size_t)csn_min_u64(size, word->size - offset);
+		memcpy(data, word->bytes + offset, size);
+		return size;
+	}
+	next = csn_min_u64(next, next_word);
 	return csn_live_read_file(live, addr, data, (size_t)csn_min_u64(size, next - addr));
 }
 
@@ -291,6 +331,16 @@ static void csn_live_make_room(struct csn_live *live)
 	live->pool_bytes = size;
 }
 
+/* Without it, words are read when somebody asks. */
+static void csn_live_make_words(struct csn_target *target, struct csn_live *live)
+{
+	live->words_capacity = 2 * csn_min_u64(live->n_threads, CSN_MAX_WAITS);
+	live->words =
+		csn_arena_array(target->arena, live->words_capacity + 1, sizeof(*live->words));
+	if (!live->words)
+		live->words_capacity = 0;
+}
+
 /* From the pool, as long as it lasts. NULL when out of memory. */
 static uint8_t *csn_live_room(struct csn_target *target, struct csn_live *live, size_t size)
 {
@@ -326,6 +376,35 @@ static void csn_live_copy_stack(struct csn_target *target, struct csn_live *live
 	live->bytes_left -= thread->stack_size;
 }
 
+static void csn_live_copy_word(struct csn_live *live, csn_addr addr)
+{
+	csn_addr start = addr - addr % CSN_LIVE_WORD_BYTES;
+	struct csn_live_word *word = &live->words[live->n_words];
+
+	/* Many threads wait at the same word. */
+	for (size_t i = live->n_words; i-- > 0 && i + 4 > live->n_words;)
+		if (live->words[i].start == start)
+			return;
+	if (live->n_words == live->words_capacity)
+		return;
+	word->start = start;
+	word->size = csn_live_read_now(live, start, word->bytes, sizeof(word->bytes));
+	live->n_words += word->size > 0;
+}
+
+/* A lock is at most CSN_LIVE_WORD_BYTES / 2 long, and its word may be any of it. */
+static void csn_live_copy_wait(struct csn_target *target, struct csn_live *live,
+			       const struct csn_registers *registers)
+{
+	struct csn_syscall call;
+	struct csn_futex_wait wait;
+
+	if (!csn_syscall_read(target->arch, registers, &call) || !csn_futex_wait_of(&call, &wait))
+		return;
+	csn_live_copy_word(live, wait.word - CSN_LIVE_WORD_BYTES / 2);
+	csn_live_copy_word(live, wait.word + CSN_LIVE_WORD_BYTES / 2);
+}
+
 /* The kernel tells registers as the thread's own mode has them. The first thread decides for the
  * process; one that runs in another mode at the moment has none that we could show. */
 static bool csn_live_read_registers(struct csn_target *target, struct csn_live_thread *thread,
@@ -359,6 +438,7 @@ static void csn_live_copy(struct csn_target *target, struct csn_live *live)
 		first = false;
 		thread->has_registers = true;
 		csn_live_copy_stack(target, live, thread);
+		csn_live_copy_wait(target, live, &thread->registers);
 	}
 	/* May fail only for want of memory; the list read before stays then. */
 	if (csn_proc_read(live->pid, "maps", &live->maps, NULL) < 0)
@@ -375,6 +455,7 @@ static int csn_live_stop_and_copy(struct csn_target *target, struct csn_live *li
 	if (result < 0)
 		return result;
 	csn_live_make_room(live);
+	csn_live_make_words(target, live);
 	begin = csn_monotonic_ns();
 	for (size_t i = 0; i < live->n_threads; i++)
 		ptrace(PTRACE_INTERRUPT, (pid_t)live->threads[i].tid, NULL, NULL);
@@ -399,6 +480,13 @@ static int csn_stack_compare(const void *a, const void *b)
 	return (*x)->stack_start < (*y)->stack_start ? -1 : (*x)->stack_start > (*y)->stack_start;
 }
 
+static int csn_word_compare(const void *a, const void *b)
+{
+	const struct csn_live_word *x = a, *y = b;
+
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
 static int csn_live_index_stacks(struct csn_target *target, struct csn_live *live,
 				 struct csn_error *err)
 {
@@ -409,6 +497,7 @@ static int csn_live_index_stacks(struct csn_target *target, struct csn_live *liv
 		if (live->threads[i].stack_size)
 			live->stacks[live->n_stacks++] = &live->threads[i];
 	qsort(live->stacks, live->n_stacks, sizeof(void *), csn_stack_compare);
+	qsort(live->words, live->n_words, sizeof(*live->words), csn_word_compare);
 	return 0;
 }
 
@@ -486,6 +575,7 @@ static void csn_live_fill_process(struct csn_target *target, int64_t pid)
 	if (csn_proc_read(pid, "status", &status, NULL) == 0) {
 		const char *text = csn_buf_text(&status);
 
+		target->process.own_pid = csn_proc_status_own_pid(text);
 		target->process.ppid = csn_proc_status_number(text, "PPid", -1);
 		target->process.uid = csn_proc_status_number(text, "Uid", -1);
 		target->process.gid = csn_proc_status_number(text, "Gid", -1);

@@ -109,6 +109,23 @@ int64_t csn_proc_status_number(const char *text, const char *name, int64_t fallb
 	return fallback;
 }
 
+int64_t csn_proc_status_own_pid(const char *text)
+{
+	const char *line = strstr(text, "\nNSpid:");
+	int64_t number = 0;
+	char *end;
+
+	for (const char *at = line ? line + 7 : NULL; at && *at && *at != '\n'; at = end) {
+		int64_t next = strtoll(at, &end, 10);
+
+		if (end == at || next <= 0)
+			break;
+		number = next;
+		end += strspn(end, " \t");
+	}
+	return number;
+}
+
 int csn_proc_list_threads(int64_t pid, int64_t **ret_tids, size_t *ret_count, struct csn_error *err)
 {
 	cleanup_free int64_t *tids = NULL;

@@ -16,6 +16,8 @@ int csn_proc_parse_maps(struct csn_target *target, const char *text, struct csn_
 	csn_must_check;
 /* The number behind "Name:" in the text of a status file; fallback when absent. */
 int64_t csn_proc_status_number(const char *text, const char *name, int64_t fallback);
+/* The number that a task has in its own pid namespace: the last behind "NSpid:"; 0 when absent. */
+int64_t csn_proc_status_own_pid(const char *text);
 /* Thread ids of a process into a malloc'ed array. */
 int csn_proc_list_threads(int64_t pid, int64_t **ret_tids, size_t *ret_count, struct csn_error *err)
 	csn_must_check;

@@ -143,6 +143,12 @@ enum csn_memory csn_target_memory(struct csn_target *target, csn_addr addr);
 const struct csn_mapping *csn_target_find_mapping(struct csn_target *target, csn_addr addr);
 /* NULL when there is none of that id. */
 struct csn_thread *csn_target_find_thread(struct csn_target *target, int64_t tid);
+/* Whether pid is the process itself: senders of signals are numbered as the process sees them, by
+ * its own pid namespace. */
+static inline bool csn_process_is(const struct csn_target *target, int64_t pid)
+{
+	return pid == target->process.pid || pid == target->process.own_pid;
+}
 /* A value of the auxiliary vector (AT_PHDR...). False when absent. */
 bool csn_target_find_auxv(const struct csn_target *target, uint64_t type, uint64_t *ret_value);
 

@@ -69,6 +69,10 @@ RECIPES = {
     "heap": ("gcc", "heap.c", HEAP),
     "heap-asan": ("gcc", "heap.c", [*HEAP, "-fsanitize=address"]),
     "sleeper": ("gcc", "sleeper.c", ["-O1", "-g", "-pthread"]),
+    "waits": ("gcc", "waits.c", ["-O1", "-g", "-fno-optimize-sibling-calls", "-D_GNU_SOURCE",
+                                 "-pthread"]),
+    "waits-static": ("gcc", "waits.c", ["-O1", "-s", "-static", "-D_GNU_SOURCE", "-pthread"]),
+    "waits-rs": ("rustc", "waits.rs", ["-Copt-level=1", "-g"]),
     "dw4": ("gcc", "threads.c", ["-O2", "-gdwarf-4", "-pthread"]),
     "dw5": ("gcc", "threads.c", ["-O2", "-gdwarf-5", "-pthread"]),
     "clangdw5": ("clang", "threads.c", ["-O2", "-gdwarf-5", "-pthread"]),
@@ -172,17 +176,21 @@ class Crashers:
             "-ex", "run", "-ex", f"gcore {core}", "--args", *map(str, argv))
         assert core.exists(), f"{argv[0]} left no core"
 
-    def start_sleeper(self, threads=0, program=None):
+    def start_sleeper(self, threads=0, program=None, more=()):
         """A live process (a copy of its program, if given), asleep in all its threads."""
-        process = subprocess.Popen([program or self.build("sleeper"), str(threads)],
+        process = subprocess.Popen([program or self.build("sleeper"), str(threads), *more],
                                    stdout=subprocess.PIPE, text=True)
         assert process.stdout.readline() == "ready\n"
-        tasks = pathlib.Path(f"/proc/{process.pid}/task")
-        end = time.monotonic() + 20
-        while not all(task_sleeps(task) for task in tasks.iterdir()):
-            assert time.monotonic() < end, "the sleeper stays awake"
-            time.sleep(0.01)
+        wait_asleep(process.pid)
         return process
+
+
+def wait_asleep(pid):
+    tasks = pathlib.Path(f"/proc/{pid}/task")
+    end = time.monotonic() + 20
+    while not all(task_sleeps(task) for task in tasks.iterdir()):
+        assert time.monotonic() < end, "the sleeper stays awake"
+        time.sleep(0.01)
 
 
 def task_sleeps(task):
