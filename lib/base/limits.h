@@ -76,7 +76,7 @@
 #define CSN_MAX_DWARF_DEPTH 1024u /* entries within entries */
 #define CSN_MAX_DWARF_ORIGINS 16u /* abstract origins and specifications in a row */
 #define CSN_MAX_DWARF_SCOPES 32u  /* namespaces and classes around a function */
-#define CSN_MAX_DWARF_SCANS 64u   /* of one unit, for scopes */
+#define CSN_MAX_DWARF_SCANS 4096u /* of one unit, for scopes */
 #define CSN_MAX_DWARF_RANGES 1000000u
 #define CSN_MAX_DWARF_LOCATIONS 1000000u /* of one list */
 #define CSN_MAX_TYPE_HOPS 64u            /* from a type to the one it is made of */

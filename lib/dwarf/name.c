@@ -105,7 +105,7 @@ static void begin_search(const struct csn_unit *unit, uint64_t target,
 			 struct csn_scopes *ret_scopes)
 {
 	*ret_scopes = (struct csn_scopes){ .target = unit->first_entry };
-	for (unsigned i = 0; i < unit->n_found_scopes; i++) {
+	for (size_t i = 0; i < unit->n_found_scopes; i++) {
 		const struct csn_scopes *found = &unit->found_scopes[i];
 
 		if (found->target <= target && found->target > ret_scopes->target)
@@ -115,11 +115,16 @@ static void begin_search(const struct csn_unit *unit, uint64_t target,
 
 static void keep_scopes(struct csn_unit *unit, const struct csn_scopes *found)
 {
-	if (!unit->found_scopes)
-		unit->found_scopes = csn_arena_array(unit->dwarf->arena, CSN_MAX_DWARF_SCANS,
-						     sizeof(*unit->found_scopes));
-	if (unit->found_scopes && unit->n_found_scopes < CSN_MAX_DWARF_SCANS)
-		unit->found_scopes[unit->n_found_scopes++] = *found;
+	struct csn_scopes *grown;
+
+	if (unit->n_found_scopes >= CSN_MAX_DWARF_SCANS)
+		return;
+	grown = csn_arena_grow(unit->dwarf->arena, unit->found_scopes, unit->n_found_scopes,
+			       &unit->found_scopes_capacity, sizeof(*grown));
+	if (!grown)
+		return;
+	unit->found_scopes = grown;
+	grown[unit->n_found_scopes++] = *found;
 }
 
 /* Goes along the entries to target. */
@@ -136,6 +141,9 @@ static bool find_scopes(struct csn_unit *unit, uint64_t target, struct csn_scope
 		uint64_t offset = at.at, code, sibling;
 		const struct csn_abbrev *abbrev;
 
+		/* All searches together see as many entries as the unit has bytes. */
+		if (++unit->scan_steps > unit->end - unit->offset)
+			return false;
 		if (offset >= mark) {
 			open.target = offset;
 			keep_scopes(unit, &open);

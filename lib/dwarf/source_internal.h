@@ -54,8 +54,9 @@ struct csn_unit {
 	struct csn_lines *lines; /* NULL none */
 	struct csn_unit *split;  /* NULL none */
 	unsigned n_scans;        /* for scopes */
+	uint64_t scan_steps;     /* entries that all of them saw */
 	struct csn_scopes *found_scopes;
-	unsigned n_found_scopes;
+	size_t n_found_scopes, found_scopes_capacity;
 };
 
 /* A value as stored: value is an offset, an index or the thing itself, as the form says. */

@@ -253,6 +253,12 @@ struct alignment_work {
 
 static uint64_t alignment_of(struct csn_type *type, struct alignment_work *work);
 
+static bool is_declared_only(struct csn_type *type)
+{
+	type = csn_type_strip(type);
+	return type && type->is_declaration;
+}
+
 /* Of the parts with the widest alignment; 1 when one stands where it could not stand otherwise. */
 static uint64_t structure_alignment(struct csn_type *type, struct alignment_work *work)
 {
@@ -269,6 +275,9 @@ static uint64_t structure_alignment(struct csn_type *type, struct alignment_work
 		if (member->kind == CSN_MEMBER_STATIC)
 			continue;
 		alignment = alignment_of(member->type, work);
+		/* Classes that are only declared here hold pointers and the like. */
+		if (!alignment && is_declared_only(member->type))
+			continue;
 		if (!alignment)
 			return 0;
 		if (!member->is_bit_field && member->kind != CSN_MEMBER_VIRTUAL_BASE &&

@@ -371,6 +371,21 @@ static bool print_tree_iterator(struct csn_printing *p)
 	return csn_print_std_iterator(p, "__ptr_", tree_header(p), "associative container");
 }
 
+/* Those of maps have one of trees in them, whose elements have a pair in them. */
+static bool print_map_iterator(struct csn_printing *p)
+{
+	struct csn_part inner;
+
+	return csn_part_find(p->values, &p->whole, "__i_", &inner) && csn_print_as(p, &inner);
+}
+
+static bool print_map_value(struct csn_printing *p)
+{
+	struct csn_part inner;
+
+	return find_either(p, &p->whole, "__cc", "__cc_", &inner) && csn_print_as(p, &inner);
+}
+
 static const struct csn_printer printers[] = {
 	{ "std::basic_string", "__r_.__value_.__l", print_string },
 	{ "std::basic_string", "__rep_.__l", print_string },
@@ -417,6 +432,9 @@ static const struct csn_printer printers[] = {
 	{ "std::__list_const_iterator", "__ptr_", print_list_iterator },
 	{ "std::__tree_iterator", "__ptr_", print_tree_iterator },
 	{ "std::__tree_const_iterator", "__ptr_", print_tree_iterator },
+	{ "std::__map_iterator", "__i_.__ptr_", print_map_iterator },
+	{ "std::__map_const_iterator", "__i_.__ptr_", print_map_iterator },
+	{ "std::__value_type", NULL, print_map_value },
 };
 
 const struct csn_printer_table csn_printers_libcxx = { printers, csn_countof(printers) };

@@ -23,12 +23,30 @@ static bool string_length(struct csn_printing *p, csn_addr address, uint64_t *re
 	       *ret_length <= capacity;
 }
 
+/* The pointer comes first in _M_dataplus, the allocator being empty; clang leaves out the type of
+ * that where nobody constructs a string. */
+static bool string_address(struct csn_printing *p, uint64_t *ret_address)
+{
+	const unsigned word = p->values->target->arch->word_bytes;
+	struct csn_part holder, length;
+	uint8_t bytes[8];
+
+	if (csn_part_number_at(p->values, &p->whole, "_M_dataplus._M_p", ret_address))
+		return true;
+	if (!csn_part_find(p->values, &p->whole, "_M_dataplus", &holder) || !holder.type ||
+	    !holder.type->is_declaration ||
+	    !csn_part_find(p->values, &p->whole, "_M_string_length", &length) ||
+	    csn_object_read(p->values, &holder.object, bytes, word) != CSN_VALUE_OK)
+		return false;
+	*ret_address = csn_number_of(bytes, word, false);
+	return true;
+}
+
 static bool print_string(struct csn_printing *p)
 {
 	uint64_t address, length;
 
-	return csn_part_number_at(p->values, &p->whole, "_M_dataplus._M_p", &address) &&
-	       string_length(p, address, &length) &&
+	return string_address(p, &address) && string_length(p, address, &length) &&
 	       csn_print_string(p, address, length, csn_type_argument_type(p->whole.type, 0));
 }
 
@@ -242,7 +260,7 @@ static struct csn_part tuple_value(struct csn_printing *p, const struct csn_part
 static bool print_tuple(struct csn_printing *p)
 {
 	struct csn_labelled parts[CSN_MAX_STD_PARTS];
-	struct csn_part impl, head;
+	struct csn_part impl, head, rest = { 0 };
 	bool has_rest = csn_part_base(&p->whole, 0, &impl);
 	size_t n = 0;
 
@@ -250,8 +268,9 @@ static bool print_tuple(struct csn_printing *p)
 	if (!has_rest && !p->whole.type->n_arguments)
 		return csn_print_title(p, "empty %s", p->name);
 	for (; has_rest; n++) {
-		if (n >= csn_countof(parts) || !tuple_step(&impl, &head, &impl, &has_rest))
+		if (n >= csn_countof(parts) || !tuple_step(&impl, &head, &rest, &has_rest))
 			return false;
+		impl = rest;
 		parts[n].label = csn_print_number(p, n + 1);
 		parts[n].part = tuple_value(p, &head);
 	}
@@ -400,7 +419,7 @@ static bool print_tree_iterator(struct csn_printing *p)
 }
 
 static const struct csn_printer printers[] = {
-	{ "std::basic_string", "_M_dataplus._M_p", print_string },
+	{ "std::basic_string", "_M_dataplus", print_string },
 	{ "std::basic_string_view", "_M_str", print_string_view },
 	{ "std::experimental::basic_string_view", "_M_str", print_string_view },
 	{ "std::filesystem::path", "_M_pathname", print_path },

@@ -5,35 +5,7 @@
 
 #include "base/cleanup.h"
 
-/* --- names --- */
-
-bool csn_type_is_template(struct csn_type *type, const char *name)
-{
-	size_t length = strlen(name);
-
-	type = csn_type_strip(type);
-	return type && type->name && strncmp(type->name, name, length) == 0 &&
-	       (!type->name[length] || type->name[length] == '<');
-}
-
-const char *csn_print_typed(struct csn_printing *p, size_t n_arguments)
-{
-	cleanup_(csn_buf_done) struct csn_buf out = CSN_BUF_INIT(CSN_MAX_TYPE_TEXT);
-	struct csn_type *type = p->whole.type;
-	const char *text;
-
-	csn_type_read_parts(type);
-	if (!type->n_arguments)
-		return p->name;
-	csn_buf_printf(&out, "%s<", p->name);
-	for (size_t i = 0; i < type->n_arguments && i < n_arguments; i++) {
-		text = csn_type_text(type->arguments[i].type);
-		csn_buf_printf(&out, "%s%s", i ? ", " : "", text ? text : "??");
-	}
-	csn_buf_putc(&out, '>');
-	text = csn_buf_ok(&out) ? csn_arena_strdup(p->values->arena, csn_buf_text(&out)) : NULL;
-	return text ? text : p->name;
-}
+/* --- titles --- */
 
 const char *csn_print_number(struct csn_printing *p, size_t number)
 {
@@ -121,7 +93,7 @@ bool csn_print_std_bits(struct csn_printing *p, csn_addr words, uint64_t length,
 	struct bits bits = { .walk = { .printing = p, .next = next_bit, .count = length },
 			     .address = words };
 
-	if (length > capacity || !csn_memory_is_plausible(p->values, words, length / 8 + 1))
+	if (length > capacity || !csn_memory_is_plausible(p->values, words, (length + 7) / 8))
 		return false;
 	csn_print_title(p, "%s<bool> of length %" PRIu64 ", capacity %" PRIu64, p->name, length,
 			capacity);
@@ -419,10 +391,11 @@ bool csn_print_std_shared(struct csn_printing *p, const struct csn_part *pointer
 
 	if (!csn_part_number(p->values, counts, &address))
 		return false;
+	/* What counts is often only declared where nobody makes it. */
 	if (address && (!csn_part_follow(p->values, counts, &block) ||
 			!csn_part_number_at(p->values, &block, names->use, &use) ||
 			!csn_part_number_at(p->values, &block, names->weak, &weak)))
-		return false;
+		return csn_print_pointer(p, csn_print_typed(p, 1), "get()", pointer);
 	if (address && use + (uint64_t)names->bias == 0)
 		snprintf(state, sizeof(state), "expired, weak count %" PRId64,
 			 (int64_t)weak + names->bias);

@@ -8,10 +8,6 @@
 /* Elements of a tuple that are told. */
 #define CSN_MAX_STD_PARTS 64u
 
-/* Is it an instance of a template, by its name without scopes? */
-bool csn_type_is_template(struct csn_type *type, const char *name);
-/* "std::pair<int, long>": the name with the first arguments. Never NULL. */
-const char *csn_print_typed(struct csn_printing *p, size_t n_arguments);
 /* "[3]" */
 const char *csn_print_number(struct csn_printing *p, size_t number);
 /* "std::map with 1 element" */

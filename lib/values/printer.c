@@ -17,64 +17,6 @@ static const struct csn_printer no_printer;
 
 /* --- finding a printer --- */
 
-/* Namespaces that only tell versions of a library apart. */
-static bool is_inline_namespace(const char *name, size_t length)
-{
-	static const char *const names[] = { "__cxx11",   "__1", "__2", "__ndk1",         "__debug",
-					     "__cxx1998", "__8", "_V2", "fundamentals_v1" };
-
-	for (size_t i = 0; i < csn_countof(names); i++)
-		if (strlen(names[i]) == length && memcmp(names[i], name, length) == 0)
-			return true;
-	return false;
-}
-
-/* Where the template arguments of a name begin: at its end when it has none. 0 when something
- * follows behind them: it is a name within another type. */
-static size_t find_arguments(const char *name)
-{
-	const char *first = strchr(name, '<');
-	size_t depth = 0;
-
-	if (!first)
-		return strlen(name);
-	for (const char *at = first; *at; at++) {
-		depth += *at == '<';
-		depth -= *at == '>' && depth;
-		if (!depth)
-			return at[1] ? 0 : (size_t)(first - name);
-	}
-	return 0;
-}
-
-/* "std::list" of "std::__cxx11::list<int, std::allocator<int> >"; NULL when it is too long. */
-static const char *plain_name(struct csn_values *values, struct csn_type *type)
-{
-	static const char *const words[] = { "struct ", "class ", "union " };
-	const char *text = csn_type_text(type), *at;
-	size_t left, n = 0;
-	char plain[128];
-
-	for (size_t i = 0; text && i < csn_countof(words); i++)
-		if (strncmp(text, words[i], strlen(words[i])) == 0)
-			text += strlen(words[i]);
-	left = text ? find_arguments(text) : 0;
-	if (!left || left >= sizeof(plain))
-		return NULL;
-	for (at = text; left;) {
-		const char *colon = memmem(at, left, "::", 2);
-		size_t length = colon ? (size_t)(colon - at) : left;
-
-		if (!colon || !is_inline_namespace(at, length)) {
-			memcpy(plain + n, at, colon ? length + 2 : length);
-			n += colon ? length + 2 : length;
-		}
-		left -= colon ? length + 2 : length;
-		at += colon ? length + 2 : length;
-	}
-	return csn_arena_strndup(values->arena, plain, n);
-}
-
 /* Does the name within its scope fit? A cheap question before the dear one for all of it. */
 static bool may_fit(const struct csn_printer *printer, const char *name)
 {
@@ -109,7 +51,7 @@ static const struct csn_printer *search(struct csn_values *values, const struct 
 
 			if (!may_fit(printer, whole->type->name))
 				continue;
-			name = name ? name : plain_name(values, whole->type);
+			name = name ? name : csn_name_plain(values, whole->type);
 			if (name && fits(values, printer, whole, name))
 				return printer;
 		}
@@ -136,7 +78,7 @@ bool csn_printer_apply(struct csn_values *values, struct csn_value_frame *frame,
 	printer = type->memo;
 	if (!printer->print)
 		return false;
-	printing.name = plain_name(values, type);
+	printing.name = csn_name_plain(values, type);
 	if (printing.name && printer->print(&printing))
 		return true;
 	*value = before;

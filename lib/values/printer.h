@@ -52,6 +52,17 @@ bool csn_printer_apply(struct csn_values *values, struct csn_value_frame *frame,
 		       const struct csn_object *object, struct csn_type *type, unsigned depth,
 		       struct csn_value_node *value);
 
+/* --- names --- */
+
+/* Scopes and name of a type without inline namespaces and template arguments: "std::list". NULL
+ * when there is none, or when it is a name within an instance of a template. */
+const char *csn_name_plain(struct csn_values *values, struct csn_type *type);
+/* Is it an instance of a template, by its name without scopes? */
+bool csn_type_is_template(struct csn_type *type, const char *name);
+/* "std::map<int, std::string>": the name with the first arguments, of which those are left out that
+ * are as they are when nothing else is said. Never NULL. */
+const char *csn_print_typed(struct csn_printing *printing, size_t n_arguments);
+
 /* --- reading --- */
 
 /* A member by its path: "_M_impl._M_start", also of base classes and of members without names. "->"

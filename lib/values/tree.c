@@ -135,7 +135,7 @@ static bool fill_member(struct csn_values *values, struct csn_value_frame *frame
 	value->name = member->name;
 	value->role = role_of(member->kind);
 	if (member->kind == CSN_MEMBER_BASE || member->kind == CSN_MEMBER_VIRTUAL_BASE)
-		value->name = csn_type_text(member->type);
+		value->name = csn_type_text(stripped);
 	else
 		value->type = csn_type_text(member->type);
 	if (member->kind == CSN_MEMBER_STATIC) {

@@ -2,8 +2,8 @@
  *
  * object.c finds out where a value is and reads its bytes, scalar.c makes texts of numbers and
  * pointers, string.c of characters, tree.c of everything that has parts, pointee.c of what pointers
- * and references lead to, printer.c and the files print_*.c of what libraries make of structures,
- * values.c is the way in. */
+ * and references lead to, printer.c and the files print_*.c of what libraries make of structures
+ * (helped by part.c and name.c), values.c is the way in. */
 #ifndef CSN_VALUES_VALUES_INTERNAL_H
 #define CSN_VALUES_VALUES_INTERNAL_H
 

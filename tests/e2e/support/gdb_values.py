@@ -1,6 +1,6 @@
 """Runs inside gdb: one line, "values " and a JSON list of the selected thread's frames, innermost
 first: [function, [[name, text], ...], object], arguments and locals as `bt full` has them, inner blocks
-first. Values are written without pretty-printers."""
+first. Values are written with the pretty-printers that gdb has."""
 
 import json
 
@@ -11,7 +11,7 @@ gdb.execute("set backtrace past-main off")
 
 def text_of(frame, symbol):
     try:
-        return symbol.value(frame).format_string(raw=True, deref_refs=True, symbols=True)
+        return symbol.value(frame).format_string(deref_refs=True, symbols=True)
     except (gdb.error, gdb.MemoryError) as error:
         return f"<error: {error}>"
 

@@ -55,8 +55,11 @@ def gdb(program, core):
 
 
 def normal(text):
-    """Reasons for no value are one; gdb's are its own."""
+    """Reasons for no value are one; gdb's are its own. Its printers say "struct" in template arguments
+    and which of the library's inline namespaces a type is in, and end a base class twice."""
     text = re.sub(r"\s+", " ", MISSING.sub("<missing>", text))
+    text = re.sub(r"(?<=[<,] )(?:struct|class|enum|union) |(?<=<)(?:struct|class|enum|union) ", "", text)
+    text = text.replace("std::__cxx11::", "std::").replace(", <No data fields>}", "}")
     # Of a structure of which nothing is left gdb tells all members.
     return re.sub(r"^\{(\w+ = <missing>(, )?)+\}$", "<missing>", text)
 
@@ -90,6 +93,10 @@ class Score:
                 continue
             # gdb did not find the length of an array and tells only where it is.
             if mine and mine.startswith("{") and re.fullmatch("0x[0-9a-f]+", text):
+                self.more += 1
+                continue
+            # It knows how many elements there are and did not find them.
+            if mine and mine.startswith(normal(text) + " = {"):
                 self.more += 1
                 continue
             self.total += 1
