@@ -23,7 +23,9 @@ size_t csn_path_enter(struct csn_values *values, const char *name, uint64_t inde
 	if (values->budget.follow < 2)
 		return mark;
 	if (name)
-		csn_buf_printf(path, "%s%s", mark && path->data[mark - 1] == '>' ? "" : ".", name);
+		csn_buf_printf(path, "%s%s",
+			       *name == '[' || (mark && path->data[mark - 1] == '>') ? "" : ".",
+			       name);
 	else
 		csn_buf_printf(path, "[%llu]", (unsigned long long)index);
 	return mark;
@@ -82,7 +84,8 @@ void csn_value_follow(struct csn_values *values, struct csn_value_frame *frame,
 	if (value->same_as)
 		return;
 	inner = csn_value_parts(values, 1);
-	if (inner && csn_printer_apply(values, frame, &pointee, target, depth + 1, inner)) {
+	if (inner &&
+	    csn_printer_apply(values, frame, &pointee, target, depth + 1, follow - 1, inner)) {
 		value->parts = inner;
 		value->n_parts = 1;
 		value->parts_are_target = true;
@@ -114,7 +117,7 @@ void csn_value_fill_reference(struct csn_values *values, struct csn_value_frame 
 		return;
 	referent.address = csn_number_of(bytes, size_bytes, false);
 	if (csn_printer_apply(values, frame, &referent, csn_type_strip(csn_type_target(type)),
-			      depth + 1, value))
+			      depth + 1, follow, value))
 		return;
 	if (!depth)
 		csn_value_fill(values, frame, &referent, csn_type_target(type), depth + 1, follow,

@@ -61,12 +61,13 @@ static const struct csn_printer *search(struct csn_values *values, const struct 
 
 bool csn_printer_apply(struct csn_values *values, struct csn_value_frame *frame,
 		       const struct csn_object *object, struct csn_type *type, unsigned depth,
-		       struct csn_value_node *value)
+		       uint64_t follow, struct csn_value_node *value)
 {
 	struct csn_printing printing = { .values = values,
 					 .frame = frame,
 					 .whole = { .object = *object, .type = type },
 					 .depth = depth,
+					 .follow = follow,
 					 .value = value };
 	const struct csn_value_node before = *value;
 	const struct csn_printer *printer;
@@ -148,16 +149,32 @@ bool csn_print_string(struct csn_printing *printing, csn_addr address, uint64_t 
 
 /* --- parts --- */
 
-static void fill_part(struct csn_printing *printing, const struct csn_part *part,
+/* What parts may follow: a part of a variable counts like one behind a pointer. */
+static uint64_t follow_of_parts(const struct csn_printing *printing)
+{
+	return printing->depth || !printing->follow ? printing->follow : printing->follow - 1;
+}
+
+static void fill_part(struct csn_printing *printing, const struct csn_part *part, uint64_t follow,
 		      struct csn_value_node *value)
 {
 	csn_value_fill(printing->values, printing->frame, &part->object, part->type,
-		       printing->depth + 1, 0, value);
+		       printing->depth + 1, follow, value);
+}
+
+/* The same for one of several, as its name or number says. */
+static void fill_named(struct csn_printing *printing, const struct csn_part *part, uint64_t index,
+		       struct csn_value_node *value)
+{
+	size_t mark = csn_path_enter(printing->values, value->name, index);
+
+	fill_part(printing, part, follow_of_parts(printing), value);
+	csn_path_leave(printing->values, mark);
 }
 
 bool csn_print_as(struct csn_printing *printing, const struct csn_part *part)
 {
-	fill_part(printing, part, printing->value);
+	fill_part(printing, part, printing->follow, printing->value);
 	return true;
 }
 
@@ -173,7 +190,7 @@ bool csn_print_parts(struct csn_printing *printing, const struct csn_labelled *p
 	value->n_parts = count;
 	for (size_t i = 0; i < count; i++) {
 		value->parts[i].name = parts[i].label;
-		fill_part(printing, &parts[i].part, &value->parts[i]);
+		fill_named(printing, &parts[i].part, i, &value->parts[i]);
 	}
 	return true;
 }
@@ -186,7 +203,7 @@ bool csn_print_contained(struct csn_printing *printing, const char *title, const
 	inner = csn_value_parts(printing->values, 1);
 	if (!inner)
 		return csn_print_title(printing, "%s = {...}", title);
-	fill_part(printing, part, inner);
+	fill_part(printing, part, follow_of_parts(printing), inner);
 	if (inner->has_title && inner->state == CSN_VALUE_OK) {
 		csn_print_title(printing, "%s containing %s", title, inner->text);
 		value->parts = inner->parts;
@@ -247,7 +264,7 @@ static const char *label_of(struct csn_printing *printing, const struct csn_part
 	const char *label;
 	char *out;
 
-	fill_part(printing, key, &value);
+	fill_part(printing, key, 0, &value);
 	csn_buf_clear(&values->text);
 	csn_buf_putc(&values->text, '[');
 	put_value(&value, &values->text);
@@ -281,7 +298,7 @@ static void fill_element(struct csn_walk *walk, const struct csn_element *elemen
 	if (element->text)
 		value->text = element->text;
 	else
-		fill_part(printing, &element->value, value);
+		fill_named(printing, &element->value, index, value);
 }
 
 /* As many as are told of so many; a key and its value count as two. */
@@ -392,9 +409,7 @@ bool csn_print_pointer(struct csn_printing *printing, const char *title, const c
 		return true;
 	}
 	inner->name = label;
-	csn_value_fill(printing->values, printing->frame, &pointer->object, pointer->type,
-		       printing->depth + 1, printing->depth ? 0 : printing->values->budget.follow,
-		       inner);
+	fill_part(printing, pointer, printing->follow, inner);
 	value->parts = inner;
 	value->n_parts = 1;
 	return true;

@@ -25,6 +25,7 @@ struct csn_printing {
 	struct csn_part whole; /* its type without names and qualifiers around it */
 	const char *name; /* of its type, with scopes, without template arguments: "std::list" */
 	unsigned depth;
+	uint64_t follow;              /* pointers in a row that may be followed, if it is one */
 	struct csn_value_node *value; /* to be filled; its state is CSN_VALUE_OK */
 };
 
@@ -50,7 +51,7 @@ extern const struct csn_printer_table csn_printers_std, csn_printers_libstdcxx, 
 /* Fills the value of a structure, of a stripped type, if there is a printer for it. */
 bool csn_printer_apply(struct csn_values *values, struct csn_value_frame *frame,
 		       const struct csn_object *object, struct csn_type *type, unsigned depth,
-		       struct csn_value_node *value);
+		       uint64_t follow, struct csn_value_node *value);
 
 /* --- names --- */
 

@@ -445,7 +445,7 @@ void csn_value_fill(struct csn_values *values, struct csn_value_frame *frame,
 	case CSN_TYPE_UNION:
 		if (object->kind == CSN_OBJECT_MEMORY)
 			(void)csn_told_add(values, object->address, type);
-		if (!csn_printer_apply(values, frame, object, type, depth, value))
+		if (!csn_printer_apply(values, frame, object, type, depth, follow, value))
 			csn_value_fill_structure(values, frame, object, type, depth, inner, value);
 		return;
 	case CSN_TYPE_ARRAY:
