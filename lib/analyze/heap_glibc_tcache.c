@@ -30,14 +30,8 @@ static bool is_tcache(struct csn_glibc *glibc, csn_addr tcache)
 static bool find_thread_pointer(const struct csn_target *target, const struct csn_thread *thread,
 				csn_addr *ret_pointer)
 {
-	for (unsigned i = 0; i < target->arch->n_registers; i++) {
-		if (strcmp(target->arch->registers[i].name, "fs_base") != 0)
-			continue;
-		*ret_pointer = thread->registers.value[i];
-		return csn_register_known(&thread->registers, i) && *ret_pointer % 8 == 0 &&
-		       *ret_pointer > STORAGE_BYTES;
-	}
-	return false;
+	return csn_register_find(target->arch, &thread->registers, "fs_base", ret_pointer) &&
+	       *ret_pointer % 8 == 0 && *ret_pointer > STORAGE_BYTES;
 }
 
 /* How far below the thread pointer the variable lies; 0 not found. */
