@@ -11,7 +11,9 @@
  *     found by debuggers through a list that continues on the heap. From the words of the loader's
  *     data, targets are followed through their first words, so that lists of any layout are
  *     walked.
- *  3. Objects: a small window around every other target. */
+ *  3. Objects: a small window around every other target. Of a mapping that is not large all
+ *     is taken: what an allocator knows of an object is written at the start of its memory and in
+ *     front of every object. */
 #include "capture/gather.h"
 
 #include <string.h>
@@ -29,6 +31,7 @@
 #define CHAIN_WORDS 8u    /* of a target that are followed */
 #define MAX_VISITED 4096u /* targets followed in all; a power of two */
 #define MAX_SMALL 256u    /* small windows of one thread */
+#define WHOLE_SHARE 2u /* of the budget, for mappings that are taken whole: one part in so many */
 
 struct windows {
 	struct csn_capture_memory *memory;
@@ -130,13 +133,25 @@ static void visit_other_stack(struct windows *windows, csn_addr word, csn_unused
 		take(windows, window_start(windows, word), word + LARGE_WINDOW);
 }
 
+/* What may still be taken. */
+struct objects {
+	unsigned left;       /* windows of one thread */
+	uint64_t whole_left; /* bytes of whole mappings, over all threads */
+};
+
 static void visit_object(struct windows *windows, csn_addr word, void *context)
 {
-	unsigned *left = context;
+	struct objects *objects = context;
+	const struct csn_elf_segment *segment = csn_memory_find_dumpable(windows->memory, word);
 
-	if (*left == 0 || !is_new(windows, word))
+	if (objects->left == 0 || !segment || csn_memory_find(windows->memory, word))
 		return;
-	(*left)--;
+	objects->left--;
+	if (segment->flags & PF_W && segment->file_size <= objects->whole_left) {
+		objects->whole_left -= segment->file_size;
+		take(windows, segment->address, segment->address + segment->file_size);
+		return;
+	}
 	take(windows, window_start(windows, word), word + SMALL_WINDOW);
 }
 
@@ -222,6 +237,7 @@ void csn_gather_windows(struct csn_capture_memory *memory, uint64_t budget_bytes
 		.budget_bytes = csn_min_u64(budget_bytes, CSN_MAX_CAPTURE_BUDGET),
 		.word_bytes = prefix->word_bytes,
 	};
+	struct objects objects = { .whole_left = windows.budget_bytes / WHOLE_SHARE };
 	size_t i;
 
 	for (i = 0; i < prefix->n_threads && may_go_on(&windows); i++)
@@ -229,13 +245,12 @@ void csn_gather_windows(struct csn_capture_memory *memory, uint64_t budget_bytes
 				visit_other_stack, NULL);
 	take_loader_lists(&windows);
 	for (i = 0; i < prefix->n_threads && may_go_on(&windows); i++) {
-		unsigned left = MAX_SMALL;
-
+		objects.left = MAX_SMALL;
 		each_stack_word(&windows, &prefix->threads[i],
 				i == 0      ? NEAR_SP_CRASHED
 				: i < LATER ? NEAR_SP
 					    : NEAR_SP_LATER,
-				visit_object, &left);
+				visit_object, &objects);
 	}
 	if (!budget_left(&windows))
 		csn_memory_omit(memory,

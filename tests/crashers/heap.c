@@ -96,6 +96,7 @@ static void states(void)
 
 static void *second(void *turn)
 {
+	char *volatile mine = make(10); /* so that the stack leads to the heap */
 	char local[64];
 
 	pthread_barrier_wait(turn);
@@ -111,6 +112,7 @@ static void *second(void *turn)
 static void all_states(void)
 {
 	pthread_barrier_t turn;
+	char *volatile mine = make(10);
 	pthread_t thread;
 	char local[64];
 

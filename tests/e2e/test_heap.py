@@ -123,17 +123,29 @@ def environment(way):
 
 
 def both_cores(spool, program, way):
-    """Minimal and whole core of one crash, and what the program said of its memory."""
+    """Minimal and whole core of one crash, and what the program said of its memory. Programs of
+    others that die meanwhile leave theirs too."""
     full = spool.root / f"full-{way}"
-    before = len(list(spool.pending.iterdir()))
-    with (spool.root / "said").open("w+") as said:
-        spool.crash([program, way], spool.tee(full), stdout=said, stderr=subprocess.DEVNULL,
-                    env=environment(way))
-        said.seek(0)
-        truth = [line.split(None, 3) for line in said.read().splitlines()]
-    minimal = spool.core(before + 1)
-    spool.wait_for(full.exists)
-    return minimal.path, full, truth
+    for _ in range(5):
+        before = set(spool.pending.iterdir())
+        with (spool.root / "said").open("w+") as said:
+            spool.crash([program, way], spool.tee(full), stdout=said, stderr=subprocess.DEVNULL,
+                        env=environment(way))
+            said.seek(0)
+            truth = [line.split(None, 3) for line in said.read().splitlines()]
+        spool.core(len(before) + 1)
+        spool.wait_for(full.exists)
+        ours = f"{program} {way}".encode()
+        cores = [path for path in {*spool.pending.iterdir()} - before if is_of(path, ours)]
+        if len(cores) == 1 and is_of(full, ours):
+            return cores[0], full, truth
+    raise AssertionError("no core of ours came")
+
+
+def is_of(core, arguments):
+    """prpsinfo holds the first 80 bytes of the arguments."""
+    with open(core, "rb") as file:
+        return arguments[:79] in file.read(1 << 16)
 
 
 def look(target, truth):
@@ -143,7 +155,7 @@ def look(target, truth):
 
 
 def check_states(target, truth, may_not_know=False):
-    """Every answer is true. Returns how many there are, and how many say "unknown"."""
+    """Every answer is true. Returns how many say "unknown"."""
     answer = look(target, truth)
     assert answer["allocator"] == "glibc"
     assert answer["damages"] == []
@@ -161,15 +173,15 @@ def check_states(target, truth, may_not_know=False):
             assert int(size) <= said["size"] < int(size) + limit, said
             assert said["mmapped"] == (where == "mmapped")
             assert 0 <= said["offset"] < said["size"]
-    return len(truth), unknown
+    return unknown
 
 
 def test_every_state_is_seen_in_whole_and_in_minimal_cores(dead, spool):
     minimal, full, truth = both_cores(spool, dead.build("heap"), "states")
     assert len(truth) > 70
     check_states(full, truth)
-    total, unknown = check_states(minimal, truth, may_not_know=True)
-    print(f"minimal core: {unknown} of {total} unknown")
+    # Mappings of single large chunks are not taken whole.
+    assert check_states(minimal, truth, may_not_know=True) <= 4
 
 
 def test_every_state_is_seen_in_a_live_process(dead):
