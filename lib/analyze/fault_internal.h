@@ -36,6 +36,8 @@ struct csn_fault_look {
 	bool use_after_free, heap_damaged;
 	csn_addr heap_suspect; /* header of the chunk that it is about; 0 none */
 	char heap_words[256];  /* what the heap says of it, for behind what happened; "" */
+	bool is_division_by_zero;
+	const char *expression; /* what lay at the address, was called or divided by; NULL */
 	struct csn_error *err;
 	int result;
 };
@@ -75,6 +77,8 @@ void csn_look_at_heap_access(struct csn_fault_look *look);
 /* heap_notes.c: annotates pointers of the faulting thread that lead to freed memory, or to the
  * chunk that the fault is about. */
 int csn_heap_annotate(struct csn_fault_look *look) csn_must_check;
+/* expression.c: sets expression, if it can be proved. */
+int csn_find_expression(struct csn_fault_look *look) csn_must_check;
 
 /* verdict.c: the sentence. */
 int csn_set_verdict(struct csn_fault_look *look) csn_must_check;

@@ -138,6 +138,7 @@ void csn_look_at_division(struct csn_fault_look *look)
 		zero = zero && !bytes[i];
 	if (!divisor.in_memory)
 		zero = !divisor.value;
+	look->is_division_by_zero = zero;
 	look->words = zero ? "integer division by zero" : "integer division overflow";
 }
 

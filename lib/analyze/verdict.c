@@ -9,6 +9,9 @@
 #include "analyze/place.h"
 #include "analyze/poison.h"
 
+/* The longest expression that is part of the sentence, bytes. */
+#define CSN_EXPRESSION_SHOWN 200u
+
 static const char *csn_describe_access(const struct csn_fault_look *look)
 {
 	if (look->exec)
@@ -52,15 +55,26 @@ static void csn_describe_refusal(const struct csn_fault_look *look, char *out, s
 			 ", a page that its file does not give (truncated, or not readable)");
 }
 
+/* " = conn->peer"; nothing when it is not known, or longer than a sentence can bear. */
+static void csn_describe_expression(const struct csn_fault_look *look, char *out, size_t size)
+{
+	*out = '\0';
+	if (look->expression && strlen(look->expression) <= CSN_EXPRESSION_SHOWN)
+		snprintf(out, size, " = %s", look->expression);
+}
+
 static void csn_describe_address(const struct csn_fault_look *look, char *out, size_t size)
 {
-	char why[96];
+	char why[96], is[CSN_EXPRESSION_SHOWN + 8];
 
 	csn_describe_refusal(look, why, sizeof(why));
-	if (look->null)
-		snprintf(out, size, look->address ? "NULL+0x%" PRIx64 : "NULL", look->address);
+	csn_describe_expression(look, is, sizeof(is));
+	if (look->null && look->address)
+		snprintf(out, size, "NULL+0x%" PRIx64 "%s", look->address, is);
+	else if (look->null)
+		snprintf(out, size, "NULL%s", is);
 	else
-		snprintf(out, size, "0x%" PRIx64 "%s", look->address, why);
+		snprintf(out, size, "0x%" PRIx64 "%s%s", look->address, is, why);
 }
 
 static void csn_describe_sender(const struct csn_fault_look *look, const char *name, char *out,
@@ -82,7 +96,7 @@ static void csn_describe_what(const struct csn_fault_look *look, char *out, size
 {
 	const struct csn_signal *signal = look->signal;
 	const char *name = csn_signal_name(signal->number), *code = NULL;
-	char number[32], where[160];
+	char number[32], where[CSN_EXPRESSION_SHOWN + 160];
 
 	snprintf(number, sizeof(number), "signal %d", signal->number);
 	if (!name)
@@ -96,7 +110,8 @@ static void csn_describe_what(const struct csn_fault_look *look, char *out, size
 	} else if (look->teller) {
 		snprintf(out, size, "%s", look->teller->words);
 	} else if (look->words) {
-		snprintf(out, size, "%s", look->words);
+		csn_describe_expression(look, where, sizeof(where));
+		snprintf(out, size, "%s%s", look->words, where);
 	} else if (signal->has_sender) {
 		csn_describe_sender(look, name, out, size);
 	} else if (look->address_known && (signal->number == SIGSEGV || signal->number == SIGBUS)) {
@@ -125,7 +140,7 @@ int csn_set_verdict(struct csn_fault_look *look)
 		frame ? csn_teller_caller(look->stack, frame) : NULL;
 	const char *where = frame && frame->line ? "" : look->last_words.where;
 	const char *place = "", *outside = "", *text;
-	char what[512];
+	char what[CSN_EXPRESSION_SHOWN + 512];
 
 	csn_describe_what(look, what, sizeof(what));
 	if (frame)

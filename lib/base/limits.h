@@ -83,6 +83,7 @@
 #define CSN_MAX_TYPE_TEXT 1024u
 #define CSN_MAX_TYPE_PARTS 65536u /* members, enumerators, dimensions: of each */
 #define CSN_MAX_SCOPE_VARIABLES 4096u
+#define CSN_MAX_UNIT_GLOBALS 200000u /* entries looked through for one variable */
 #define CSN_MAX_INLINE_DEPTH 256u
 #define CSN_MAX_TAIL_CALLS 1024u       /* of one function */
 #define CSN_MAX_TAIL_FUNCTIONS 1024u   /* between a call and the function that it led to */
@@ -121,6 +122,9 @@
 #define CSN_MAX_HEAP_SCAN (2 * CSN_MIB) /* of a mapping, for the allocator's own record */
 #define CSN_MAX_HEAP_MEMORY (64 * CSN_MIB)
 #define CSN_MAX_HEAP_LEVELS 32u /* frames of the library above its caller */
+
+#define CSN_MAX_EXPRESSION_TEXT CSN_KIB
+#define CSN_MAX_ORIGIN_BYTES (64 * CSN_KIB) /* of a function that is followed */
 
 /* Answers kept on disk, by build-id. */
 #define CSN_MAX_ANSWERS_RECORDS 65536u

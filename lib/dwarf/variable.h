@@ -63,6 +63,11 @@ bool csn_scope_call_value(const struct csn_scope *scope, struct csn_span locatio
 /* The variable of an entry, as seen from an address. False when it is none. */
 bool csn_variable_read(const struct csn_type_link *entry, uint64_t address,
 		       struct csn_variable *ret_variable);
+/* The variable outside of functions that lies at an address, as the scope's unit knows it; name and
+ * start are those of the symbol there, for declarations, which say no address. Sets where it
+ * begins. False when it knows none. */
+bool csn_scope_global(const struct csn_scope *scope, uint64_t address, const char *name,
+		      uint64_t start, struct csn_variable *ret_variable, uint64_t *ret_start);
 /* The definition of a static member that its own unit holds. */
 bool csn_variable_of_member(const struct csn_type_link *declaration, uint64_t address,
 			    struct csn_variable *ret_variable);

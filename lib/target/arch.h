@@ -90,6 +90,31 @@ struct csn_step {
 	csn_addr slot;   /* the word in memory that holds the target; 0 none */
 };
 
+/* Where one instruction gets a value from and where it leaves it, as far as that can be said in one
+ * line; all others are NONE. */
+enum csn_flow_kind {
+	CSN_FLOW_NONE,
+	CSN_FLOW_COPY,     /* into = source: size_bytes of it, extended; 0 all */
+	CSN_FLOW_LOAD,     /* into = size_bytes at the operand, extended */
+	CSN_FLOW_STORE,    /* size_bytes at the operand = source, or a constant */
+	CSN_FLOW_ADDRESS,  /* into = the operand's address */
+	CSN_FLOW_CONSTANT, /* into = value */
+};
+
+struct csn_flow {
+	uint8_t kind; /* enum csn_flow_kind */
+	bool is_signed;
+	uint8_t size_bytes;   /* of what is moved, called through or divided by */
+	uint8_t into, source; /* register numbers; source also of calls, jumps and divisors */
+	/* The memory operand, also of instructions of other kinds: base + scale times index +
+	 * displacement. */
+	bool has_operand;
+	uint8_t base, index, scale;
+	int64_t displacement;
+	uint64_t value;
+	uint64_t changed; /* bit n: register n may hold something new, into and all others */
+};
+
 /* The code that a signal handler returns to, and where above the stack pointer lie the interrupted
  * registers: in the order of csn_arch.registers, bytes from sp, -1 not there. */
 struct csn_trampoline {
@@ -137,6 +162,10 @@ struct csn_arch {
 			       const struct csn_registers *registers,
 			       struct csn_divisor *ret_divisor);
 
+	/* Where the instruction at pc gets values from. Of calls it does not say what they change.
+	 * False when it is none. NULL: not known for this architecture. */
+	bool (*decode_flow)(const uint8_t *code, size_t size_bytes, csn_addr pc,
+			    struct csn_flow *ret_flow);
 	/* Decodes the instruction at pc, of which size_bytes are there. False when it is none, or
 	 * not all of it is there. */
 	bool (*decode_step)(const uint8_t *code, size_t size_bytes, csn_addr pc,

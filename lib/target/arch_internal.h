@@ -25,6 +25,10 @@ bool csn_x86_decode_access(const struct csn_x86_mode *mode, const uint8_t *code,
 bool csn_x86_decode_divisor(const struct csn_x86_mode *mode, const uint8_t *code, size_t size_bytes,
 			    const struct csn_registers *registers, struct csn_divisor *ret_divisor);
 
+/* arch_x86_flow.c: csn_arch.decode_flow. */
+bool csn_x86_decode_flow(const struct csn_x86_mode *mode, const uint8_t *code, size_t size_bytes,
+			 csn_addr pc, struct csn_flow *ret_flow);
+
 /* arch_x86_step.c: csn_arch.decode_step, call_before, ends_before, is_padding. */
 bool csn_x86_decode_step(const struct csn_x86_mode *mode, const uint8_t *code, size_t size_bytes,
 			 csn_addr pc, struct csn_step *ret_step);

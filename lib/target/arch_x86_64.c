@@ -92,6 +92,12 @@ static bool csn_x86_64_decode_step(const uint8_t *code, size_t size_bytes, csn_a
 	return csn_x86_decode_step(&csn_x86_64_mode, code, size_bytes, pc, ret_step);
 }
 
+static bool csn_x86_64_decode_flow(const uint8_t *code, size_t size_bytes, csn_addr pc,
+				   struct csn_flow *ret_flow)
+{
+	return csn_x86_decode_flow(&csn_x86_64_mode, code, size_bytes, pc, ret_flow);
+}
+
 static bool csn_x86_64_is_padding(const uint8_t *code, size_t size_bytes)
 {
 	return csn_x86_is_padding(&csn_x86_64_mode, code, size_bytes);
@@ -122,6 +128,7 @@ const struct csn_arch csn_arch_x86_64 = {
 	.is_canonical = csn_x86_64_is_canonical,
 	.decode_access = csn_x86_64_decode_access,
 	.decode_divisor = csn_x86_64_decode_divisor,
+	.decode_flow = csn_x86_64_decode_flow,
 	.decode_step = csn_x86_64_decode_step,
 	.max_instruction_bytes = 15,
 	.call_target = csn_x86_call_target,

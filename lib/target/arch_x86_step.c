@@ -1,247 +1,23 @@
-/* What an x86 instruction does to the stack pointer and to control, with its length (Intel SDM
- * volume 2, chapter 2 and appendix A). The length comes from two tables of 256 letters; the meaning
- * only of the instructions that make and unmake frames. Vector and rare instructions have a length
- * and no meaning. */
+/* What an x86 instruction does to the stack pointer and to control (Intel SDM volume 2, chapter 2
+ * and appendix A): the meaning only of the instructions that make and unmake frames. Vector and
+ * rare instructions have none. */
 #include <string.h>
 
-#include "target/arch_internal.h"
+#include "target/arch_x86_insn.h"
 
-/* One letter per opcode:
- *	. alone		m ModRM			x none in 64-bit mode, or unknown
- *	b imm8		B ModRM and imm8	z imm32, 16 bits with 66	Z ModRM and z
- *	w imm16		e imm16 and imm8	v imm32, 64 bits with REX.W	o address
- *	j rel32		g ModRM, and an immediate when its reg is 0 or 1
- *	f z and imm16 */
-static const char csn_map_1_64[] = "mmmmbzxxmmmmbzx."
-				   "mmmmbzxxmmmmbzxx"
-				   "mmmmbzxxmmmmbzxx"
-				   "mmmmbzxxmmmmbzxx"
-				   "xxxxxxxxxxxxxxxx"
-				   "................"
-				   "xxxmxxxxzZbB...."
-				   "bbbbbbbbbbbbbbbb"
-				   "BZxBmmmmmmmmmmmm"
-				   "..........x....."
-				   "oooo....bz......"
-				   "bbbbbbbbvvvvvvvv"
-				   "BBw.xxBZe.w..bx."
-				   "mmmmxxx.mmmmmmmm"
-				   "bbbbbbbbjjxb...."
-				   "x.xx..gg......mm";
-static const char csn_map_1_32[] = "mmmmbz..mmmmbz.."
-				   "mmmmbz..mmmmbz.."
-				   "mmmmbzx.mmmmbzx."
-				   "mmmmbzx.mmmmbzx."
-				   "................"
-				   "................"
-				   "..mmxxxxzZbB...."
-				   "bbbbbbbbbbbbbbbb"
-				   "BZBBmmmmmmmmmmmm"
-				   "..........f....."
-				   "oooo....bz......"
-				   "bbbbbbbbvvvvvvvv"
-				   "BBw.mmBZe.w..b.."
-				   "mmmmbb..mmmmmmmm"
-				   "bbbbbbbbjjfb...."
-				   "x.xx..gg......mm";
-static const char csn_map_0f[] = "mmmmx.....x.xm.B"
-				 "mmmmmmmmmmmmmmmm"
-				 "mmmmxxxxmmmmmmmm"
-				 "......x.xxxxxxxx"
-				 "mmmmmmmmmmmmmmmm"
-				 "mmmmmmmmmmmmmmmm"
-				 "mmmmmmmmmmmmmmmm"
-				 "BBBBmmm.mmmmmmmm"
-				 "jjjjjjjjjjjjjjjj"
-				 "mmmmmmmmmmmmmmmm"
-				 "...mBmxx...mBmmm"
-				 "mmmmmmmmmmBmmmmm"
-				 "mmBmBBBm........"
-				 "mmmmmmmmmmmmmmmm"
-				 "mmmmmmmmmmmmmmmm"
-				 "mmmmmmmmmmmmmmmm";
-
-enum { MAP_1 = 1, MAP_0F, MAP_0F38, MAP_0F3A };
-
-struct csn_insn {
-	const struct csn_x86_mode *mode;
-	struct csn_span code;
-	csn_addr pc;
-	uint8_t rex, map, opcode, modrm;
-	bool operand_16, address_short, is_vector; /* prefixes 66 and 67 */
-	bool is_memory, relative, absolute; /* the operand: memory; at rip + displacement; at it */
-	bool plain;      /* memory at base + displacement, no index, no segment */
-	uint8_t reg, rm; /* our numbers; rm is the base when is_memory */
-	int64_t displacement, immediate;
-};
-
-static bool csn_insn_read_prefixes(struct csn_insn *insn)
-{
-	static const uint8_t ignored[] = { 0x2e, 0x36, 0x3e, 0x26, 0xf0, 0xf2, 0xf3 };
-	bool segment = false;
-
-	for (unsigned i = 0; i < 15; i++) {
-		uint8_t byte = csn_span_u8(&insn->code);
-
-		if (byte == 0x66)
-			insn->operand_16 = true;
-		else if (byte == 0x67)
-			insn->address_short = true;
-		else if (byte == 0x64 || byte == 0x65)
-			segment = true;
-		else if (!memchr(ignored, byte, sizeof(ignored))) {
-			insn->opcode = byte;
-			insn->plain = !segment && !insn->address_short;
-			return csn_span_ok(&insn->code);
-		}
-	}
-	return false;
-}
-
-/* VEX (C4, C5) and EVEX (62) carry map and REX bits of their own. */
-static bool csn_insn_read_vector(struct csn_insn *insn)
-{
-	uint8_t first = csn_span_u8(&insn->code);
-
-	insn->is_vector = true;
-	insn->map = MAP_0F;
-	if (insn->opcode == 0xc4) {
-		insn->map = (first & 31) + 1;
-		csn_span_u8(&insn->code);
-	} else if (insn->opcode == 0x62) {
-		insn->map = (first & 7) + 1;
-		csn_span_u8(&insn->code);
-		csn_span_u8(&insn->code);
-	}
-	insn->opcode = csn_span_u8(&insn->code);
-	return insn->map >= MAP_0F && insn->map <= MAP_0F3A;
-}
-
-/* In 32-bit mode the same bytes are les, lds and bound, which have a memory operand. */
-static bool csn_insn_is_vector(const struct csn_insn *insn)
-{
-	return (insn->opcode == 0xc4 || insn->opcode == 0xc5 || insn->opcode == 0x62) &&
-	       (insn->mode->is_64 ||
-		(csn_span_left(&insn->code) && insn->code.data[insn->code.at] >= 0xc0));
-}
-
-/* The operand is a whole word. Only those carry a pointer. */
-static bool csn_insn_is_wide(const struct csn_insn *insn)
-{
-	return insn->mode->is_64 ? insn->rex & 8 : !insn->operand_16;
-}
-
-static bool csn_insn_read_opcode(struct csn_insn *insn)
-{
-	insn->map = MAP_1;
-	if (insn->mode->is_64 && (insn->opcode & 0xf0) == 0x40) {
-		insn->rex = insn->opcode;
-		insn->opcode = csn_span_u8(&insn->code);
-	}
-	if (csn_insn_is_vector(insn))
-		return csn_insn_read_vector(insn);
-	if (insn->opcode != 0x0f)
-		return true;
-	insn->map = MAP_0F;
-	insn->opcode = csn_span_u8(&insn->code);
-	if (insn->opcode != 0x38 && insn->opcode != 0x3a)
-		return true;
-	insn->map = insn->opcode == 0x38 ? MAP_0F38 : MAP_0F3A;
-	insn->opcode = csn_span_u8(&insn->code);
-	return true;
-}
-
-static void csn_insn_read_modrm(struct csn_insn *insn)
-{
-	unsigned mod, rm;
-	bool disp32;
-
-	insn->modrm = csn_span_u8(&insn->code);
-	mod = insn->modrm >> 6;
-	rm = insn->modrm & 7;
-	insn->reg = insn->mode->numbers[(insn->modrm >> 3 & 7) | (insn->rex & 4) << 1];
-	insn->rm = insn->mode->numbers[rm | (insn->rex & 1) << 3];
-	insn->is_memory = mod != 3;
-	if (!insn->is_memory)
-		return;
-	disp32 = mod == 2;
-	if (rm == 4) {
-		uint8_t sib = csn_span_u8(&insn->code);
-
-		insn->rm = insn->mode->numbers[(sib & 7) | (insn->rex & 1) << 3];
-		if ((sib >> 3 & 7) != 4 || (insn->rex & 2))
-			insn->plain = false;
-		if ((sib & 7) == 5 && mod == 0) {
-			disp32 = true;
-			insn->plain = false;
-		}
-	} else if (rm == 5 && mod == 0) {
-		disp32 = true;
-		insn->relative = insn->mode->is_64;
-		insn->absolute = !insn->mode->is_64;
-	}
-	if (mod == 1)
-		insn->displacement = csn_span_int(&insn->code, 1);
-	else if (disp32)
-		insn->displacement = csn_span_int(&insn->code, 4);
-}
-
-static bool csn_insn_read_operands(struct csn_insn *insn)
-{
-	unsigned z = insn->operand_16 && !(insn->rex & 8) ? 2 : 4;
-	const char *map_1 = insn->mode->is_64 ? csn_map_1_64 : csn_map_1_32;
-	char letter = insn->map == MAP_1      ? map_1[insn->opcode]
-		      : insn->map == MAP_0F   ? csn_map_0f[insn->opcode]
-		      : insn->map == MAP_0F38 ? 'm'
-					      : 'B';
-
-	/* vzeroupper is the only one without an operand. */
-	if (insn->is_vector && insn->map == MAP_0F && insn->opcode == 0x77)
-		return csn_span_ok(&insn->code);
-	if (strchr("mBZg", letter)) {
-		/* Addresses of 16 bits have operands of another form. */
-		if (insn->address_short && !insn->mode->is_64)
-			return false;
-		csn_insn_read_modrm(insn);
-	}
-	if (letter == 'b' || letter == 'B')
-		insn->immediate = csn_span_int(&insn->code, 1);
-	else if (letter == 'z' || letter == 'Z')
-		insn->immediate = csn_span_int(&insn->code, z);
-	else if (letter == 'w')
-		insn->immediate = (int64_t)csn_span_uint(&insn->code, 2);
-	else if (letter == 'e')
-		csn_span_take(&insn->code, 3);
-	else if (letter == 'v')
-		csn_span_take(&insn->code, insn->rex & 8 ? 8 : z);
-	else if (letter == 'o')
-		csn_span_take(&insn->code, insn->mode->word_bytes / (insn->address_short ? 2 : 1));
-	else if (letter == 'f')
-		csn_span_take(&insn->code, z + 2);
-	else if (letter == 'j')
-		insn->immediate = csn_span_int(&insn->code, 4);
-	else if (letter == 'g' && (insn->modrm >> 3 & 7) < 2)
-		csn_span_take(&insn->code, insn->opcode & 1 ? z : 1);
-	return letter != 'x' && csn_span_ok(&insn->code);
-}
-
-static csn_addr csn_insn_next(const struct csn_insn *insn)
-{
-	return insn->pc + insn->code.at;
-}
-
-static void csn_step_branch(const struct csn_insn *insn, struct csn_step *step,
+static void csn_step_branch(const struct csn_x86_insn *insn, struct csn_step *step,
 			    enum csn_step_kind kind)
 {
 	step->kind = kind;
-	step->target = (csn_insn_next(insn) + (uint64_t)insn->immediate) & insn->mode->address_mask;
+	step->target =
+		(csn_x86_insn_next(insn) + (uint64_t)insn->immediate) & insn->mode->address_mask;
 	/* How position-independent 32-bit code learns where it is. */
 	if (kind == CSN_STEP_CALL && insn->immediate == 0 && !insn->mode->is_64)
 		step->kind = CSN_STEP_PUSH;
 }
 
 /* Group 5 (FF): calls, jumps and pushes through a register or memory. */
-static void csn_step_group_5(const struct csn_insn *insn, struct csn_step *step)
+static void csn_step_group_5(const struct csn_x86_insn *insn, struct csn_step *step)
 {
 	unsigned operation = insn->modrm >> 3 & 7;
 
@@ -258,20 +34,20 @@ static void csn_step_group_5(const struct csn_insn *insn, struct csn_step *step)
 	if (!insn->is_memory)
 		step->src = insn->rm;
 	if (insn->is_memory && insn->plain && (insn->relative || insn->absolute))
-		step->slot = ((insn->relative ? csn_insn_next(insn) : 0) +
+		step->slot = ((insn->relative ? csn_x86_insn_next(insn) : 0) +
 			      (uint64_t)insn->displacement) &
 			     insn->mode->address_mask;
 }
 
 /* add, sub and and of a constant (81, 83); the other operations just make a new value. */
-static void csn_step_immediate(const struct csn_insn *insn, struct csn_step *step)
+static void csn_step_immediate(const struct csn_x86_insn *insn, struct csn_step *step)
 {
 	unsigned operation = insn->modrm >> 3 & 7;
 
 	if (insn->is_memory || operation == 7)
 		return;
 	step->dst = step->src = insn->rm;
-	if (!csn_insn_is_wide(insn))
+	if (!csn_x86_insn_is_wide(insn))
 		return;
 	if (operation == 0 || operation == 5) {
 		step->kind = CSN_STEP_ADD;
@@ -283,7 +59,7 @@ static void csn_step_immediate(const struct csn_insn *insn, struct csn_step *ste
 }
 
 /* mov in both directions (89, 8B) and lea. */
-static void csn_step_move(const struct csn_insn *insn, struct csn_step *step)
+static void csn_step_move(const struct csn_x86_insn *insn, struct csn_step *step)
 {
 	bool store = insn->opcode == 0x89;
 
@@ -291,7 +67,7 @@ static void csn_step_move(const struct csn_insn *insn, struct csn_step *step)
 		step->dst = insn->reg;
 	else if (!insn->is_memory)
 		step->dst = insn->rm;
-	if (!csn_insn_is_wide(insn) ||
+	if (!csn_x86_insn_is_wide(insn) ||
 	    (insn->is_memory && (!insn->plain || insn->relative || insn->absolute)))
 		return;
 	step->src = store ? insn->reg : insn->rm;
@@ -308,7 +84,7 @@ static void csn_step_move(const struct csn_insn *insn, struct csn_step *step)
 
 /* Which general register has a new value after an instruction of no further interest. Byte-wide
  * ones are left out: nobody keeps a frame in a byte. */
-static uint8_t csn_insn_written(const struct csn_insn *insn)
+static uint8_t csn_insn_written(const struct csn_x86_insn *insn)
 {
 	static const uint8_t into_reg_1[] = { 0x63, 0x69, 0x6b };
 	static const uint8_t into_rm_1[] = { 0x87, 0xc1, 0xc7, 0xd1, 0xd3 };
@@ -319,12 +95,12 @@ static uint8_t csn_insn_written(const struct csn_insn *insn)
 
 	if (insn->is_vector)
 		return CSN_NO_REGISTER;
-	if (insn->map == MAP_0F) {
+	if (insn->map == CSN_X86_MAP_0F) {
 		if ((opcode & 0xf0) == 0x40 || memchr(into_reg_0f, opcode, sizeof(into_reg_0f)))
 			return insn->reg;
 		return (opcode & 0xf8) == 0xc8 ? low : CSN_NO_REGISTER;
 	}
-	if (insn->map != MAP_1)
+	if (insn->map != CSN_X86_MAP_1)
 		return CSN_NO_REGISTER;
 	if ((opcode & 0xf0) == 0x40)
 		return low; /* inc and dec of 32-bit mode */
@@ -340,7 +116,7 @@ static uint8_t csn_insn_written(const struct csn_insn *insn)
 	return CSN_NO_REGISTER;
 }
 
-static void csn_step_two_byte(const struct csn_insn *insn, struct csn_step *step)
+static void csn_step_two_byte(const struct csn_x86_insn *insn, struct csn_step *step)
 {
 	if (insn->opcode == 0x0b)
 		step->kind = CSN_STEP_STOP; /* ud2 */
@@ -351,7 +127,7 @@ static void csn_step_two_byte(const struct csn_insn *insn, struct csn_step *step
 }
 
 /* Instructions that 64-bit mode has no more: pushes and pops of segments and of all registers. */
-static void csn_step_old(const struct csn_insn *insn, struct csn_step *step)
+static void csn_step_old(const struct csn_x86_insn *insn, struct csn_step *step)
 {
 	bool all = insn->opcode >= 0x60;
 
@@ -362,7 +138,7 @@ static void csn_step_old(const struct csn_insn *insn, struct csn_step *step)
 	step->kind = all ? CSN_STEP_ADD : insn->opcode & 1 ? CSN_STEP_POP : CSN_STEP_PUSH;
 }
 
-static void csn_step_one_byte(const struct csn_insn *insn, struct csn_step *step)
+static void csn_step_one_byte(const struct csn_x86_insn *insn, struct csn_step *step)
 {
 	uint8_t opcode = insn->opcode,
 		low = insn->mode->numbers[(opcode & 7) | (insn->rex & 1) << 3];
@@ -409,17 +185,16 @@ static void csn_step_one_byte(const struct csn_insn *insn, struct csn_step *step
 bool csn_x86_decode_step(const struct csn_x86_mode *mode, const uint8_t *code, size_t size_bytes,
 			 csn_addr pc, struct csn_step *ret_step)
 {
-	struct csn_insn insn = { .mode = mode, .code = csn_span_of(code, size_bytes), .pc = pc };
+	struct csn_x86_insn insn;
 	struct csn_step step = { .dst = CSN_NO_REGISTER,
 				 .src = CSN_NO_REGISTER,
 				 .second = CSN_NO_REGISTER };
 
-	if (!csn_insn_read_prefixes(&insn) || !csn_insn_read_opcode(&insn) ||
-	    !csn_insn_read_operands(&insn) || insn.code.at > 15)
+	if (!csn_x86_insn_read(mode, code, size_bytes, pc, &insn))
 		return false;
-	if (!insn.is_vector && insn.map == MAP_1)
+	if (!insn.is_vector && insn.map == CSN_X86_MAP_1)
 		csn_step_one_byte(&insn, &step);
-	else if (!insn.is_vector && insn.map == MAP_0F)
+	else if (!insn.is_vector && insn.map == CSN_X86_MAP_0F)
 		csn_step_two_byte(&insn, &step);
 	if (step.kind == CSN_STEP_OTHER && step.dst == CSN_NO_REGISTER)
 		step.dst = csn_insn_written(&insn);

@@ -305,7 +305,10 @@ static struct csn_object object_at(struct evaluation *e, const struct csn_expr_r
 			return bytes_of(e->values, find_vector(e, place->value), CSN_VECTOR_BYTES);
 		if (place->value > UINT16_MAX || !read_register(e, (unsigned)place->value, &value))
 			return missing(CSN_VALUE_NO_REGISTER);
-		return bytes_of(e->values, &value, sizeof(value));
+		object = bytes_of(e->values, &value, sizeof(value));
+		object.in_register = true;
+		object.reg = (uint16_t)place->value;
+		return object;
 	case CSN_EXPR_VALUE:
 		return bytes_of(e->values, &value, sizeof(value));
 	case CSN_EXPR_IMPLICIT:

@@ -64,6 +64,8 @@ struct csn_object {
 	const uint8_t *bytes;
 	const uint8_t *lost; /* a csn_value_state each; NULL: none is lost */
 	size_t size_bytes;
+	bool in_register; /* the bytes are those of register reg */
+	uint16_t reg;
 	struct csn_type_link pointee;
 	int64_t pointee_offset;
 };

@@ -59,7 +59,7 @@ def complaint(result, status, *words):
 # --- what a fault is called ---
 
 FAULTS = [
-    ("nullderef", [], {"segv", "null", "write", "stop"}, "write to NULL+0x18 in session_close"),
+    ("nullderef", [], {"segv", "null", "write", "stop"}, "write to NULL+0x18 = session->state in session_close"),
     ("nullcall", [], {"segv", "null", "exec", "bad-jump", "stop"}, "jump to NULL in dispatch"),
     ("sigalt", [], {"abort", "stop"}, "SIGABRT raised by the process itself in handler"),
     ("overflow", [], {"segv", "write", "stack-overflow", "stop"}, "stack overflow at 0x"),

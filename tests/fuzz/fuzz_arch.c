@@ -38,18 +38,34 @@ static void check_step(const struct csn_arch *arch, const struct csn_step *step,
 			abort();
 }
 
+static void check_flow(const struct csn_arch *arch, const struct csn_flow *flow)
+{
+	const uint8_t registers[] = { flow->into, flow->source, flow->base, flow->index };
+
+	for (size_t i = 0; i < csn_countof(registers); i++)
+		if (registers[i] != CSN_NO_REGISTER && registers[i] >= arch->n_dwarf)
+			abort();
+	/* What is left somewhere has changed it. */
+	if (flow->kind != CSN_FLOW_NONE && flow->kind != CSN_FLOW_STORE &&
+	    !(flow->changed >> flow->into & 1))
+		abort();
+}
+
 static void decode(const struct csn_arch *arch, const uint8_t *code, size_t size)
 {
 	struct csn_registers registers = { 0 };
 	struct csn_access access;
 	struct csn_divisor divisor;
 	struct csn_step step;
+	struct csn_flow flow;
 
 	for (unsigned i = 0; i < arch->n_registers; i++)
 		csn_register_set(&registers, i, 0x7fff0000ull * i);
 	for (size_t at = 0; at < size; at++) {
 		if (arch->decode_step(code + at, size - at, BASE + at, &step))
 			check_step(arch, &step, size - at);
+		if (arch->decode_flow && arch->decode_flow(code + at, size - at, BASE + at, &flow))
+			check_flow(arch, &flow);
 		(void)arch->decode_access(code + at, size - at, &registers, &access);
 		if (arch->decode_divisor &&
 		    arch->decode_divisor(code + at, size - at, &registers, &divisor) &&

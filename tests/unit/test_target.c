@@ -52,6 +52,65 @@ static enum csn_access_kind access_of(const char *bytes, size_t size, csn_addr *
 	return access.kind;
 }
 
+static void instructions_tell_where_values_come_from(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t size;
+		struct csn_flow flow;
+	} rows[] = {
+		/* mov 0x18(%rdi),%rax */
+		{ "\x48\x8b\x47\x18",
+		  4,
+		  { CSN_FLOW_LOAD, false, 8, 0, 0xff, true, 5, 0xff, 0, 0x18, 0, 1 } },
+		/* movslq (%rax,%rcx,4),%rdx */
+		{ "\x48\x63\x14\x88",
+		  4,
+		  { CSN_FLOW_LOAD, true, 4, 1, 0xff, true, 0, 2, 4, 0, 0, 2 } },
+		/* lea 0x10(%rip),%rsi at 0x1000 */
+		{ "\x48\x8d\x35\x10\0\0\0",
+		  7,
+		  { CSN_FLOW_ADDRESS, false, 0, 4, 0xff, true, 0xff, 0xff, 0, 0x1017, 0, 16 } },
+		/* mov %rax,-8(%rbp) */
+		{ "\x48\x89\x45\xf8",
+		  4,
+		  { CSN_FLOW_STORE, false, 8, 0xff, 0, true, 6, 0xff, 0, -8, 0, 0 } },
+		/* mov %edi,%ecx */
+		{ "\x89\xf9", 2, { CSN_FLOW_COPY, false, 4, 2, 5, false, 0xff, 0xff, 0, 0, 0, 4 } },
+		/* xor %edx,%edx */
+		{ "\x31\xd2",
+		  2,
+		  { CSN_FLOW_CONSTANT, false, 0, 1, 0xff, false, 0xff, 0xff, 0, 0, 0, 2 } },
+		/* add %rdx,%rax */
+		{ "\x48\x01\xd0",
+		  3,
+		  { CSN_FLOW_ADDRESS, false, 0, 0, 0xff, false, 0, 1, 1, 0, 0, 1 } },
+		/* mul %rcx */
+		{ "\x48\xf7\xe1",
+		  3,
+		  { CSN_FLOW_NONE, false, 8, 0xff, 0xff, false, 0xff, 0xff, 0, 0, 0, 3 } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < csn_countof(rows); i++) {
+		struct csn_flow flow = { 0 };
+
+		assert_true(csn_arch_native()->decode_flow((const uint8_t *)rows[i].bytes,
+							   rows[i].size, 0x1000, &flow));
+		assert_int_equal(flow.kind, rows[i].flow.kind);
+		assert_int_equal(flow.is_signed, rows[i].flow.is_signed);
+		assert_int_equal(flow.size_bytes, rows[i].flow.size_bytes);
+		assert_int_equal(flow.into, rows[i].flow.into);
+		assert_int_equal(flow.source, rows[i].flow.source);
+		assert_int_equal(flow.has_operand, rows[i].flow.has_operand);
+		assert_int_equal(flow.base, rows[i].flow.base);
+		assert_int_equal(flow.index, rows[i].flow.index);
+		assert_int_equal(flow.scale, rows[i].flow.scale);
+		assert_int_equal(flow.displacement, rows[i].flow.displacement);
+		assert_int_equal(flow.changed, rows[i].flow.changed);
+	}
+}
+
 static void divisors_are_decoded_or_refused(void **state)
 {
 	static const struct {
@@ -708,6 +767,7 @@ int main(void)
 		cmocka_unit_test(an_architecture_is_found_by_machine_and_class),
 		cmocka_unit_test(calls_before_a_return_address_are_known_by_their_bytes),
 		cmocka_unit_test(memory_operands_are_decoded_or_refused),
+		cmocka_unit_test(instructions_tell_where_values_come_from),
 		cmocka_unit_test(divisors_are_decoded_or_refused),
 		cmocka_unit_test(a_core_gives_threads_the_signal_and_memory),
 		cmocka_unit_test(a_truncated_core_opens_and_says_so),
