@@ -73,10 +73,13 @@
 #define CSN_MAX_ROOT_SKIPPED 64u  /* abbreviations in front of that of its root */
 #define CSN_MAX_SPLIT_FILES 4096u /* .dwo files opened for one module */
 #define CSN_MAX_PACKAGE_COLUMNS 64u
-#define CSN_MAX_DWARF_DEPTH 1024u /* entries within entries */
-#define CSN_MAX_DWARF_ORIGINS 16u /* abstract origins and specifications in a row */
-#define CSN_MAX_DWARF_SCOPES 32u  /* namespaces and classes around a function */
-#define CSN_MAX_DWARF_SCANS 4096u /* of one unit, for scopes */
+#define CSN_MAX_DWARF_DEPTH 1024u         /* entries within entries */
+#define CSN_MAX_DWARF_ORIGINS 16u         /* abstract origins and specifications in a row */
+#define CSN_MAX_DWARF_SCOPES 32u          /* namespaces and classes around a function */
+#define CSN_MAX_DWARF_SCANS 4096u         /* of one unit, for scopes */
+#define CSN_MAX_NAMED_BYTES (8 * CSN_MIB) /* of an object whose entries are all looked through */
+#define CSN_MAX_NAMED_UNITS 8u            /* looked into for one name that an index tells */
+#define CSN_MAX_NAMED_ENTRIES 65536u      /* of one name */
 #define CSN_MAX_DWARF_RANGES 1000000u
 #define CSN_MAX_DWARF_LOCATIONS 1000000u /* of one list */
 #define CSN_MAX_TYPE_HOPS 64u            /* from a type to the one it is made of */

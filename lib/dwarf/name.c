@@ -230,6 +230,15 @@ static const char *qualify(const struct named *named)
 	return csn_arena_sprintf(unit->dwarf->arena, "%s%s", prefix, named->name);
 }
 
+const char *csn_entry_full_name(struct csn_unit *unit, uint64_t offset)
+{
+	struct named named;
+
+	if (!read_declaration((struct csn_entry){ unit, offset }, &named) || !named.name)
+		return NULL;
+	return qualify(&named);
+}
+
 const struct csn_function_name *csn_function_name_get(struct csn_unit *unit, uint64_t offset)
 {
 	struct csn_dwarf *dwarf = unit->dwarf;

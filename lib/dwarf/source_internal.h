@@ -48,7 +48,7 @@ struct csn_unit {
 	/* ranges_base is of GNU's split units, and for the split one only. */
 	uint64_t str_offsets_base, addr_base, rnglists_base, loclists_base, ranges_base;
 	uint64_t language;
-	const char *folder;
+	const char *folder, *name;
 	const char *split_name; /* of the object that has the entries; NULL none */
 	bool lines_tried, split_tried;
 	struct csn_lines *lines; /* NULL none */
@@ -105,6 +105,7 @@ struct csn_dwarf {
 	struct csn_unit_list info_units, type_units;
 	struct csn_package *packages[2];   /* split.c: of units and of type units */
 	struct csn_signatures *signatures; /* type_unit.c */
+	struct csn_named_table *named;     /* named.c */
 	bool alternate_tried;
 	struct csn_dwarf *alternate; /* NULL none */
 };
@@ -222,6 +223,8 @@ int csn_spots_each_unit(struct csn_dwarf *dwarf, struct csn_spot *spots, size_t 
 
 /* name.c: does the unit's language have no scopes of names? */
 bool csn_unit_is_c(const struct csn_unit *unit);
+/* With its scopes, also of what the linker knows by another name; NULL none, or out of memory. */
+const char *csn_entry_full_name(struct csn_unit *unit, uint64_t offset);
 /* Of the function or type whose entry is at offset in the unit. NULL: out of memory. */
 const struct csn_function_name *csn_function_name_get(struct csn_unit *unit, uint64_t offset);
 

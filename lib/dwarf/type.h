@@ -138,6 +138,9 @@ uint64_t csn_type_alignment(struct csn_type *type);
 bool csn_type_size(struct csn_type *type, uint64_t *ret_size_bytes);
 /* Is this an element of text for people? */
 bool csn_type_is_character(struct csn_type *type);
+/* Of a structure, union or enumeration: its name with scopes, without a word before it. NULL none.
+ */
+const char *csn_type_plain_name(struct csn_type *type);
 /* As its users write it: "const char *", "int (*)[3]". Borrowed; NULL when out of memory. */
 const char *csn_type_text(struct csn_type *type);
 

@@ -21,7 +21,6 @@ static const char *name_of(struct csn_type *type)
 	};
 	struct csn_unit *unit = type->entry.unit;
 	const char *word = type->kind < csn_countof(words) ? words[type->kind] : NULL;
-	const struct csn_function_name *full;
 
 	if (type->kind == CSN_TYPE_BASE || type->kind == CSN_TYPE_UNSPECIFIED)
 		return type->name ? type->name : "??";
@@ -30,7 +29,16 @@ static const char *name_of(struct csn_type *type)
 	if (csn_unit_is_c(unit))
 		return word ? csn_arena_sprintf(unit->dwarf->arena, "%s %s", word, type->name)
 			    : type->name;
-	full = csn_function_name_get(unit, type->entry.offset);
+	return csn_type_plain_name(type);
+}
+
+const char *csn_type_plain_name(struct csn_type *type)
+{
+	const struct csn_function_name *full;
+
+	if (!type->name || csn_unit_is_c(type->entry.unit))
+		return type->name;
+	full = csn_function_name_get(type->entry.unit, type->entry.offset);
 	return full && full->name ? full->name : type->name;
 }
 

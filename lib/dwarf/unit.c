@@ -192,7 +192,7 @@ const struct csn_abbrev *csn_entry_open(const struct csn_entry *entry, struct cs
 
 /* Values of the root entry that cannot be told before the bases are known. */
 struct root {
-	struct csn_attr low, high, folder, split_name;
+	struct csn_attr low, high, folder, name, split_name;
 };
 
 /* Attributes of the root entry that are numbers, and where they go. */
@@ -237,6 +237,9 @@ static void keep_root_attribute(struct csn_unit *unit, struct root *root, uint16
 		return;
 	case DW_AT_comp_dir:
 		root->folder = *attr;
+		return;
+	case DW_AT_name:
+		root->name = *attr;
 		return;
 	case DW_AT_dwo_name:
 	case DW_AT_GNU_dwo_name:
@@ -310,6 +313,7 @@ static bool open_unit(struct csn_unit *unit)
 	if (!abbrev || !read_root(unit, abbrev, &at, &root))
 		return false;
 	unit->folder = csn_attr_text(unit, &root.folder);
+	unit->name = csn_attr_text(unit, &root.name);
 	unit->split_name = csn_attr_text(unit, &root.split_name);
 	return true;
 }

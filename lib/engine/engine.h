@@ -63,6 +63,9 @@ struct csn_engine_options {
 	bool no_registers;    /* of callers: for those who do not show them */
 	enum csn_engine_variables variables;
 	const struct csn_engine_values *values; /* NULL: CSN_ENGINE_VALUES_DEFAULT */
+	/* Expression (PCRE2) for names of variables outside functions that are stored, too; "":
+	 * all; NULL: none. */
+	const char *globals;
 	/* Objects whose variables are stored besides those that are not the system's: beginnings
 	 * of paths or file names. One that is empty, alone: of no object at all. */
 	const char *const *load;

@@ -53,6 +53,9 @@ int csn_engine_store_variables(struct csn_engine *engine, struct csn_error *err)
 bool csn_engine_wants_values(const struct csn_engine_options *options,
 			     const struct csn_module *module);
 
+/* globals.c: variables outside functions, if they are asked for; after the others. */
+int csn_engine_store_globals(struct csn_engine *engine, struct csn_error *err) csn_must_check;
+
 /* store_values.c: values as the snapshot holds them; NULL: out of memory. */
 struct csn_snapshot_variable *csn_values_store(struct csn_arena *arena,
 					       const struct csn_value_node *values, size_t count);

@@ -315,6 +315,8 @@ int csn_engine_store_variables(struct csn_engine *engine, struct csn_error *err)
 		rc = csn_fill_all(&filling, &lists, err);
 	if (rc == 0)
 		rc = csn_set_scene(&filling, lists, err);
+	if (rc == 0)
+		rc = csn_engine_store_globals(engine, err);
 	if (rc == 0 && csn_values_cut(engine->values))
 		rc = csn_snapshot_add_annotation(
 			engine->snapshot, "warning",

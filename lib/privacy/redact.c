@@ -149,6 +149,17 @@ static void redact_frames(struct redaction *redaction, const struct csn_snapshot
 	}
 }
 
+static void redact_globals(struct redaction *redaction)
+{
+	cleanup_(csn_buf_done) struct csn_buf path = CSN_BUF_INIT(CSN_MAX_VALUE_TEXT);
+	const struct place place = { .what = "global", .path = &path };
+	struct csn_snapshot *snapshot = redaction->snapshot;
+
+	for (size_t i = 0; i < snapshot->n_globals; i++)
+		redact_variables(redaction, &place, NULL, false, snapshot->globals[i].variables,
+				 snapshot->globals[i].n_variables);
+}
+
 /* --- the rest --- */
 
 static void redact_attributes(struct redaction *redaction)
@@ -233,5 +244,6 @@ int csn_privacy_apply(struct csn_privacy *privacy, struct csn_snapshot *snapshot
 	}
 	redact_attributes(&redaction);
 	redact_annotations(&redaction);
+	redact_globals(&redaction);
 	return redaction.result;
 }

@@ -142,10 +142,10 @@ static void csn_render_registers(struct csn_renderer *renderer,
 
 /* A line each, like `bt full`. */
 static void csn_render_variables(struct csn_renderer *renderer,
-				 const struct csn_snapshot_frame *frame)
+				 const struct csn_snapshot_variable *variables, size_t count)
 {
-	for (size_t i = 0; i < frame->n_variables; i++) {
-		const struct csn_snapshot_variable *variable = &frame->variables[i];
+	for (size_t i = 0; i < count; i++) {
+		const struct csn_snapshot_variable *variable = &variables[i];
 
 		csn_buf_puts(renderer->out, "        ");
 		csn_foreign(renderer, variable->name ? variable->name : "?");
@@ -209,7 +209,7 @@ static void csn_render_frame(struct csn_renderer *renderer, size_t level,
 	if (renderer->options->verbose)
 		csn_render_registers(renderer, frame);
 	if (renderer->options->verbose)
-		csn_render_variables(renderer, frame);
+		csn_render_variables(renderer, frame->variables, frame->n_variables);
 }
 
 /* What the analysis noted of a frame and its variables. */
@@ -497,6 +497,22 @@ static int csn_render_threads(struct csn_renderer *renderer, struct csn_error *e
 	return 0;
 }
 
+static void csn_render_globals(struct csn_renderer *renderer)
+{
+	for (size_t i = 0; i < renderer->snapshot->n_globals; i++) {
+		const struct csn_snapshot_globals *globals = &renderer->snapshot->globals[i];
+
+		csn_buf_puts(renderer->out, "\nGlobal variables of ");
+		csn_foreign(renderer, globals->file ? globals->file : "?");
+		if (globals->library) {
+			csn_buf_puts(renderer->out, " in ");
+			csn_foreign(renderer, globals->library);
+		}
+		csn_buf_puts(renderer->out, ":\n");
+		csn_render_variables(renderer, globals->variables, globals->n_variables);
+	}
+}
+
 int csn_render_snapshot(const struct csn_snapshot *snapshot,
 			const struct csn_render_options *options, struct csn_buf *out,
 			struct csn_error *err)
@@ -506,5 +522,6 @@ int csn_render_snapshot(const struct csn_snapshot *snapshot,
 
 	csn_render_head(&renderer);
 	result = csn_render_threads(&renderer, err);
+	csn_render_globals(&renderer);
 	return result < 0 ? result : csn_buf_check(out, "stacks", err);
 }

@@ -29,7 +29,7 @@ struct csn_annotation {
 /* What was left out because it looked like a secret: where and by which rule, never what. */
 struct csn_withheld {
 	const char *rule, *why;
-	const char *what;   /* "variable", "attribute", "annotation", "stack" */
+	const char *what;   /* "variable", "global", "attribute", "annotation", "stack" */
 	const char *name;   /* of an attribute or annotation; path of a variable; NULL several */
 	const char *thread; /* its key; NULL none */
 	size_t frame;

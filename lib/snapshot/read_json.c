@@ -418,6 +418,7 @@ static const struct csn_member root_members[] = {
 	{ "withheld", CSN_MEMBER_OTHER, 0, read_withheld },
 	{ "arch", CSN_MEMBER_OTHER, 0, read_arch },
 	{ "sourceCode", CSN_MEMBER_OTHER, 0, read_sources },
+	{ "globals", CSN_MEMBER_OTHER, 0, csn_reader_globals },
 	{ "modules", CSN_MEMBER_OTHER, 0, read_modules },
 	{ "maps", CSN_MEMBER_OTHER, 0, read_maps },
 	{ NULL },

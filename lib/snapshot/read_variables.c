@@ -82,6 +82,44 @@ static int read_list(struct csn_snapshot_reader *reader, struct csn_snapshot_var
 	return 0;
 }
 
+static int read_globals_of(struct csn_snapshot_reader *reader, void *object, struct csn_error *err)
+{
+	struct csn_snapshot_globals *globals = object;
+
+	return read_list(reader, &globals->variables, &globals->n_variables, err);
+}
+
+#define GLOBALS(member) offsetof(struct csn_snapshot_globals, member)
+
+static const struct csn_member globals_members[] = {
+	{ "library", CSN_MEMBER_TEXT, GLOBALS(library), NULL },
+	{ "file", CSN_MEMBER_TEXT, GLOBALS(file), NULL },
+	{ "variables", CSN_MEMBER_OTHER, 0, read_globals_of },
+	{ NULL },
+};
+
+int csn_reader_globals(struct csn_snapshot_reader *reader, void *object, struct csn_error *err)
+{
+	cleanup_(vec_done) struct csn_vec vec = { 0 };
+	struct csn_snapshot *snapshot = object;
+	struct csn_snapshot_globals *globals;
+	int r;
+
+	if (!csn_reader_enter(reader, '['))
+		return 0;
+	while (csn_json_next_item(&reader->json)) {
+		globals = csn_vec_push(&vec, sizeof(*globals), CSN_MAX_SNAPSHOT_VARIABLES,
+				       "globals", err);
+		if (!globals)
+			return -(int)err->code;
+		r = csn_reader_object(reader, globals_members, globals, err);
+		if (r < 0)
+			return r;
+	}
+	snapshot->globals = csn_reader_take(reader, &vec, sizeof(*globals), &snapshot->n_globals);
+	return 0;
+}
+
 int csn_reader_variables(struct csn_snapshot_reader *reader, void *object, struct csn_error *err)
 {
 	struct csn_snapshot_frame *frame = object;

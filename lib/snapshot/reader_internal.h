@@ -75,6 +75,9 @@ int csn_reader_object(struct csn_snapshot_reader *reader, const struct csn_membe
 /* True behind the bracket; another value is passed over. */
 bool csn_reader_enter(struct csn_snapshot_reader *reader, char open);
 
+/* The member "globals" into a struct csn_snapshot. */
+int csn_reader_globals(struct csn_snapshot_reader *reader, void *object, struct csn_error *err)
+	csn_must_check;
 /* The member "variables" into a struct csn_snapshot_frame. */
 int csn_reader_variables(struct csn_snapshot_reader *reader, void *object, struct csn_error *err)
 	csn_must_check;

@@ -166,6 +166,8 @@ struct csn_snapshot {
 	size_t n_annotations;
 	const char *const *truncated; /* what is not whole, in words */
 	size_t n_truncated;
+	struct csn_snapshot_globals *globals;
+	size_t n_globals;
 	struct csn_withheld *withheld;
 	size_t n_withheld;
 	const char *fingerprint; /* given by the document; NULL none */

@@ -32,4 +32,12 @@ struct csn_snapshot_variable {
 	const char *same_as; /* path of the part that told what it points to; NULL */
 };
 
+/* Variables outside functions, of one source file. */
+struct csn_snapshot_globals {
+	const char *library; /* path of the object */
+	const char *file;    /* as compiled; NULL unknown */
+	struct csn_snapshot_variable *variables;
+	size_t n_variables;
+};
+
 #endif

@@ -511,6 +511,24 @@ static void write_head(struct csn_json *json, const struct csn_snapshot *snapsho
 	write_texts(json, "classifiers", snapshot->classifiers, snapshot->n_classifiers);
 }
 
+static void write_globals(struct csn_json *json, const struct csn_snapshot *snapshot)
+{
+	if (!snapshot->n_globals)
+		return;
+	csn_json_key(json, "globals");
+	csn_json_begin_array(json);
+	for (size_t i = 0; i < snapshot->n_globals; i++) {
+		const struct csn_snapshot_globals *globals = &snapshot->globals[i];
+
+		csn_json_begin_object(json);
+		member_if(json, "library", globals->library);
+		member_if(json, "file", globals->file);
+		write_variables(json, "variables", globals->variables, globals->n_variables);
+		csn_json_end_object(json);
+	}
+	csn_json_end_array(json);
+}
+
 int csn_snapshot_write_json(const struct csn_snapshot *snapshot, struct csn_buf *out,
 			    struct csn_error *err)
 {
@@ -535,6 +553,7 @@ int csn_snapshot_write_json(const struct csn_snapshot *snapshot, struct csn_buf 
 	write_arch(json, snapshot);
 	write_sources(&writer);
 	write_threads(&writer);
+	write_globals(json, snapshot);
 	write_modules(json, snapshot);
 	write_maps(json, snapshot);
 	csn_json_end_object(json);

@@ -71,6 +71,7 @@ int csn_link_map_read(struct csn_arena *arena, const struct csn_link_map_input *
 		loaded[count].bias = words[0];
 		loaded[count].name = read_name(arena, input, words[1]);
 		loaded[count].dynamic = words[2];
+		loaded[count].entry = at;
 		if (!loaded[count++].name)
 			return csn_fail_nomem(err);
 		at = words[3];

@@ -21,6 +21,7 @@ struct csn_loaded {
 	const char *name; /* path as the dynamic linker found it; "" for the main program */
 	csn_addr bias;    /* l_addr */
 	csn_addr dynamic; /* l_ld: where PT_DYNAMIC lies */
+	csn_addr entry;   /* of the list */
 };
 
 /* In the order of loading; none when the linker had not begun or memory is missing. Fails only for

@@ -168,6 +168,31 @@ static int csn_note_pac_mask(struct csn_note_reader *reader, struct csn_span des
 	return 0;
 }
 
+/* tpidr_el0 of AArch64. */
+static int csn_note_arm_tls(struct csn_note_reader *reader, struct csn_span desc)
+{
+	uint64_t pointer = csn_span_u64(&desc);
+	struct csn_target *target = reader->target;
+
+	if (target->n_threads && csn_span_ok(&desc))
+		target->threads[target->n_threads - 1].thread_pointer = pointer;
+	return 0;
+}
+
+/* struct user_desc of <asm/ldt.h>, the first of the thread's own segments: number, base, limit,
+ * flags. The C library has its storage in the first one. */
+static int csn_note_386_tls(struct csn_note_reader *reader, struct csn_span desc)
+{
+	struct csn_target *target = reader->target;
+	uint32_t pointer;
+
+	(void)csn_span_u32(&desc);
+	pointer = csn_span_u32(&desc);
+	if (target->n_threads && csn_span_ok(&desc))
+		target->threads[target->n_threads - 1].thread_pointer = pointer;
+	return 0;
+}
+
 static int csn_note_coresnap(struct csn_note_reader *reader, struct csn_span desc)
 {
 	struct csn_target *target = reader->target;
@@ -192,6 +217,8 @@ static const struct csn_note_kind {
 	{ CSN_NOTE_CORE, NT_AUXV, csn_note_auxv },
 	{ CSN_NOTE_CORE, NT_FILE, csn_note_file },
 	{ CSN_NOTE_LINUX, CSN_NT_ARM_PAC_MASK, csn_note_pac_mask },
+	{ CSN_NOTE_LINUX, NT_ARM_TLS, csn_note_arm_tls },
+	{ CSN_NOTE_LINUX, NT_386_TLS, csn_note_386_tls },
 	{ CSN_NOTE_CORESNAP, CSN_NT_CORESNAP, csn_note_coresnap },
 };
 

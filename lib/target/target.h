@@ -56,6 +56,8 @@ struct csn_thread {
 	struct csn_signal signal; /* this thread's NT_SIGINFO, when there is one */
 	/* Vector registers, CSN_VECTOR_BYTES of each; empty unknown. Borrowed from the core. */
 	struct csn_span vectors;
+	/* Where its own storage is, when no register above says so; 0 unknown. */
+	csn_addr thread_pointer;
 };
 
 /* What the process was, from NT_PRPSINFO or /proc/PID/stat. */

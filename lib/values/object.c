@@ -1,7 +1,6 @@
 /* Where values are. Expressions are evaluated with the registers of the frame as the unwinder
  * recovered them; what a register held when the function was entered is computed in the caller,
  * from what the call site says that it passed. */
-#include <elf.h>
 #include <string.h>
 
 #include "values/values_internal.h"
@@ -129,37 +128,11 @@ static bool frame_base(void *context, uint64_t *ret_value)
 	return number_at(&nested, &place, NULL, ret_value);
 }
 
-static bool find_register(const struct csn_arch *arch, const char *name, unsigned *ret_number)
-{
-	for (unsigned i = 0; i < arch->n_registers; i++) {
-		*ret_number = i;
-		if (strcmp(arch->registers[i].name, name) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* The main program's storage ends where the thread pointer points; that of libraries is where only
- * the C library knows. */
 static bool tls_address(void *context, uint64_t offset, uint64_t *ret_value)
 {
 	const struct evaluation *e = context;
-	const struct csn_thread *thread = e->frame->thread;
-	struct csn_module *module = e->frame->module;
-	struct csn_elf_file *elf = module && module->is_main ? csn_module_elf(module) : NULL;
-	struct csn_elf_segment segment;
-	unsigned base;
-	uint64_t align;
 
-	if (!elf || !find_register(e->values->target->arch, "fs_base", &base) ||
-	    !csn_register_known(&thread->registers, base))
-		return false;
-	if (!csn_elf_file_segment_of_type(elf, PT_TLS, &segment))
-		return false;
-	align = segment.alignment ? segment.alignment : 1;
-	*ret_value = thread->registers.value[base] -
-		     (segment.memory_size + align - 1) / align * align + offset;
-	return true;
+	return csn_tls_address(e->values, e->frame->thread, e->frame->module, offset, ret_value);
 }
 
 static bool entry_value(void *context, struct csn_span location, uint64_t *ret_value)

@@ -2,6 +2,7 @@
  * second time only where that was. */
 #include <string.h>
 
+#include "dwarf/named.h"
 #include "values/printer.h"
 
 /* --- what was told --- */
@@ -74,7 +75,10 @@ void csn_value_follow(struct csn_values *values, struct csn_value_frame *frame,
 	uint8_t bytes[8];
 	size_t mark;
 
-	if (!follow || !is_structure(target) || target->is_declaration || !value->has_number)
+	if (!follow || !is_structure(target) || !value->has_number)
+		return;
+	target = csn_type_complete(target);
+	if (target->is_declaration)
 		return;
 	pointee.address = value->number;
 	/* Nothing is there to be shown. */

@@ -2,6 +2,7 @@
  * elements are all told in one text each becomes one text itself. */
 #include <string.h>
 
+#include "dwarf/named.h"
 #include "values/printer.h"
 
 /* Elements that are equal and more than this are told once. */
@@ -74,16 +75,19 @@ static enum csn_value_role role_of(enum csn_type_member_kind kind)
 }
 
 static void fill_static(struct csn_values *values, struct csn_value_frame *frame,
-			const struct csn_type_member *member, unsigned depth,
+			struct csn_type *type, const struct csn_type_member *member, unsigned depth,
 			struct csn_value_node *value)
 {
+	struct csn_type_link definition;
 	struct csn_variable variable;
 	uint64_t size_bytes = 0;
 	struct csn_object object;
 
 	/* What no entry of its unit defines may be defined elsewhere. */
 	if (!csn_variable_of_member(&member->declaration, frame->scope.address, &variable) ||
-	    variable.place.kind == CSN_PLACE_NONE) {
+	    (variable.place.kind == CSN_PLACE_NONE &&
+	     (!member->name || !csn_member_find_named(type, member->name, &definition) ||
+	      !csn_variable_read(&definition, frame->scope.address, &variable)))) {
 		csn_value_give_up(value, CSN_VALUE_UNSUPPORTED);
 		return;
 	}
@@ -139,7 +143,7 @@ static bool fill_member(struct csn_values *values, struct csn_value_frame *frame
 	else
 		value->type = csn_type_text(member->type);
 	if (member->kind == CSN_MEMBER_STATIC) {
-		fill_static(values, frame, member, depth, value);
+		fill_static(values, frame, type, member, depth, value);
 		return true;
 	}
 	if (member->kind == CSN_MEMBER_VIRTUAL_BASE)
@@ -167,6 +171,7 @@ void csn_value_fill_structure(struct csn_values *values, struct csn_value_frame 
 {
 	size_t n;
 
+	type = csn_type_complete(type);
 	if (type->is_declaration) {
 		value->text = "<incomplete type>";
 		return;

@@ -93,6 +93,25 @@ int csn_values_of_function(struct csn_values *values, struct csn_value_frame *fr
 			   size_t function, bool parameters_only,
 			   struct csn_value_node **ret_values, size_t *ret_count,
 			   struct csn_error *err) csn_must_check;
+/* Which variables outside functions are read. */
+struct csn_value_globals {
+	struct csn_module *module;
+	const struct csn_thread *thread; /* whose storage of threads is looked into */
+	bool (*wanted)(void *context, const char *name); /* NULL: all; see dwarf/named.h */
+	void *context;
+};
+
+/* Those of one unit. */
+struct csn_value_unit {
+	const char *file; /* NULL unknown; as long as the module */
+	struct csn_value_node **values;
+	size_t count;
+};
+
+/* As far as the budget goes, in the order of the debug information. */
+int csn_values_of_globals(struct csn_values *values, const struct csn_value_globals *query,
+			  struct csn_value_unit **ret_units, size_t *ret_count,
+			  struct csn_error *err) csn_must_check;
 /* Names the symbols that pointers lead to, in all texts made so far; call it last. */
 int csn_values_name_pointers(struct csn_values *values, struct csn_error *err) csn_must_check;
 /* Was something cut by the budget of values, text or time? */

@@ -44,6 +44,7 @@ struct csn_values {
 	 * part at hand; only when pointers behind pointers are followed. */
 	struct csn_told *told[CSN_TOLD_BUCKETS];
 	struct csn_buf path;
+	struct csn_tls *tls; /* tls.c; NULL: not yet read */
 	/* Values whose texts have marks. */
 	struct csn_value_node **marked;
 	size_t n_marked, marked_capacity;
@@ -87,6 +88,10 @@ struct csn_object csn_object_part(const struct csn_object *object, uint64_t offs
 /* Copies its first bytes, or says why they cannot be had. */
 enum csn_value_state csn_object_read(struct csn_values *values, const struct csn_object *object,
 				     void *data, size_t size_bytes);
+
+/* tls.c: where a thread has what lies at an offset of a module's storage of threads. */
+bool csn_tls_address(struct csn_values *values, const struct csn_thread *thread,
+		     struct csn_module *module, uint64_t offset, csn_addr *ret_address);
 
 /* scalar.c: appends the text of a value that has no parts, of a type as declared; bits, if any,
  * tell which of its bits it has. */

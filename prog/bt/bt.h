@@ -5,7 +5,7 @@
 #include "engine/value_options.h"
 
 struct bt_options {
-	const char *core, *cache, *sysroot, *privacy, *variables;
+	const char *core, *cache, *sysroot, *privacy, *variables, *globals;
 	bool verbose, faulted, json, no_source;
 	uint64_t depth;
 	struct csn_engine_values values;

@@ -18,6 +18,8 @@ int main(int argc, char **argv)
 		{ "depth", 0, CSN_OPT_U64, "N", "frames kept per thread (1024; 0: all)", &o.depth },
 		{ "variables", 0, CSN_OPT_STRING, "none|faulted|arguments|all",
 		  "with -v: of which threads, and of others only arguments (all)", &o.variables },
+		{ "globals", 0, CSN_OPT_OPTIONAL, "REGEX",
+		  "variables outside functions, those whose names match", &o.globals },
 		CSN_ENGINE_VALUES_OPTIONS(&o.values),
 		{ "cache", 0, CSN_OPT_STRING, "DIR",
 		  "folder for answers about addresses (none: keep none)", &o.cache },

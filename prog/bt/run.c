@@ -110,6 +110,7 @@ static int bt_analyse(void *context, const struct csn_opener *opener, const char
 		.keep_answers = run->files.cache != NULL,
 		.variables = run->variables,
 		.values = &options->values,
+		.globals = options->globals,
 		.no_registers = !options->verbose && !options->json,
 		.depth = options->depth,
 		.privacy = run->privacy,

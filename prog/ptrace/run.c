@@ -82,7 +82,6 @@ static int ptrace_refuse(const struct ptrace_options *options)
 		bool given;
 		const char *name;
 	} later[] = {
-		{ options->globals != NULL, "--globals" },
 		{ options->stale_pointer, "--stale-pointer" },
 		{ options->security, "--security" },
 		{ options->source, "--source" },
@@ -280,6 +279,7 @@ static int ptrace_analyse(void *context, const struct csn_opener *opener, const 
 		.faulted = o->faulted,
 		.variables = run->variables,
 		.values = &o->values,
+		.globals = o->globals,
 		.load = o->load.items,
 		.n_load = o->load.count,
 		.depth = o->depth,
