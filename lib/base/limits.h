@@ -105,6 +105,8 @@
 /* Analysis. */
 #define CSN_MAX_WAITS 4096u     /* threads whose locks are looked at */
 #define CSN_MAX_WAIT_NOTES 256u /* annotations about them */
+#define CSN_MAX_SECURITY_NOTES 64u
+#define CSN_MAX_SECURITY_LINKS 1000000u /* pointers of one table */
 
 /* Values of variables. */
 #define CSN_MAX_VALUE_BYTES (64 * CSN_KIB) /* of one that is not in memory */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "analyze/fault.h"
+#include "analyze/security.h"
 #include "analyze/waits.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -101,6 +102,8 @@ static int csn_engine_analyze(struct csn_engine *engine, struct csn_error *err)
 		result = csn_fault_analyze(&engine->scene, &snapshot->threads[0], err);
 	if (result == 0)
 		result = csn_waits_analyze(&engine->scene, engine->facts, err);
+	if (result == 0 && options->security)
+		result = csn_security_analyze(&engine->scene, err);
 	for (size_t i = 0; i < options->n_classifiers && result == 0; i++)
 		result = csn_snapshot_add_classifier(snapshot, options->classifiers[i], err);
 	return result;

@@ -59,6 +59,8 @@ struct csn_engine_options {
 	const int64_t *threads; /* only these; n_threads 0: all */
 	size_t n_threads;
 	int64_t fault_thread; /* 0: what the target says */
+	bool security;        /* look for changes of the program, which reads all of its code */
+	bool stale;           /* look for everything that points to what faulted */
 	bool faulted;         /* callers' registers for the faulting thread only */
 	bool no_registers;    /* of callers: for those who do not show them */
 	enum csn_engine_variables variables;

@@ -83,7 +83,6 @@ static int ptrace_refuse(const struct ptrace_options *options)
 		const char *name;
 	} later[] = {
 		{ options->stale_pointer, "--stale-pointer" },
-		{ options->security, "--security" },
 		{ options->source, "--source" },
 	};
 
@@ -277,6 +276,7 @@ static int ptrace_analyse(void *context, const struct csn_opener *opener, const 
 		.n_threads = o->threads.count,
 		.fault_thread = run->fault_thread,
 		.faulted = o->faulted,
+		.security = o->security,
 		.variables = run->variables,
 		.values = &o->values,
 		.globals = o->globals,

@@ -72,6 +72,7 @@ RECIPES = {
     "waits": ("gcc", "waits.c", ["-O1", "-g", "-fno-optimize-sibling-calls", "-D_GNU_SOURCE",
                                  "-pthread"]),
     "waits-static": ("gcc", "waits.c", ["-O1", "-s", "-static", "-D_GNU_SOURCE", "-pthread"]),
+    "changed": ("gcc", "changed.c", ["-O1", "-g", "-D_GNU_SOURCE"]),
     "waits-rs": ("rustc", "waits.rs", ["-Copt-level=1", "-g"]),
     "dw4": ("gcc", "threads.c", ["-O2", "-gdwarf-4", "-pthread"]),
     "dw5": ("gcc", "threads.c", ["-O2", "-gdwarf-5", "-pthread"]),
