@@ -17,6 +17,9 @@ struct session {
 	const char *tokens[2];
 };
 
+char root_password[32] = "hunter-of-all";
+const char *motd = "welcome";
+
 static __attribute__((noinline)) int log_in(struct session *session, const char *api_key)
 {
 	char header[64], json[64];

@@ -83,6 +83,15 @@ def test_the_text_of_an_exception_is_scrubbed(dead, ptrace):
     assert "hunter" not in json.dumps(document)
 
 
+def test_globals_are_no_exception(dead, ptrace):
+    core, _ = dead.core("secrets")
+    text = snapshot(ptrace, core, "--globals")
+    assert "hunter" not in text
+    known = {v["name"]: v for group in json.loads(text)["globals"] for v in group["variables"]}
+    assert known["root_password"]["missing"] == "withheld: password"
+    assert '"welcome"' in known["motd"]["value"]
+
+
 def test_attributes_are_withheld_too(dead, ptrace):
     core, _ = dead.core("secrets")
     document = json.loads(snapshot(ptrace, core, "--kv", "auth_token:abcd,version:1.2"))
