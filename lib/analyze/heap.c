@@ -8,6 +8,7 @@
 
 /* Who interposes itself answers first. */
 static const struct csn_heap_ops *const csn_heap_allocators[] = {
+	&csn_heap_jemalloc,
 	&csn_heap_glibc,
 };
 
@@ -68,6 +69,13 @@ bool csn_heap_is_foreign(struct csn_heap *heap, csn_addr addr)
 	return !mapping || mapping->is_file || (mapping->perms_known && !mapping->writable);
 }
 
+bool csn_heap_thread_pointer(const struct csn_target *target, const struct csn_thread *thread,
+			     csn_addr *ret_pointer)
+{
+	return csn_register_find(target->arch, &thread->registers, "fs_base", ret_pointer) &&
+	       *ret_pointer % 8 == 0 && *ret_pointer > CSN_MIB;
+}
+
 void csn_heap_report(struct csn_heap *heap, const struct csn_heap_damage *damage)
 {
 	for (size_t i = 0; i < heap->n_damages; i++)
@@ -109,10 +117,41 @@ const char *csn_heap_name(const struct csn_heap *heap)
 	return heap->ops[0]->name;
 }
 
+/* Is the address in a stack, where nothing is ever allocated? That of a thread ends where its
+ * pointer leads, and what lies behind it in the same mapping may be anything; the main one fills
+ * its mapping. */
+static bool csn_heap_is_stack(const struct csn_target *target, const struct csn_mapping *mapping,
+			      csn_addr addr)
+{
+	for (size_t i = 0; i < target->n_threads; i++) {
+		const struct csn_thread *thread = &target->threads[i];
+		csn_addr sp = thread->registers.value[target->arch->sp], end = mapping->end,
+			 pointer;
+
+		if (!csn_register_known(&thread->registers, target->arch->sp) ||
+		    sp < mapping->start || sp >= mapping->end)
+			continue;
+		if (csn_heap_thread_pointer(target, thread, &pointer) && pointer >= sp &&
+		    pointer < end)
+			end = pointer;
+		if (addr < end)
+			return true;
+	}
+	return false;
+}
+
 void csn_heap_look(struct csn_heap *heap, csn_addr addr, struct csn_heap_place *ret_place)
 {
+	const struct csn_mapping *mapping = csn_target_find_mapping(heap->target, addr);
 	bool unknown = false;
 
+	*ret_place = (struct csn_heap_place){ .state = CSN_HEAP_NOT_HEAP,
+					      .evidence = "not mapped, or memory of a file" };
+	if (csn_heap_is_foreign(heap, addr))
+		return;
+	ret_place->evidence = "in a stack";
+	if (csn_heap_is_stack(heap->target, mapping, addr))
+		return;
 	for (size_t i = 0; i < heap->n_ops; i++) {
 		*ret_place = (struct csn_heap_place){ .evidence = "" };
 		heap->ops[i]->look(heap, heap->impls[i], addr, ret_place);

@@ -37,15 +37,17 @@ enum csn_heap_list {
 struct csn_heap_place {
 	enum csn_heap_state state;
 	enum csn_heap_list list;
-	csn_addr chunk;       /* its header; equal to user where allocators keep none */
-	csn_addr user;        /* what malloc returned, or would */
-	uint64_t size_bytes;  /* that a program may use: at least what it asked for */
-	int64_t offset;       /* of the address from user; negative: in the header */
-	csn_addr arena;       /* 0 unknown, or none */
-	bool has_chunk;       /* chunk, user, size_bytes and offset are known */
-	bool mmapped;         /* a mapping of its own */
-	bool prev_inuse;      /* glibc: the flag of its header */
-	const char *evidence; /* why, for a reader who doubts; static text, never NULL */
+	csn_addr chunk;         /* its header; equal to user where allocators keep none */
+	csn_addr user;          /* what malloc returned, or would */
+	uint64_t size_bytes;    /* that a program may use: at least what it asked for */
+	int64_t offset;         /* of the address from user; negative: in the header */
+	csn_addr arena;         /* 0 unknown, or none */
+	bool has_chunk;         /* chunk, user, size_bytes and offset are known */
+	bool mmapped;           /* a mapping of its own */
+	bool prev_inuse;        /* glibc: the flag of its header */
+	uint64_t written_bytes; /* of a freed chunk: at its start, by the allocator when it was
+				   freed */
+	const char *evidence;   /* why, for a reader who doubts; static text, never NULL */
 };
 
 enum csn_heap_damage_kind {

@@ -250,14 +250,12 @@ static bool csn_find_stale_in(struct csn_fault_look *look, csn_addr pointer, uin
 	struct csn_stale stale = { .at = 0 };
 	struct csn_heap_place *place = &stale.place;
 	csn_addr start;
-	uint64_t own, word;
+	uint64_t word;
 
 	csn_heap_look(look->heap, pointer, place);
 	if (place->state != CSN_HEAP_FREED || !place->has_chunk || place->offset < 0)
 		return false;
-	/* A link; its way back, or a mark; those of large chunks are two more. */
-	own = place->list == CSN_HEAP_FASTBIN ? 8 : place->list == CSN_HEAP_LARGE ? 32 : 16;
-	for (; stale.at < csn_min_u64(own, place->size_bytes); stale.at += 8) {
+	for (; stale.at < csn_min_u64(place->written_bytes, place->size_bytes); stale.at += 8) {
 		if (!csn_target_read_word(look->target, place->user + stale.at, &word))
 			return false;
 		*ret_stale = stale;

@@ -300,24 +300,6 @@ static void *csn_glibc_find(struct csn_heap *heap)
 
 /* --- looking --- */
 
-/* Is the address in a stack, where nothing is ever allocated? */
-static bool csn_glibc_is_stack(const struct csn_glibc *glibc, const struct csn_mapping *mapping)
-{
-	const struct csn_target *target = glibc->heap->target;
-
-	if (mapping->path && strncmp(mapping->path, "[stack", 6) == 0)
-		return true;
-	for (size_t i = 0; i < target->n_threads; i++) {
-		const struct csn_registers *registers = &target->threads[i].registers;
-		csn_addr sp = registers->value[target->arch->sp];
-
-		if (csn_register_known(registers, target->arch->sp) && sp >= mapping->start &&
-		    sp < mapping->end)
-			return true;
-	}
-	return false;
-}
-
 /* A large chunk has a mapping of its own: its header is at the start of a page, and the sizes say
  * so. Neighbouring mappings are shown as one. */
 static void csn_glibc_look_mapped(struct csn_glibc *glibc, csn_addr addr,
@@ -375,6 +357,10 @@ static void csn_glibc_judge(struct csn_glibc *glibc, struct csn_glibc_region *re
 	if (listed) {
 		place->state = CSN_HEAP_FREED;
 		place->list = listed->list;
+		/* A link; its way back, or a mark; those of large chunks are two more. */
+		place->written_bytes = listed->list == CSN_HEAP_FASTBIN ? 8
+				       : listed->list == CSN_HEAP_LARGE ? 32
+									: 16;
 		place->evidence = "in a list of free chunks";
 		return;
 	}
@@ -459,17 +445,13 @@ static void csn_glibc_look(struct csn_heap *heap, void *impl, csn_addr addr,
 			   struct csn_heap_place *place)
 {
 	struct csn_glibc *glibc = impl;
-	const struct csn_mapping *mapping = csn_target_find_mapping(heap->target, addr);
 	struct csn_glibc_region *region = csn_glibc_find_region(glibc, addr);
 
-	if (region) {
+	(void)heap;
+	if (region)
 		csn_glibc_look_chunk(glibc, region, addr, place);
-	} else if (csn_heap_is_foreign(heap, addr) || csn_glibc_is_stack(glibc, mapping)) {
-		place->state = CSN_HEAP_NOT_HEAP;
-		place->evidence = mapping ? "memory of a file or a stack" : "not mapped";
-	} else {
+	else
 		csn_glibc_look_mapped(glibc, addr, place);
-	}
 }
 
 static void csn_glibc_check(struct csn_heap *heap, void *impl)

@@ -3,8 +3,6 @@
  * to is a chunk of known size. */
 #include "analyze/heap_glibc_internal.h"
 
-#include <string.h>
-
 #include "base/limits.h"
 
 #define STORAGE_BYTES 8192u /* below the thread pointer that are looked through */
@@ -25,13 +23,6 @@ static bool is_tcache(struct csn_glibc *glibc, csn_addr tcache)
 	return tcache % 16 == 0 && csn_glibc_may_be_chunk(glibc, tcache - CSN_GLIBC_HEADER) &&
 	       csn_heap_word(glibc->heap, tcache - 8, &size) &&
 	       (size & ~(uint64_t)CSN_GLIBC_FLAGS) == CSN_GLIBC_TCACHE_CHUNK;
-}
-
-static bool find_thread_pointer(const struct csn_target *target, const struct csn_thread *thread,
-				csn_addr *ret_pointer)
-{
-	return csn_register_find(target->arch, &thread->registers, "fs_base", ret_pointer) &&
-	       *ret_pointer % 8 == 0 && *ret_pointer > STORAGE_BYTES;
 }
 
 /* How far below the thread pointer the variable lies; 0 not found. */
@@ -64,13 +55,13 @@ static void find_tcaches(struct csn_glibc *glibc)
 
 	glibc->tcaches = csn_arena_array(glibc->heap->arena, n + 1, sizeof(*glibc->tcaches));
 	for (size_t i = 0; glibc->tcaches && i < n && !below; i++)
-		if (find_thread_pointer(target, &target->threads[i], &pointer))
+		if (csn_heap_thread_pointer(target, &target->threads[i], &pointer))
 			below = find_variable(glibc, pointer);
 	if (!below)
 		return;
 	glibc->tcaches_whole = n == target->n_threads;
 	for (size_t i = 0; i < n; i++) {
-		if (!find_thread_pointer(target, &target->threads[i], &pointer) ||
+		if (!csn_heap_thread_pointer(target, &target->threads[i], &pointer) ||
 		    !csn_heap_word(glibc->heap, pointer - below, &word))
 			glibc->tcaches_whole = false;
 		else if (is_tcache(glibc, word))

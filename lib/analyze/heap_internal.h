@@ -11,7 +11,8 @@ struct csn_heap_ops {
 	const char *name;
 	/* Its own record, in heap->arena, of an allocator that is there; NULL when it is not. */
 	void *(*find)(struct csn_heap *heap);
-	/* *ret_place is all zero with an empty text; CSN_HEAP_NOT_HEAP: ask the next allocator. */
+	/* addr is mapped, writable and in no stack. *ret_place is all zero with an empty text;
+	 * CSN_HEAP_NOT_HEAP: ask the next allocator. */
 	void (*look)(struct csn_heap *heap, void *impl, csn_addr addr,
 		     struct csn_heap_place *ret_place);
 	/* Reports damages. May be NULL. */
@@ -54,9 +55,12 @@ bool csn_heap_bytes(struct csn_heap *heap, csn_addr addr, void *data, size_t siz
 /* The address is known not to be the allocator's: it is not mapped, or belongs to a file. False
  * also for memory that the dump leaves out. */
 bool csn_heap_is_foreign(struct csn_heap *heap, csn_addr addr);
+/* The thread pointer, below which the thread's own storage lies. False when it is not known. */
+bool csn_heap_thread_pointer(const struct csn_target *target, const struct csn_thread *thread,
+			     csn_addr *ret_pointer) csn_must_check;
 /* Keeps a damage, if it is no other one again. */
 void csn_heap_report(struct csn_heap *heap, const struct csn_heap_damage *damage);
 
-extern const struct csn_heap_ops csn_heap_glibc;
+extern const struct csn_heap_ops csn_heap_glibc, csn_heap_jemalloc;
 
 #endif

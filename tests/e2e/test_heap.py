@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import subprocess
 
 import pytest
@@ -199,6 +200,35 @@ def test_every_state_is_seen_in_a_live_process(dead):
             check_states(process.pid, truth)
         finally:
             process.kill()
+
+
+@pytest.mark.parametrize("allocator,library", [("jemalloc", "libjemalloc.so.2")])
+def test_every_state_is_seen_of_other_allocators(dead, allocator, library):
+    """They have no top, and lists of their own."""
+    with subprocess.Popen([dead.build("heap"), "sleep"], stdout=subprocess.PIPE, text=True,
+                          env={**os.environ, "LD_PRELOAD": library}) as process:
+        truth = []
+        for line in process.stdout:
+            if line == "ready\n":
+                break
+            truth.append(line.strip().split(None, 3))
+        answer = look(process.pid, truth)
+        core = dead.folder / f"core-{allocator}"
+        dead.core_of_child(core, process.pid, signal.SIGABRT)
+        process.returncode = -signal.SIGABRT
+    assert answer["allocator"] == allocator
+    assert look(core, truth)["addresses"] == answer["addresses"]
+    unknown = 0
+    for pointer, state, size, _ in truth:
+        said = answer["addresses"][pointer]
+        if said["state"] == "unknown" and state == "not":
+            unknown += 1
+            continue
+        assert said["state"] == {"not": "not heap", "top": "freed"}.get(state, state), said
+        if state in ("freed", "live"):
+            assert int(size) <= said["size"] <= 1.25 * int(size) + 16, said
+            assert 0 <= said["offset"] < said["size"]
+    assert unknown <= 1
 
 
 def verdict_of(bt, core):

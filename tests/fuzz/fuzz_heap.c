@@ -1,7 +1,8 @@
 /* The heap of a process that never was: a C library's data with an arena in it, brk's memory, a
  * heap of a second arena, and a thread's own storage. The input is a number of patches (16 bits),
  * for each the part (8 bits), a place in it (16 bits, in words) and a word; what is left is brk's
- * memory, from its start on, and again that of the second arena. */
+ * memory, from its start on, and again that of the second arena. With an odd number of patches the
+ * library is jemalloc: brk's memory begins with a leaf of its tree, and the thread has caches. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,7 +67,17 @@ static void put_arena(struct part *part, size_t at, csn_addr top, csn_addr next,
 	put(part, at + 2184, system);
 }
 
-static void fill(struct process *process, struct csn_span *input)
+/* A root that leads to brk's memory, and empty caches whose stacks follow each other. */
+static void put_jemalloc(struct part *parts)
+{
+	put(&parts[0], 0x100, BRK);
+	for (size_t i = 0; i < 40; i++) {
+		put(&parts[3], 0x7000 + 24 * i, SECOND + 64 * (i + 1));
+		put(&parts[3], 0x7010 + 24 * i, 64 * i << 16 | 64 * (i + 1) << 32);
+	}
+}
+
+static bool fill(struct process *process, struct csn_span *input)
 {
 	static const csn_addr starts[] = { LIBRARY, BRK, SECOND, STORAGE };
 	struct part *parts = process->parts;
@@ -93,12 +104,15 @@ static void fill(struct process *process, struct csn_span *input)
 	put(&parts[2], 0x7008, 0x1001);
 	put(&parts[3], 0x7f80, BRK + 16);
 	put(&parts[3], 0x7f88, LIBRARY + STATE);
+	if (n % 2)
+		put_jemalloc(parts);
 	while (csn_span_left(&patches)) {
 		uint8_t part = csn_span_u8(&patches);
 		uint16_t at = csn_span_u16(&patches);
 
 		put(&parts[part % 4], 8 * (at % 0x1000u), csn_span_u64(&patches));
 	}
+	return n % 2;
 }
 
 static void ask(struct csn_heap *heap)
@@ -143,9 +157,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 		  .is_file = true },
 		{ .start = STORAGE, .end = STORAGE + 0x8000 },
 	};
-	const struct csn_module_mapping library = { .start = LIBRARY,
-						    .end = LIBRARY + 0x8000,
-						    .path = "/libc.so.6" };
+	struct csn_module_mapping library = { .start = LIBRARY,
+					      .end = LIBRARY + 0x8000,
+					      .path = "/libc.so.6" };
 	struct csn_modules_input none = {
 		.mappings = &library, .n_mappings = 1, .read = read_own, .no_files = true
 	};
@@ -154,7 +168,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 
 	if (!arena || !target || !process)
 		return 0;
-	fill(process, &input);
+	if (fill(process, &input))
+		mappings[2].path = library.path = "/libjemalloc.so.2";
 	for (size_t i = 0; i < csn_countof(mappings); i++)
 		mappings[i].perms_known = mappings[i].readable = mappings[i].writable = true;
 	target->arch = csn_arch_find(62, true);
