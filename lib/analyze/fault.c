@@ -20,6 +20,13 @@ static void csn_look_note(struct csn_fault_look *look, const char *classifier)
 		look->result = csn_snapshot_add_classifier(look->snapshot, classifier, look->err);
 }
 
+static void csn_look_note_signal(struct csn_fault_look *look)
+{
+	for (size_t i = 0; i < csn_countof(csn_signal_rows); i++)
+		if (csn_signal_rows[i].number == look->signal->number)
+			csn_look_note(look, csn_signal_rows[i].classifier);
+}
+
 static bool csn_mapped_as(struct csn_target *target, csn_addr addr, bool executable)
 {
 	const struct csn_mapping *mapping = csn_target_find_mapping(target, addr);
@@ -106,9 +113,7 @@ static void csn_look_classify(struct csn_fault_look *look)
 		{ look->heap_damaged, "heap-corruption" },
 	};
 
-	for (size_t i = 0; i < csn_countof(csn_signal_rows); i++)
-		if (csn_signal_rows[i].number == look->signal->number)
-			csn_look_note(look, csn_signal_rows[i].classifier);
+	csn_look_note_signal(look);
 	for (size_t i = 0; i < csn_countof(rows); i++)
 		if (rows[i].holds)
 			csn_look_note(look, rows[i].classifier);
@@ -205,4 +210,20 @@ int csn_fault_analyze(const struct csn_scene *scene, const struct csn_snapshot_t
 		look.result = csn_fault_steps[i](&look);
 	csn_arena_free(look.heap_arena);
 	return look.result;
+}
+
+int csn_fault_name(struct csn_snapshot *snapshot, const struct csn_signal *signal,
+		   struct csn_error *err)
+{
+	struct csn_fault_look look = { .snapshot = snapshot,
+				       .signal = signal,
+				       .address_known = signal->has_address,
+				       .address = signal->address,
+				       .err = err };
+
+	if (!signal->present || !signal->number)
+		return 0;
+	csn_look_note_signal(&look);
+	csn_look_note(&look, "stop");
+	return look.result == 0 ? csn_set_fault(&look) : look.result;
 }

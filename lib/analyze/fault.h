@@ -19,4 +19,8 @@ const char *csn_signal_code_name(int number, int code);
 int csn_fault_analyze(const struct csn_scene *scene, const struct csn_snapshot_thread *stack,
 		      struct csn_error *err) csn_must_check;
 
+/* The signal alone: its name, code and classifier. For a fault that nobody could look into. */
+int csn_fault_name(struct csn_snapshot *snapshot, const struct csn_signal *signal,
+		   struct csn_error *err) csn_must_check;
+
 #endif

@@ -100,6 +100,7 @@
 #define CSN_MAX_GO_STEPS 20000000ull   /* through value tables of one object */
 #define CSN_MAX_GO_DATA (64 * CSN_MIB) /* of a process, looked through for Go's own record */
 #define CSN_RAW_STACK_BYTES 512u       /* kept where a walk ended before its time */
+#define CSN_SALVAGED_STACK_BYTES (4 * CSN_KIB)   /* of each stack that could not be walked at all */
 #define CSN_MAX_RAW_STACKS_BYTES (128 * CSN_KIB) /* of them, over all threads */
 
 /* Analysis. */

@@ -13,6 +13,9 @@
 #include "base/limits.h"
 #include "base/progress.h"
 
+/* Time for all files, as a multiple of the time for one. */
+#define CSN_BROKER_ROUNDS 6
+
 struct csn_broker_options {
 	/* Separated by blanks; "": those of $DEBUGINFOD_URLS; NULL: nothing is to be fetched. */
 	const char *urls;

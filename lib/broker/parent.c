@@ -18,9 +18,6 @@
 #include "base/pass.h"
 #include "broker/broker_internal.h"
 
-/* Files over all, as a multiple of the time for one. */
-#define ROUNDS 6
-
 struct parent {
 	const struct csn_broker_options *options;
 	pid_t child;
@@ -145,7 +142,8 @@ static void download(struct parent *parent, const struct csn_broker_request *req
 		     struct csn_broker_reply *reply)
 {
 	int64_t limit_ns = parent->options->timeout_seconds * CSN_NS_PER_SECOND;
-	int64_t left_ns = ROUNDS * limit_ns - parent->spent_ns, begin_ns = csn_monotonic_ns();
+	int64_t left_ns = CSN_BROKER_ROUNDS * limit_ns - parent->spent_ns,
+		begin_ns = csn_monotonic_ns();
 	int64_t allowed_ns = left_ns < limit_ns ? left_ns : limit_ns;
 	cleanup_close int socket = -1;
 	pid_t pid;
@@ -168,7 +166,7 @@ static void download(struct parent *parent, const struct csn_broker_request *req
  * time for all is over. */
 static void settle(struct parent *parent, const struct csn_broker_reply *reply)
 {
-	int64_t all_ns = ROUNDS * parent->options->timeout_seconds * CSN_NS_PER_SECOND;
+	int64_t all_ns = CSN_BROKER_ROUNDS * parent->options->timeout_seconds * CSN_NS_PER_SECOND;
 
 	if (reply->outcome == CSN_BROKER_FAILED || parent->spent_ns >= all_ns ||
 	    (reply->outcome == CSN_BROKER_LATE && !parent->flowing))

@@ -96,11 +96,14 @@ static int csn_engine_analyze(struct csn_engine *engine, struct csn_error *err)
 {
 	struct csn_snapshot *snapshot = engine->snapshot;
 	const struct csn_engine_options *options = engine->options;
+	bool faulted = engine->fault_thread && snapshot->n_threads && snapshot->threads[0].fault;
 	int result = 0;
 
-	if (engine->fault_thread && snapshot->n_threads && snapshot->threads[0].fault)
+	if (faulted && options->salvage)
+		result = csn_fault_name(snapshot, &engine->target->signal, err);
+	else if (faulted)
 		result = csn_fault_analyze(&engine->scene, &snapshot->threads[0], err);
-	if (result == 0)
+	if (result == 0 && !options->salvage)
 		result = csn_waits_analyze(&engine->scene, engine->facts, err);
 	if (result == 0 && options->security)
 		result = csn_security_analyze(&engine->scene, err);
@@ -116,7 +119,10 @@ static int csn_engine_note_losses(struct csn_engine *engine, struct csn_error *e
 	const json_t *losses = json_object_get(engine->facts, "truncated");
 	int result = 0;
 
-	if (engine->target->truncated)
+	if (engine->options->salvage)
+		result =
+			csn_snapshot_add_truncated(engine->snapshot, engine->options->salvage, err);
+	if (engine->target->truncated && result == 0)
 		result = csn_snapshot_add_truncated(engine->snapshot, engine->target->truncated,
 						    err);
 	for (size_t i = 0; i < json_array_size(losses) && i < 64 && result == 0; i++) {
@@ -149,7 +155,7 @@ static int csn_engine_run(struct csn_engine *engine, struct csn_error *err)
 	if (result == 0)
 		result = csn_engine_walk_threads(engine, err);
 	at[2] = csn_monotonic_ns();
-	if (result == 0)
+	if (result == 0 && !engine->options->salvage)
 		result = csn_engine_store_variables(engine, err);
 	engine->stats.variables_ns = (uint64_t)(csn_monotonic_ns() - at[2]);
 	at[2] += (int64_t)engine->stats.variables_ns;

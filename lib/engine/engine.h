@@ -72,6 +72,9 @@ struct csn_engine_options {
 	 * of paths or file names. One that is empty, alone: of no object at all. */
 	const char *const *load;
 	size_t n_load;
+	/* What ended a first try: now only what needs no object is stored (registers, ends of
+	 * stacks, maps, attributes), and this is noted in truncated. NULL: everything. */
+	const char *salvage;
 	uint64_t depth;              /* frames kept per thread; 0: no limit */
 	uint64_t budget;             /* frames kept in all; 0: no limit */
 	int64_t timeout_seconds;     /* 0: none */
@@ -131,6 +134,13 @@ int csn_engine_snapshot(struct csn_engine_subject *subject,
 			const struct csn_engine_options *options,
 			struct csn_snapshot **ret_snapshot, struct csn_engine_stats *ret_stats,
 			struct csn_error *err) csn_must_check;
+
+/* When that cannot be made either: what is known without reading anything of the subject, and why.
+ */
+int csn_engine_blank_snapshot(const struct csn_engine_subject *subject,
+			      const struct csn_engine_options *options,
+			      struct csn_snapshot **ret_snapshot, struct csn_error *err)
+	csn_must_check;
 
 /* Something is missing from it: exit status 1 of the programs. */
 bool csn_engine_is_partial(const struct csn_snapshot *snapshot);

@@ -106,20 +106,23 @@ int csn_engine_open_modules(struct csn_engine *engine, struct csn_error *err)
 		.assets = engine->options->assets,
 		.progress = engine->options->progress,
 		.opener = &engine->opener,
+		.no_files = engine->options->salvage != NULL,
 		.keep_answers = engine->options->keep_answers,
 		.fetch = engine->options->fetch ? csn_fetch : NULL,
 		.refused = csn_refused,
 		.fetch_context = engine,
 	};
 
-	if (!target->live && !target->mappings_from_note && csn_engine_find_files(engine, err) < 0)
+	if (!target->live && !target->mappings_from_note && !engine->options->salvage &&
+	    csn_engine_find_files(engine, err) < 0)
 		return -CSN_E_NOMEM;
 	csn_target_find_auxv(target, AT_SYSINFO_EHDR, &input.vdso);
 	csn_target_find_auxv(target, AT_ENTRY, &input.entry);
 	if (csn_collect_mappings(engine, &input, err) < 0 ||
 	    csn_modules_new(&input, &engine->modules, err) < 0)
 		return -CSN_E_NOMEM;
-	csn_target_set_backing(target, csn_read_module_file, engine->modules);
+	if (!engine->options->salvage)
+		csn_target_set_backing(target, csn_read_module_file, engine->modules);
 	return csn_unwinder_new(target, engine->modules, &engine->unwinder, err);
 }
 
@@ -213,6 +216,27 @@ static int csn_note_refused_files(struct csn_engine *engine, struct csn_error *e
 	return 0;
 }
 
+static int csn_store_module(struct csn_engine *engine, struct csn_module *module,
+			    struct csn_snapshot_module *stored, struct csn_error *err)
+{
+	struct csn_arena *arena = engine->snapshot->arena;
+	const char *debug = NULL;
+
+	if (engine->options->salvage) {
+		stored->state = csn_module_state_name(CSN_MODULE_MISSING);
+	} else {
+		csn_module_load(module);
+		debug = csn_module_debug_path(module);
+		stored->state = csn_module_state_name(module->state);
+	}
+	stored->start = module->start;
+	stored->end = module->end;
+	stored->path = csn_arena_strdup(arena, module->path);
+	stored->build_id = csn_engine_build_id(engine, module);
+	stored->debug_path = debug ? csn_arena_strdup(arena, debug) : NULL;
+	return stored->path ? 0 : csn_fail_nomem(err);
+}
+
 int csn_engine_store_modules(struct csn_engine *engine, struct csn_error *err)
 {
 	struct csn_snapshot *snapshot = engine->snapshot;
@@ -221,23 +245,13 @@ int csn_engine_store_modules(struct csn_engine *engine, struct csn_error *err)
 	snapshot->modules = csn_arena_array(snapshot->arena, count + 1, sizeof(*snapshot->modules));
 	if (!snapshot->modules)
 		return csn_fail_nomem(err);
-	for (size_t i = 0; i < count; i++) {
-		struct csn_module *module = csn_modules_get(engine->modules, i);
-		struct csn_snapshot_module *stored = &snapshot->modules[i];
-		const char *debug;
-
-		csn_module_load(module);
-		debug = csn_module_debug_path(module);
-		stored->start = module->start;
-		stored->end = module->end;
-		stored->path = csn_arena_strdup(snapshot->arena, module->path);
-		stored->build_id = csn_engine_build_id(engine, module);
-		stored->debug_path = debug ? csn_arena_strdup(snapshot->arena, debug) : NULL;
-		stored->state = csn_module_state_name(module->state);
-		if (!stored->path)
-			return csn_fail_nomem(err);
-	}
+	for (size_t i = 0; i < count; i++)
+		if (csn_store_module(engine, csn_modules_get(engine->modules, i),
+				     &snapshot->modules[i], err) < 0)
+			return -CSN_E_NOMEM;
 	snapshot->n_modules = count;
+	if (engine->options->salvage)
+		return 0;
 	if (csn_note_wrong_executable(engine, err) < 0 || csn_note_refused_files(engine, err) < 0)
 		return -CSN_E_NOMEM;
 	return csn_note_main_program(engine, err);

@@ -24,13 +24,14 @@ int csn_engine_keep_raw_stack(struct csn_engine *engine, const struct csn_unwind
 	const struct csn_arch *arch = engine->target->arch;
 	struct csn_snapshot_raw_stack *raw = &stored->raw_stack;
 	csn_addr sp = cursor->registers.value[arch->sp] & ~(csn_addr)(arch->word_bytes - 1);
-	uint8_t bytes[CSN_RAW_STACK_BYTES];
-	size_t size;
+	bool salvage = engine->options->salvage != NULL;
+	uint8_t bytes[CSN_SALVAGED_STACK_BYTES];
+	size_t size = salvage ? sizeof(bytes) : CSN_RAW_STACK_BYTES;
 
-	if (!csn_end_is_abnormal(cursor->end) ||
-	    engine->raw_stack_bytes + sizeof(bytes) > CSN_MAX_RAW_STACKS_BYTES)
+	if ((!salvage && !csn_end_is_abnormal(cursor->end)) ||
+	    engine->raw_stack_bytes + size > CSN_MAX_RAW_STACKS_BYTES)
 		return 0;
-	size = csn_target_read_some(engine->target, sp, bytes, sizeof(bytes));
+	size = csn_target_read_some(engine->target, sp, bytes, size);
 	size -= size % arch->word_bytes;
 	if (!size)
 		return 0;

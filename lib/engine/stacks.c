@@ -434,7 +434,7 @@ static int csn_walk_thread(struct csn_stacks *stacks, const struct csn_thread *t
 
 		depth = depth ? csn_min_u64(depth, left) : left;
 	}
-	if (engine->deadline_ns && csn_monotonic_ns() > engine->deadline_ns)
+	if (options->salvage || (engine->deadline_ns && csn_monotonic_ns() > engine->deadline_ns))
 		depth = cursor.max_frames = 1;
 	result = csn_walk(stacks, &cursor, depth, &stored->n_frames, &stored->frames_left_out, err);
 	if (result < 0)
@@ -561,6 +561,13 @@ int csn_stacks_name(struct csn_stacks *stacks, size_t from, struct csn_error *er
 	if (!grown)
 		return csn_fail_nomem(err);
 	stacks->located = grown;
+	if (engine->options->salvage) {
+		memset(grown + from, 0, count * sizeof(*grown));
+		for (size_t i = from; i < stacks->n_lookups; i++)
+			stacks->lookups[i].module =
+				csn_modules_find(engine->modules, stacks->lookups[i].pc);
+		return 0;
+	}
 	result = csn_lookup_symbols(engine->snapshot->arena, engine->modules,
 				    stacks->lookups + from, count, err);
 	csn_engine_drop_doubtful(engine, stacks->lookups + from, count);
@@ -596,14 +603,14 @@ static int csn_name_and_store(struct csn_stacks *stacks, const struct csn_thread
 	int64_t begin = csn_monotonic_ns();
 	int result = csn_stacks_name(stacks, 0, err);
 
-	if (result == 0)
+	if (result == 0 && !engine->options->salvage)
 		result = csn_stacks_add_tails(stacks, err);
 	engine->stats.names_ns = (uint64_t)(csn_monotonic_ns() - begin);
 	engine->stats.n_frames = stacks->n_frames;
 	engine->stats.n_addresses = stacks->n_lookups;
 	if (result == 0)
 		result = csn_name_modules(stacks, err);
-	if (result == 0)
+	if (result == 0 && !engine->options->salvage)
 		result = csn_engine_name_raw_stacks(engine, err);
 	csn_modules_save(engine->modules);
 	return result == 0 ? csn_store_all_threads(stacks, order, err) : result;
@@ -626,7 +633,7 @@ int csn_engine_walk_threads(struct csn_engine *engine, struct csn_error *err)
 	result = csn_walk_all(&stacks, order, count, err);
 	if (result == 0)
 		result = csn_name_and_store(&stacks, order, err);
-	if (result == 0 && snapshot->n_threads)
+	if (result == 0 && snapshot->n_threads && !engine->options->salvage)
 		result = csn_note_missing_modules(engine, err);
 	return result;
 }

@@ -50,6 +50,8 @@ int csn_engine_open(const char *pid_text, const char *core, struct csn_engine_su
 	struct csn_engine_subject subject = CSN_ENGINE_SUBJECT_INIT;
 	int result = 0;
 
+	/* Hash tables take their seed from a file: while files can be opened. */
+	json_object_seed(0);
 	subject.core = core;
 	if (core)
 		result = csn_core_open_file(core, &subject.core_fd, err);

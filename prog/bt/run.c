@@ -29,8 +29,9 @@ struct bt_run {
 	const char *given[3];         /* what the command line names */
 	struct csn_local_files files; /* what the child may ask for */
 	char cache[CSN_MAX_PATH];
-	int snapshot_fd; /* owned; -1: a process or core */
-	int result_fd;   /* owned; memory that the child writes to */
+	int snapshot_fd;   /* owned; -1: a process or core */
+	int result_fd;     /* owned; memory that the child writes to */
+	char salvage[192]; /* what ended the first try; "": nothing has yet */
 };
 
 /* subject: NULL when the text names it already. */
@@ -106,6 +107,7 @@ static int bt_analyse(void *context, const struct csn_opener *opener, const char
 	const struct csn_engine_options engine = {
 		.executable = run->executable,
 		.sysroot = options->sysroot,
+		.salvage = *run->salvage ? run->salvage : NULL,
 		.opener = opener,
 		.keep_answers = run->files.cache != NULL,
 		.variables = run->variables,
@@ -183,35 +185,51 @@ static int bt_open(struct bt_run *run, const char *operand, struct csn_error *er
 	return 0;
 }
 
+/* Runs the child once: what it left is in result_fd, unless it did not end by itself. */
+static int bt_try(struct bt_run *run, csn_sandbox_fn what, struct csn_sandbox_end *ret_end,
+		  struct csn_error *err)
+{
+	const int keep[] = { run->result_fd, run->snapshot_fd, csn_broker_fd(run->broker),
+			     run->snapshot_fd < 0 ? csn_engine_subject_fd(&run->input) : -1 };
+	const struct csn_sandbox_options options = {
+		.opener = csn_local_files_opener(&run->files),
+		.run = what,
+		.prepare = bt_prepare,
+		.context = run,
+		.keep = keep,
+		.n_keep = csn_countof(keep),
+		.mapped_bytes = csn_engine_subject_bytes(&run->input),
+		.seconds = CSN_MAX_SANDBOX_SECONDS +
+			   (run->broker ? CSN_BROKER_ROUNDS * run->options->debuginfod_timeout : 0),
+	};
+
+	if (ftruncate(run->result_fd, 0) < 0 || lseek(run->result_fd, 0, SEEK_SET) < 0)
+		return csn_fail_os(err, errno, "memfd");
+	return csn_sandbox_run(&options, ret_end, err);
+}
+
 /* Returns the exit status. */
 static int bt_confined(struct bt_run *run, csn_sandbox_fn what)
 {
 	struct csn_error err = CSN_ERROR_INIT;
 	struct csn_sandbox_end end;
-	char text[128];
-	int keep[4];
+	char text[96];
 
 	run->result_fd = memfd_create("text", MFD_CLOEXEC);
-	keep[0] = run->result_fd;
-	keep[1] = run->snapshot_fd;
-	keep[2] = csn_broker_fd(run->broker);
-	keep[3] = run->snapshot_fd < 0 ? csn_engine_subject_fd(&run->input) : -1;
 	if (run->result_fd < 0) {
 		csn_fail_os(&err, errno, "memfd_create");
 		return bt_fail(run->subject, &err);
 	}
-	if (csn_sandbox_run(
-		    &(struct csn_sandbox_options){
-			    .opener = csn_local_files_opener(&run->files),
-			    .run = what,
-			    .prepare = bt_prepare,
-			    .context = run,
-			    .keep = keep,
-			    .n_keep = csn_countof(keep),
-			    .mapped_bytes = csn_engine_subject_bytes(&run->input),
-		    },
-		    &end, &err) < 0)
-		return bt_fail(run->subject, &err);
+	for (int tries = 0; tries < 2; tries++) {
+		if (bt_try(run, what, &end, &err) < 0)
+			return bt_fail(run->subject, &err);
+		if (end.status >= 0 || what == bt_read_snapshot)
+			break;
+		csn_sandbox_describe(&end, text, sizeof(text));
+		snprintf(run->salvage, sizeof(run->salvage),
+			 "analysis: the confined process %s; registers and ends of stacks only",
+			 text);
+	}
 	if (end.status < 0) {
 		csn_sandbox_describe(&end, text, sizeof(text));
 		csn_fail(&err, CSN_E_OS, "the confined process that read it %s", text);

@@ -12,8 +12,8 @@ struct ptrace_options {
 	bool faulted, stale_pointer, security, source;
 	uint64_t depth, budget;
 	struct csn_engine_values values;
-	int64_t timeout_seconds;
-	const char *debuginfod; /* NULL: not wanted */
+	int64_t timeout_seconds, kill_after_seconds; /* 0: the default */
+	const char *debuginfod;                      /* NULL: not wanted */
 	int64_t debuginfod_timeout;
 };
 

@@ -18,6 +18,9 @@
 #include "sandbox/sandbox.h"
 #include "snapshot/document.h"
 
+/* Exit status of the child alone: there is no snapshot for want of memory. */
+#define PTRACE_OUT_OF_MEMORY 3
+
 enum ptrace_level { PTRACE_ERROR, PTRACE_WARNING, PTRACE_INFO };
 
 struct ptrace_run {
@@ -37,7 +40,8 @@ struct ptrace_run {
 	const char **given;           /* owned list of what the command line names */
 	struct csn_local_files files; /* what the child may ask for */
 	char cache[CSN_MAX_PATH];
-	int result_fd; /* owned; memory that the child writes to */
+	int result_fd;     /* owned; memory that the child writes to */
+	char salvage[192]; /* what ended the first try; "": nothing has yet */
 };
 
 static int ptrace_fail(const char *subject, const struct csn_error *err)
@@ -202,18 +206,18 @@ static int ptrace_publish(const struct ptrace_run *run, int status)
 	return fflush(stdout) == 0 ? status : 2;
 }
 
-/* In the child. */
+/* In the child, mostly. */
 static int ptrace_leave(const struct ptrace_run *run, const struct csn_snapshot *snapshot)
 {
 	cleanup_(csn_buf_done) struct csn_buf json = CSN_BUF_INIT(CSN_MAX_SNAPSHOT_JSON);
 	cleanup_(csn_buf_done) struct csn_buf packed = CSN_BUF_INIT(CSN_MAX_SNAPSHOT_FILE);
 	const struct csn_target *target = run->input.target;
-	struct ptrace_head head = { target->process.pid, snapshot->timestamp, "" };
+	struct ptrace_head head = { target ? target->process.pid : 0, snapshot->timestamp, "" };
 	const struct csn_buf *out = run->json ? &json : &packed;
 	struct csn_error err = CSN_ERROR_INIT;
 	int rc;
 
-	snprintf(head.comm, sizeof(head.comm), "%s", target->process.comm);
+	snprintf(head.comm, sizeof(head.comm), "%s", target ? target->process.comm : "");
 	if (csn_snapshot_write_json(snapshot, &json, &err) < 0 ||
 	    (!run->json && csn_btt_pack(json.data, json.size, &packed, &err) < 0))
 		return ptrace_fail(run->subject, &err);
@@ -253,12 +257,13 @@ static void ptrace_report(const struct ptrace_run *run, const struct csn_snapsho
 		stats->analyze_ns / 1000);
 }
 
-/* Confined: all that was foreign is read here. */
-static int ptrace_analyse(void *context, const struct csn_opener *opener, const char *absent)
+/* opener: the child's; NULL in the parent. */
+static struct csn_engine_options ptrace_engine_options(struct ptrace_run *run,
+						       const struct csn_opener *opener)
 {
-	struct ptrace_run *run = context;
 	const struct ptrace_options *o = run->options;
-	const struct csn_engine_options options = {
+
+	return (struct csn_engine_options){
 		.executable = run->executable,
 		.sysroot = o->sysroot,
 		.application = o->application,
@@ -269,6 +274,7 @@ static int ptrace_analyse(void *context, const struct csn_opener *opener, const 
 		.n_classifiers = o->classifiers.count,
 		.resources = o->resources.items,
 		.n_resources = o->resources.count,
+		.salvage = *run->salvage ? run->salvage : NULL,
 		.opener = opener,
 		.keep_answers = run->files.cache != NULL,
 		.assets = run->assets,
@@ -290,6 +296,13 @@ static int ptrace_analyse(void *context, const struct csn_opener *opener, const 
 		.fetch = run->broker ? csn_broker_fetch : NULL,
 		.fetch_context = run->broker,
 	};
+}
+
+/* Confined: all that was foreign is read here. */
+static int ptrace_analyse(void *context, const struct csn_opener *opener, const char *absent)
+{
+	struct ptrace_run *run = context;
+	const struct csn_engine_options options = ptrace_engine_options(run, opener);
 	cleanup_(csn_snapshot_freep) struct csn_snapshot *snapshot = NULL;
 	struct csn_engine_stats stats = { 0 };
 	struct csn_error err = CSN_ERROR_INIT;
@@ -302,6 +315,8 @@ static int ptrace_analyse(void *context, const struct csn_opener *opener, const 
 	if (status == 0)
 		status = csn_engine_snapshot(&run->input, &options, &snapshot, &stats, &err);
 	csn_progress_line_stop(&run->progress);
+	if (status == -CSN_E_NOMEM)
+		return PTRACE_OUT_OF_MEMORY;
 	if (status < 0)
 		return ptrace_fail(run->subject, &err);
 	status = ptrace_leave(run, snapshot);
@@ -358,11 +373,14 @@ static int ptrace_open(struct ptrace_run *run, const char *pid, struct csn_error
 	return run->result_fd < 0 ? csn_fail_os(err, errno, "memfd_create") : 0;
 }
 
-/* Returns the exit status. */
-static int ptrace_confined(struct ptrace_run *run)
+/* Runs the child once. True: *ret_status is the exit status. False: it did not come to an end of
+ * its own, which run->salvage says. */
+static bool ptrace_try(struct ptrace_run *run, int *ret_status)
 {
 	const int keep[] = { run->result_fd, csn_engine_subject_fd(&run->input),
 			     csn_broker_fd(run->broker) };
+	const struct ptrace_options *o = run->options;
+	int64_t download_seconds = run->broker ? CSN_BROKER_ROUNDS * o->debuginfod_timeout : 0;
 	const struct csn_sandbox_options options = {
 		.opener = csn_local_files_opener(&run->files),
 		.run = ptrace_analyse,
@@ -371,20 +389,64 @@ static int ptrace_confined(struct ptrace_run *run)
 		.keep = keep,
 		.n_keep = csn_countof(keep),
 		.mapped_bytes = csn_engine_subject_bytes(&run->input),
+		.seconds = o->kill_after_seconds ? o->kill_after_seconds
+						 : CSN_MAX_SANDBOX_SECONDS + download_seconds,
 	};
 	struct csn_error err = CSN_ERROR_INIT;
 	struct csn_sandbox_end end;
-	char text[128];
+	char text[96] = "ran out of memory";
 
-	if (csn_sandbox_run(&options, &end, &err) < 0)
+	if (csn_sandbox_run(&options, &end, &err) < 0) {
+		*ret_status = ptrace_fail(run->subject, &err);
+		return true;
+	}
+	if (end.status >= 0 && end.status != PTRACE_OUT_OF_MEMORY) {
+		*ret_status = end.status == 0 || end.status == 1 ? ptrace_publish(run, end.status)
+								 : end.status;
+		return true;
+	}
+	if (end.status < 0)
+		csn_sandbox_describe(&end, text, sizeof(text));
+	snprintf(run->salvage, sizeof(run->salvage),
+		 "analysis: the confined process %s; registers and ends of stacks only", text);
+	return false;
+}
+
+/* The child came to grief twice: this much needs none. */
+static int ptrace_last_resort(struct ptrace_run *run)
+{
+	cleanup_(csn_snapshot_freep) struct csn_snapshot *snapshot = NULL;
+	struct csn_engine_options options;
+	struct csn_error err = CSN_ERROR_INIT;
+	char *tail = strchr(run->salvage, ';');
+
+	if (tail)
+		snprintf(tail, sizeof(run->salvage) - (size_t)(tail - run->salvage),
+			 ", twice; nothing of it could be read");
+	options = ptrace_engine_options(run, NULL);
+	if (csn_engine_blank_snapshot(&run->input, &options, &snapshot, &err) < 0)
 		return ptrace_fail(run->subject, &err);
-	if (end.status == 0 || end.status == 1)
-		return ptrace_publish(run, end.status);
-	if (end.status > 0)
-		return end.status;
-	csn_sandbox_describe(&end, text, sizeof(text));
-	csn_fail(&err, CSN_E_OS, "the confined process %s", text);
-	return ptrace_fail(run->subject, &err);
+	if (run->level >= PTRACE_WARNING)
+		fprintf(stderr, "ptrace: not whole: %s\n", run->salvage);
+	return ptrace_leave(run, snapshot) ? 2 : ptrace_publish(run, 1);
+}
+
+/* What a killed child has left is no result. */
+static bool ptrace_forget_result(const struct ptrace_run *run)
+{
+	return ftruncate(run->result_fd, 0) == 0 && lseek(run->result_fd, 0, SEEK_SET) == 0;
+}
+
+/* Everything; else what needs no object; else what needs no subject. Returns the exit status. */
+static int ptrace_confined(struct ptrace_run *run)
+{
+	int status = 2;
+
+	if (ptrace_try(run, &status))
+		return status;
+	if (ptrace_forget_result(run) && ptrace_try(run, &status))
+		return status;
+	return ptrace_forget_result(run) ? ptrace_last_resort(run) : status;
 }
 
 int ptrace_run(const struct ptrace_options *options, const char *pid, const char *executable)
