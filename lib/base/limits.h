@@ -85,6 +85,10 @@
 #define CSN_MAX_TYPE_HOPS 64u            /* from a type to the one it is made of */
 #define CSN_MAX_TYPE_TEXT 1024u
 #define CSN_MAX_TYPE_PARTS 65536u /* members, enumerators, dimensions: of each */
+#define CSN_MAX_TYPE_BASES 256u   /* classes looked through for what a class inherits */
+#define CSN_MAX_TYPE_BASES_DEEP 8u
+#define CSN_MAX_RTTI_NAME 512u        /* mangled */
+#define CSN_MAX_RTTI_DISTANCE CSN_MIB /* from a base to the beginning of its object */
 #define CSN_MAX_SCOPE_VARIABLES 4096u
 #define CSN_MAX_UNIT_GLOBALS 200000u /* entries looked through for one variable */
 #define CSN_MAX_INLINE_DEPTH 256u

@@ -70,6 +70,7 @@ enum {
 	DW_AT_specification = 0x47,
 	DW_AT_type = 0x49,
 	DW_AT_virtuality = 0x4c,
+	DW_AT_vtable_elem_location = 0x4d,
 	DW_AT_ranges = 0x55,
 	DW_AT_call_column = 0x57,
 	DW_AT_call_file = 0x58,

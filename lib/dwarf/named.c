@@ -263,6 +263,11 @@ struct csn_type *csn_type_find_named(struct csn_dwarf *dwarf, struct csn_unit *n
 	return csn_type_get(&found);
 }
 
+struct csn_type *csn_type_find_beside(const struct csn_type *type, const char *name)
+{
+	return csn_type_find_named(whole_of(type->entry.unit), type->entry.unit, name);
+}
+
 struct csn_type *csn_type_complete(struct csn_type *type)
 {
 	const char *name = type->is_declaration ? csn_type_plain_name(type) : NULL;
@@ -270,7 +275,7 @@ struct csn_type *csn_type_complete(struct csn_type *type)
 
 	if (!name)
 		return type;
-	found = csn_type_find_named(whole_of(type->entry.unit), type->entry.unit, name);
+	found = csn_type_find_beside(type, name);
 	return found && found->kind == type->kind && !found->is_declaration ? found : type;
 }
 

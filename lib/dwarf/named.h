@@ -12,6 +12,8 @@
  * object that is looked through first; NULL none. NULL: not found. */
 struct csn_type *csn_type_find_named(struct csn_dwarf *dwarf, struct csn_unit *near,
 				     const char *name);
+/* The same in the object of another type, whose unit is looked through first. */
+struct csn_type *csn_type_find_beside(const struct csn_type *type, const char *name);
 /* Of a structure that is only declared: its definition if that can be found, else itself. */
 struct csn_type *csn_type_complete(struct csn_type *type);
 /* The definition of a static member by the structure and its own name. */

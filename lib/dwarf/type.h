@@ -134,6 +134,9 @@ void csn_type_read_parts(struct csn_type *type);
  * it. What packed structures say of themselves is not enough to tell them from others. 0: unknown.
  */
 uint64_t csn_type_alignment(struct csn_type *type);
+/* The name for the linker of the virtual function number index of the class or one of its bases;
+ * NULL not known. */
+const char *csn_type_virtual_function(struct csn_type *type, uint64_t index);
 /* Size of a value that does not depend on the frame; false for void and unknown sizes. */
 bool csn_type_size(struct csn_type *type, uint64_t *ret_size_bytes);
 /* Is this an element of text for people? */

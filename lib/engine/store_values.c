@@ -23,6 +23,7 @@ static bool store_value(struct csn_arena *arena, const struct csn_value_node *va
 		.type = value->type,
 		.value = value->text,
 		.missing = value->state ? csn_value_state_name(value->state) : NULL,
+		.dynamic_type = value->dynamic_type,
 		.same_as = value->same_as,
 		.role = roles[value->role],
 		.is_cut = value->is_cut,
@@ -31,7 +32,8 @@ static bool store_value(struct csn_arena *arena, const struct csn_value_node *va
 		.n_parts = value->n_parts,
 	};
 	if ((value->name && !keep_text(arena, &ret_stored->name)) ||
-	    (value->type && !keep_text(arena, &ret_stored->type)))
+	    (value->type && !keep_text(arena, &ret_stored->type)) ||
+	    (value->dynamic_type && !keep_text(arena, &ret_stored->dynamic_type)))
 		return false;
 	if (value->n_parts)
 		ret_stored->parts = csn_values_store(arena, value->parts, value->n_parts);

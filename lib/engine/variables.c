@@ -290,6 +290,13 @@ static struct csn_value_budget csn_budget_of(const struct csn_engine_values *lim
 	return budget;
 }
 
+static bool csn_may_read(void *context, const struct csn_module *module)
+{
+	const struct csn_engine *engine = context;
+
+	return csn_engine_wants_values(engine->options, module);
+}
+
 int csn_engine_store_variables(struct csn_engine *engine, struct csn_error *err)
 {
 	struct csn_filling filling = { .engine = engine,
@@ -302,6 +309,8 @@ int csn_engine_store_variables(struct csn_engine *engine, struct csn_error *err)
 	rc = csn_values_new(engine->snapshot->arena, engine->target, engine->modules, &budget,
 			    &engine->values, err);
 	filling.values = engine->values;
+	if (rc == 0)
+		csn_values_let_read(engine->values, csn_may_read, engine);
 	engine->scene = (struct csn_scene){ .snapshot = engine->snapshot,
 					    .target = engine->target,
 					    .modules = engine->modules,

@@ -58,6 +58,11 @@ static void render_behind(const struct csn_snapshot_variable *variable, struct c
 		csn_buf_puts(out, " = ");
 	else
 		csn_buf_puts(out, *variable->value == '@' ? ": " : " -> ");
+	if (variable->parts_are_target && variable->dynamic_type && *variable->value != '@') {
+		csn_buf_putc(out, '(');
+		foreign(out, variable->dynamic_type);
+		csn_buf_puts(out, ") ");
+	}
 	if (variable->parts_are_target && variable->n_parts == 1 && !variable->parts->name)
 		csn_render_value(variable->parts, out);
 	else
@@ -80,6 +85,11 @@ void csn_render_value(const struct csn_snapshot_variable *variable, struct csn_b
 		}
 	} else {
 		render_parts(variable, out);
+	}
+	if (variable->dynamic_type && variable->value && *variable->value == '@') {
+		csn_buf_puts(out, " <in ");
+		foreign(out, variable->dynamic_type);
+		csn_buf_putc(out, '>');
 	}
 	if (variable->same_as) {
 		csn_buf_puts(out, " <told as ");

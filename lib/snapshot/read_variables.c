@@ -45,6 +45,7 @@ static const struct csn_member variable_members[] = {
 	{ "missing", CSN_MEMBER_TEXT, VARIABLE(missing), NULL },
 	{ "role", CSN_MEMBER_OTHER, 0, read_role },
 	{ "parts", CSN_MEMBER_OTHER, 0, read_parts },
+	{ "dynamic_type", CSN_MEMBER_TEXT, VARIABLE(dynamic_type), NULL },
 	{ "same_as", CSN_MEMBER_TEXT, VARIABLE(same_as), NULL },
 	{ "target", CSN_MEMBER_OTHER, 0, read_target },
 	{ "repeats", CSN_MEMBER_U64, VARIABLE(repeats), NULL },

@@ -29,7 +29,9 @@ struct csn_snapshot_variable {
 	uint64_t repeats;      /* it stands for so many equal elements; 0 and 1: for one */
 	struct csn_snapshot_variable *parts;
 	size_t n_parts;
-	const char *same_as; /* path of the part that told what it points to; NULL */
+	const char
+		*dynamic_type; /* of what it leads to, when derived from what is declared; NULL */
+	const char *same_as;   /* path of the part that told what it points to; NULL */
 };
 
 /* Variables outside functions, of one source file. */

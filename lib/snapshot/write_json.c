@@ -127,6 +127,7 @@ static void write_variables(struct csn_json *json, const char *name,
 		member_if(json, "type", variable->type);
 		member_if(json, "value", variable->value);
 		member_if(json, "missing", variable->missing);
+		member_if(json, "dynamic_type", variable->dynamic_type);
 		member_if(json, "same_as", variable->same_as);
 		if (variable->repeats > 1)
 			member_uint(json, "repeats", variable->repeats);

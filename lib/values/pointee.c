@@ -72,6 +72,7 @@ void csn_value_follow(struct csn_values *values, struct csn_value_frame *frame,
 	struct csn_type *target = csn_type_strip(csn_type_target(type));
 	struct csn_object pointee = { .kind = CSN_OBJECT_MEMORY };
 	struct csn_value_node shown = { 0 }, *inner;
+	struct csn_type *whole;
 	uint8_t bytes[8];
 	size_t mark;
 
@@ -84,6 +85,11 @@ void csn_value_follow(struct csn_values *values, struct csn_value_frame *frame,
 	/* Nothing is there to be shown. */
 	if (csn_object_read(values, &pointee, bytes, 1) != CSN_VALUE_OK)
 		return;
+	whole = csn_dynamic_type(values, frame, target, pointee.address, &pointee.address);
+	if (whole) {
+		value->dynamic_type = csn_type_text(whole);
+		target = whole;
+	}
 	value->same_as = csn_told_add(values, pointee.address, target);
 	if (value->same_as)
 		return;
@@ -106,6 +112,18 @@ void csn_value_follow(struct csn_values *values, struct csn_value_frame *frame,
 	value->parts_are_target = shown.n_parts != 0;
 }
 
+/* What is shown of the referent is what the reference says, and what it really is. */
+static void note_dynamic(struct csn_values *values, struct csn_value_frame *frame,
+			 struct csn_type *target, csn_addr address, struct csn_value_node *value)
+{
+	struct csn_type *whole = NULL;
+
+	if (is_structure(target))
+		whole = csn_dynamic_type(values, frame, csn_type_complete(target), address,
+					 &address);
+	value->dynamic_type = whole ? csn_type_text(whole) : NULL;
+}
+
 void csn_value_fill_reference(struct csn_values *values, struct csn_value_frame *frame,
 			      const struct csn_object *object, struct csn_type *type,
 			      unsigned depth, uint64_t follow, struct csn_value_node *value)
@@ -126,6 +144,7 @@ void csn_value_fill_reference(struct csn_values *values, struct csn_value_frame 
 	if (!depth)
 		csn_value_fill(values, frame, &referent, csn_type_target(type), depth + 1, follow,
 			       inner);
+	note_dynamic(values, frame, csn_type_strip(csn_type_target(type)), referent.address, value);
 	csn_buf_clear(&values->text);
 	csn_buf_printf(&values->text, "@0x%llx", (unsigned long long)referent.address);
 	if (inner->text)

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "symbols/demangle.h"
 #include "values/values_internal.h"
 
 __extension__ typedef unsigned __int128 csn_wide;
@@ -285,6 +286,20 @@ static bool print_member(struct csn_type *of, uint64_t offset, struct csn_buf *o
 	return false;
 }
 
+/* A function by its place in the table of virtual ones. */
+static void print_virtual(struct csn_values *values, struct csn_type *of, int64_t offset,
+			  struct csn_buf *out)
+{
+	uint64_t index = (uint64_t)offset / values->target->arch->word_bytes;
+	const char *name = of ? csn_type_virtual_function(of, index) : NULL;
+	const char *readable = name ? csn_demangle(values->arena, name) : NULL;
+
+	if (name)
+		csn_buf_printf(out, "&virtual %s", readable ? readable : name);
+	else
+		csn_buf_printf(out, "&virtual table offset %" PRId64, offset);
+}
+
 /* As the Itanium C++ ABI has them: an offset, or a function (or 1 + offset into the table of
  * virtual ones) and what to add to the object's address. */
 static void print_member_pointer(struct csn_values *values, struct csn_type *type, const char *text,
@@ -303,7 +318,8 @@ static void print_member_pointer(struct csn_values *values, struct csn_type *typ
 	}
 	adjustment = (int64_t)csn_number_of(bytes + 8, 8, false);
 	if (number & 1)
-		csn_buf_printf(out, "&virtual table offset %" PRId64, number - 1);
+		print_virtual(values, csn_type_strip(csn_type_get(&type->containing)), number - 1,
+			      out);
 	else if (!number)
 		csn_buf_puts(out, "NULL");
 	else

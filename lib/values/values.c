@@ -26,6 +26,14 @@ int csn_values_new(struct csn_arena *arena, struct csn_target *target, struct cs
 	return 0;
 }
 
+void csn_values_let_read(struct csn_values *values,
+			 bool (*may_read)(void *context, const struct csn_module *module),
+			 void *context)
+{
+	values->may_read = may_read;
+	values->may_read_context = context;
+}
+
 void csn_values_free(struct csn_values *values)
 {
 	if (!values)

@@ -42,6 +42,10 @@ struct csn_value_node {
 	bool has_title;        /* the text says what the parts are of: "std::list" */
 	struct csn_value_node *parts;
 	size_t n_parts;
+	/* Of a pointer or reference: the type of the object that it leads to, when that is derived
+	 * from the declared one, NULL. A pointer has the parts of this one, a reference of the
+	 * declared one. */
+	const char *dynamic_type;
 	const char *same_as; /* what it points to was told there: a path; NULL */
 	/* For those who look closer. */
 	struct csn_type *declared; /* NULL void, or unknown */
@@ -82,6 +86,10 @@ struct csn_values;
 int csn_values_new(struct csn_arena *arena, struct csn_target *target, struct csn_modules *modules,
 		   const struct csn_value_budget *budget, struct csn_values **ret_values,
 		   struct csn_error *err) csn_must_check;
+/* Lets the debug information of further modules be read, for what objects really are. */
+void csn_values_let_read(struct csn_values *values,
+			 bool (*may_read)(void *context, const struct csn_module *module),
+			 void *context);
 void csn_values_free(struct csn_values *values);
 void csn_values_freep(struct csn_values **values);
 

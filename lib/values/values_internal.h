@@ -44,6 +44,9 @@ struct csn_values {
 	 * part at hand; only when pointers behind pointers are followed. */
 	struct csn_told *told[CSN_TOLD_BUCKETS];
 	struct csn_buf path;
+	/* May debug information of a module be read that no frame is in? NULL: of none. */
+	bool (*may_read)(void *context, const struct csn_module *module);
+	void *may_read_context;
 	struct csn_tls *tls; /* tls.c; NULL: not yet read */
 	/* Values whose texts have marks. */
 	struct csn_value_node **marked;
@@ -129,6 +132,12 @@ void csn_value_set_text(struct csn_values *values, struct csn_value_node *value,
 struct csn_value_node *csn_value_parts(struct csn_values *values, size_t count);
 /* All parts have one text each and no names: theirs together, in braces, behind the value's own. */
 void csn_value_join(struct csn_values *values, struct csn_value_node *value);
+
+/* dynamic.c: what the object at an address really is, when that is more than declared, and where it
+ * begins; NULL: it is not, or that cannot be told. */
+struct csn_type *csn_dynamic_type(struct csn_values *values, struct csn_value_frame *frame,
+				  struct csn_type *declared, csn_addr address,
+				  csn_addr *ret_address);
 
 /* pointee.c: adds what a pointer leads to, if it is to be told. */
 void csn_value_follow(struct csn_values *values, struct csn_value_frame *frame,

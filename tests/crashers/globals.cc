@@ -29,10 +29,12 @@ __attribute__((noinline)) static int die(hidden *kept, shape &drawn)
 	static int calls = 3;
 	settings mine = { 2 };
 	shape *pointed = &drawn;
+	shape *exact = new shape;
+	int (shape::*method)() = &shape::area;
 
 	per_thread = 6;
 	counter++;
-	__asm__ volatile("" : : "g"(&mine), "g"(&pointed), "g"(kept), "g"(greeting) : "memory");
+	__asm__ volatile("" : : "g"(&mine), "g"(&pointed), "g"(&exact), "g"(&method), "g"(kept), "g"(greeting) : "memory");
 	raise(SIGSEGV);
 	return calls + limit + (net::ratio > 1) + net::connections[0];
 }

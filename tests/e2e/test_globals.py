@@ -95,6 +95,20 @@ def test_types_that_are_only_declared_are_found(dead, bt, build):
     assert "sides" in {part["name"] for part in local(found, "drawn")["target"]}
 
 
+@pytest.mark.parametrize("build", BUILDS)
+def test_pointers_to_classes_tell_what_is_there(dead, bt, build):
+    found = look(bt, core_of(dead, build))
+    pointed = local(found, "pointed")
+    assert pointed["type"] == "shape *" and pointed["dynamic_type"] == "drawing::square"
+    members = {part["name"]: part for part in pointed["target"]}
+    assert members["side"]["value"] == "4"
+    named = {part["name"]: part for part in members["drawing::named"]["parts"]}
+    assert named["label"]["value"] == "44"
+    assert local(found, "drawn")["dynamic_type"] == "drawing::square"
+    assert "dynamic_type" not in local(found, "exact")
+    assert local(found, "method")["value"] == "&virtual shape::area()"
+
+
 def test_text_shows_them_behind_the_stacks(dead, bt, program, tmp_path):
     core = core_of(dead, "plain")
     text = subprocess.run([bt, "--globals=^limit$", "--core", core], capture_output=True,
