@@ -9,6 +9,7 @@
 /* Who interposes itself answers first. */
 static const struct csn_heap_ops *const csn_heap_allocators[] = {
 	&csn_heap_jemalloc,
+	&csn_heap_tcmalloc,
 	&csn_heap_glibc,
 };
 
@@ -74,6 +75,60 @@ bool csn_heap_thread_pointer(const struct csn_target *target, const struct csn_t
 {
 	return csn_register_find(target->arch, &thread->registers, "fs_base", ret_pointer) &&
 	       *ret_pointer % 8 == 0 && *ret_pointer > CSN_MIB;
+}
+
+bool csn_heap_words_add(struct csn_heap *heap, struct csn_heap_words *words, csn_addr addr)
+{
+	csn_addr *grown =
+		csn_arena_grow(heap->arena, words->at, words->n, &words->capacity, sizeof(*grown));
+
+	if (!grown || words->n >= CSN_MAX_HEAP_FREES)
+		return false;
+	words->at = grown;
+	words->at[words->n++] = addr;
+	return true;
+}
+
+static void csn_heap_collect(struct csn_heap *heap, const struct csn_mapping *mapping,
+			     unsigned alignment, struct csn_heap_words *words)
+{
+	csn_addr end = csn_min_u64(mapping->end, mapping->start + 2 * CSN_MAX_HEAP_SCAN);
+	uint64_t page_words[CSN_HEAP_BLOCK / 8];
+
+	for (csn_addr page = mapping->start; page < end; page += CSN_HEAP_BLOCK) {
+		if (!csn_heap_bytes(heap, page, page_words, sizeof(page_words)))
+			continue;
+		for (size_t i = 0; i < csn_countof(page_words); i++)
+			if (page_words[i] && page_words[i] % alignment == 0 &&
+			    !csn_heap_is_foreign(heap, page_words[i]) &&
+			    !csn_heap_words_add(heap, words, page + 8 * i))
+				return;
+	}
+}
+
+bool csn_heap_library_words(struct csn_heap *heap, const char *name, unsigned alignment,
+			    struct csn_heap_words *words)
+{
+	size_t n = heap->modules ? csn_modules_count(heap->modules) : 0;
+	const struct csn_module *module = NULL;
+	bool after_own = false;
+
+	for (size_t i = 0; i < n && !module; i++)
+		if (strncmp(csn_modules_get(heap->modules, i)->name, name, strlen(name)) == 0)
+			module = csn_modules_get(heap->modules, i);
+	for (size_t i = 0; module && i < heap->target->n_mappings; i++) {
+		const struct csn_mapping *mapping = &heap->target->mappings[i];
+		bool own = mapping->is_file && mapping->start >= module->start &&
+			   mapping->start < module->end;
+
+		/* Its data, and what follows that without a file. */
+		if ((own ||
+		     (after_own && !mapping->is_file && mapping[-1].end == mapping->start)) &&
+		    (!mapping->perms_known || mapping->writable))
+			csn_heap_collect(heap, mapping, alignment, words);
+		after_own = own;
+	}
+	return module != NULL;
 }
 
 void csn_heap_report(struct csn_heap *heap, const struct csn_heap_damage *damage)

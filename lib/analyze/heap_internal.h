@@ -58,9 +58,22 @@ bool csn_heap_is_foreign(struct csn_heap *heap, csn_addr addr);
 /* The thread pointer, below which the thread's own storage lies. False when it is not known. */
 bool csn_heap_thread_pointer(const struct csn_target *target, const struct csn_thread *thread,
 			     csn_addr *ret_pointer) csn_must_check;
+/* Addresses, in the heap's arena. */
+struct csn_heap_words {
+	csn_addr *at;
+	size_t n, capacity;
+};
+
+/* False when there are too many. */
+bool csn_heap_words_add(struct csn_heap *heap, struct csn_heap_words *words, csn_addr addr)
+	csn_must_check;
+/* Where in the data of the library whose name begins so lie words that may be pointers to memory
+ * without a file, of that alignment. False when the library is not there. */
+bool csn_heap_library_words(struct csn_heap *heap, const char *name, unsigned alignment,
+			    struct csn_heap_words *words) csn_must_check;
 /* Keeps a damage, if it is no other one again. */
 void csn_heap_report(struct csn_heap *heap, const struct csn_heap_damage *damage);
 
-extern const struct csn_heap_ops csn_heap_glibc, csn_heap_jemalloc;
+extern const struct csn_heap_ops csn_heap_glibc, csn_heap_jemalloc, csn_heap_tcmalloc;
 
 #endif

@@ -7,7 +7,6 @@
  * each free one; what threads keep back is in their caches (cache_bin.h), which lie in their own
  * storage: one record per size, whose stacks follow each other. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "analyze/heap_internal.h"
 #include "base/limits.h"
@@ -28,13 +27,11 @@
 
 struct jemalloc {
 	struct csn_heap *heap;
-	csn_addr *slots; /* words of the library that may lead to a leaf */
-	size_t n_slots, slots_capacity;
-	csn_addr root; /* 0 not known yet */
+	struct csn_heap_words words; /* of the library that may lead to a leaf */
+	csn_addr root;               /* 0 not known yet */
 	bool caches_read, caches_whole;
-	csn_addr *cached; /* sorted: what threads keep back */
-	size_t n_cached, cached_capacity;
-	size_t n_bins; /* sizes that are cached */
+	struct csn_heap_words cached; /* sorted: what threads keep back */
+	size_t n_bins;                /* sizes that are cached */
 };
 
 /* What the allocator says of a page. */
@@ -56,62 +53,13 @@ static uint64_t size_of(unsigned number)
 	return number < 5 ? 16ull * number : (64ull << group) + (16ull << group) * (within + 1);
 }
 
-static bool add(struct csn_heap *heap, csn_addr **list, size_t *count, size_t *capacity,
-		csn_addr value)
-{
-	csn_addr *grown = csn_arena_grow(heap->arena, *list, *count, capacity, sizeof(*grown));
-
-	if (!grown || *count >= CSN_MAX_HEAP_FREES)
-		return false;
-	*list = grown;
-	(*list)[(*count)++] = value;
-	return true;
-}
-
-/* Words that may be pointers to leaves, in one mapping. */
-static void collect_slots(struct jemalloc *jemalloc, const struct csn_mapping *mapping)
-{
-	csn_addr end = csn_min_u64(mapping->end, mapping->start + 2 * CSN_MAX_HEAP_SCAN);
-	uint64_t words[PAGE / 8];
-
-	for (csn_addr page = mapping->start; page < end; page += PAGE) {
-		if (!csn_heap_bytes(jemalloc->heap, page, words, sizeof(words)))
-			continue;
-		for (size_t i = 0; i < csn_countof(words); i++)
-			if (words[i] && words[i] % 64 == 0 &&
-			    !csn_heap_is_foreign(jemalloc->heap, words[i]) &&
-			    !add(jemalloc->heap, &jemalloc->slots, &jemalloc->n_slots,
-				 &jemalloc->slots_capacity, page + 8 * i))
-				return;
-	}
-}
-
 static void *find(struct csn_heap *heap)
 {
-	size_t n = heap->modules ? csn_modules_count(heap->modules) : 0;
-	const struct csn_module *module = NULL;
-	struct jemalloc *jemalloc;
-	bool after_own = false;
+	struct jemalloc *jemalloc = csn_arena_alloc(heap->arena, sizeof(*jemalloc));
 
-	for (size_t i = 0; i < n && !module; i++)
-		if (strncmp(csn_modules_get(heap->modules, i)->name, "libjemalloc.so", 14) == 0)
-			module = csn_modules_get(heap->modules, i);
-	jemalloc = module ? csn_arena_alloc(heap->arena, sizeof(*jemalloc)) : NULL;
-	if (!jemalloc)
+	if (!jemalloc || !csn_heap_library_words(heap, "libjemalloc", 64, &jemalloc->words))
 		return NULL;
 	jemalloc->heap = heap;
-	for (size_t i = 0; i < heap->target->n_mappings; i++) {
-		const struct csn_mapping *mapping = &heap->target->mappings[i];
-		bool own = mapping->is_file && mapping->start >= module->start &&
-			   mapping->start < module->end;
-
-		/* Its data, and what follows that without a file. */
-		if ((own ||
-		     (after_own && !mapping->is_file && mapping[-1].end == mapping->start)) &&
-		    (!mapping->perms_known || mapping->writable))
-			collect_slots(jemalloc, mapping);
-		after_own = own;
-	}
 	return jemalloc;
 }
 
@@ -168,10 +116,10 @@ static bool find_extent(struct jemalloc *jemalloc, csn_addr addr, struct extent 
 	if (jemalloc->root)
 		return csn_heap_word(jemalloc->heap, jemalloc->root + 8 * index, &leaf) && leaf &&
 		       read_leaf(jemalloc->heap, leaf, addr, ret_extent);
-	for (size_t i = 0; i < jemalloc->n_slots; i++)
-		if (csn_heap_word(jemalloc->heap, jemalloc->slots[i], &leaf) &&
+	for (size_t i = 0; i < jemalloc->words.n; i++)
+		if (csn_heap_word(jemalloc->heap, jemalloc->words.at[i], &leaf) &&
 		    read_entry(jemalloc->heap, leaf, addr & ~(csn_addr)(PAGE - 1), ret_extent)) {
-			jemalloc->root = jemalloc->slots[i] - 8 * index;
+			jemalloc->root = jemalloc->words.at[i] - 8 * index;
 			return true;
 		}
 	return false;
@@ -249,8 +197,7 @@ static bool read_cache(struct jemalloc *jemalloc, csn_addr at)
 			if (!csn_heap_word(heap, bin.top + 8ull * k, &item) ||
 			    (k == 0 &&
 			     (!find_extent(jemalloc, item, &extent) || extent.size != i)) ||
-			    !add(heap, &jemalloc->cached, &jemalloc->n_cached,
-				 &jemalloc->cached_capacity, item))
+			    !csn_heap_words_add(heap, &jemalloc->cached, item))
 				return false;
 	}
 	return true;
@@ -288,8 +235,9 @@ static void read_caches(struct jemalloc *jemalloc)
 		else if ((first || tail) && !read_cache(jemalloc, pointer - below))
 			jemalloc->caches_whole = false;
 	}
-	if (jemalloc->n_cached)
-		qsort(jemalloc->cached, jemalloc->n_cached, sizeof(*jemalloc->cached), compare);
+	if (jemalloc->cached.n)
+		qsort(jemalloc->cached.at, jemalloc->cached.n, sizeof(*jemalloc->cached.at),
+		      compare);
 }
 
 /* --- looking --- */
@@ -317,8 +265,8 @@ static void judge(struct jemalloc *jemalloc, const struct extent *extent,
 		return;
 	}
 	read_caches(jemalloc);
-	if (jemalloc->n_cached && bsearch(&place->user, jemalloc->cached, jemalloc->n_cached,
-					  sizeof(*jemalloc->cached), compare)) {
+	if (jemalloc->cached.n && bsearch(&place->user, jemalloc->cached.at, jemalloc->cached.n,
+					  sizeof(*jemalloc->cached.at), compare)) {
 		place->state = CSN_HEAP_FREED;
 		place->list = CSN_HEAP_TCACHE;
 		place->evidence = "in the cache of a thread";

@@ -1,8 +1,9 @@
 /* The heap of a process that never was: a C library's data with an arena in it, brk's memory, a
  * heap of a second arena, and a thread's own storage. The input is a number of patches (16 bits),
  * for each the part (8 bits), a place in it (16 bits, in words) and a word; what is left is brk's
- * memory, from its start on, and again that of the second arena. With an odd number of patches the
- * library is jemalloc: brk's memory begins with a leaf of its tree, and the thread has caches. */
+ * memory, from its start on, and again that of the second arena. With one
+ * patch more than a multiple of four the library is jemalloc, with three tcmalloc: brk's memory
+ * begins with a leaf of its map of pages, and the thread has a cache. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,7 +78,23 @@ static void put_jemalloc(struct part *parts)
 	}
 }
 
-static bool fill(struct process *process, struct csn_span *input)
+/* The same; the cache is in the second arena's memory and holds nothing. */
+static void put_tcmalloc(struct part *parts)
+{
+	put(&parts[0], 0x100, BRK);
+	put(&parts[3], 0x7fc0, SECOND + 0x100);
+	put(&parts[2], 0x1120, STORAGE + 0x8000);
+	put(&parts[2], 0x1130, 0);
+	put(&parts[2], 0x1138, 0);
+	for (size_t i = 0; i < 128; i++) {
+		put(&parts[2], 0x100 + 32 * i, 0);
+		put(&parts[2], 0x108 + 32 * i, 0);
+		put(&parts[2], 0x118 + 32 * i, i < 3 ? 8 * i : 16 * (i - 1));
+	}
+}
+
+/* Returns the name of the library. */
+static const char *fill(struct process *process, struct csn_span *input)
 {
 	static const csn_addr starts[] = { LIBRARY, BRK, SECOND, STORAGE };
 	struct part *parts = process->parts;
@@ -104,15 +121,17 @@ static bool fill(struct process *process, struct csn_span *input)
 	put(&parts[2], 0x7008, 0x1001);
 	put(&parts[3], 0x7f80, BRK + 16);
 	put(&parts[3], 0x7f88, LIBRARY + STATE);
-	if (n % 2)
+	if (n % 4 == 1)
 		put_jemalloc(parts);
+	if (n % 4 == 3)
+		put_tcmalloc(parts);
 	while (csn_span_left(&patches)) {
 		uint8_t part = csn_span_u8(&patches);
 		uint16_t at = csn_span_u16(&patches);
 
 		put(&parts[part % 4], 8 * (at % 0x1000u), csn_span_u64(&patches));
 	}
-	return n % 2;
+	return n % 4 == 1 ? "/libjemalloc.so.2" : n % 4 == 3 ? "/libtcmalloc.so.4" : "/libc.so.6";
 }
 
 static void ask(struct csn_heap *heap)
@@ -168,8 +187,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 
 	if (!arena || !target || !process)
 		return 0;
-	if (fill(process, &input))
-		mappings[2].path = library.path = "/libjemalloc.so.2";
+	mappings[2].path = library.path = fill(process, &input);
 	for (size_t i = 0; i < csn_countof(mappings); i++)
 		mappings[i].perms_known = mappings[i].readable = mappings[i].writable = true;
 	target->arch = csn_arch_find(62, true);
