@@ -138,25 +138,43 @@ static struct csn_type_link settle(const struct csn_type_link *link)
 	return *link;
 }
 
+static struct csn_type **bucket_of(const struct csn_type_link *link)
+{
+	return &link->unit->dwarf
+			->types[(link->offset * 0x9e3779b97f4a7c15ull >> 32) % CSN_DWARF_BUCKETS];
+}
+
+/* NULL: not kept yet. */
+static struct csn_type *find_kept(const struct csn_type_link *link)
+{
+	struct csn_type *type;
+
+	for (type = *bucket_of(link); type; type = type->next)
+		if (type->entry.offset == link->offset && type->entry.unit == link->unit)
+			return type;
+	return NULL;
+}
+
 struct csn_type *csn_type_get(const struct csn_type_link *link)
 {
-	struct csn_type **bucket, *type;
+	struct csn_type *type;
 	struct csn_type_link real;
 
 	if (!link->unit)
 		return NULL;
+	type = find_kept(link);
+	if (type)
+		return type;
 	real = settle(link);
-	bucket = &real.unit->dwarf
-			  ->types[(real.offset * 0x9e3779b97f4a7c15ull >> 32) % CSN_DWARF_BUCKETS];
-	for (type = *bucket; type; type = type->next)
-		if (type->entry.offset == real.offset && type->entry.unit == real.unit)
-			return type;
+	type = find_kept(&real);
+	if (type)
+		return type;
 	type = csn_arena_alloc(real.unit->dwarf->arena, sizeof(*type));
 	if (!type)
 		return NULL;
 	type->entry = real;
-	type->next = *bucket;
-	*bucket = type;
+	type->next = *bucket_of(&real);
+	*bucket_of(&real) = type;
 	read_type(type);
 	return type;
 }

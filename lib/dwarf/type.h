@@ -85,6 +85,9 @@ struct csn_type_member {
 	uint32_t bit_offset, bit_size; /* from offset_bytes, in the order of the machine's bits */
 	struct csn_span expression;    /* of virtual bases; borrowed */
 	struct csn_type_link declaration; /* of static ones: their entry */
+	/* Where it is defined, once that was looked for; no unit: nowhere in its own. */
+	struct csn_type_link definition;
+	bool definition_sought;
 };
 
 /* What a template was given: a type, or a number of a type. Those of packs come one by one. */

@@ -176,29 +176,39 @@ static void match_specification(void *context, struct csn_unit *unit, uint16_t n
 		search->found |= offset == search->wanted;
 }
 
-bool csn_variable_of_member(const struct csn_type_link *declaration, uint64_t address,
-			    struct csn_variable *ret_variable)
+/* The variable of a unit that says to be what was declared; no unit when there is none. */
+static struct csn_type_link find_definition(const struct csn_type_link *declaration)
 {
 	struct specification search = { .wanted = declaration->offset };
 	struct csn_unit *unit = declaration->unit;
 	struct csn_children children;
 	struct csn_span at;
 
-	if (!csn_variable_read(declaration, address, ret_variable))
-		return false;
-	if (ret_variable->place.kind != CSN_PLACE_NONE ||
-	    !csn_children_begin(&children, &(struct csn_entry){ unit, unit->first_entry }))
-		return true;
+	if (!csn_children_begin(&children, &(struct csn_entry){ unit, unit->first_entry }))
+		return (struct csn_type_link){ 0 };
 	while (csn_children_next(&children, &at)) {
 		if (children.abbrev->tag == DW_TAG_variable &&
 		    csn_attributes_each(unit, children.abbrev, &at, match_specification, &search) &&
 		    search.found)
-			return csn_variable_read(&(struct csn_type_link){ unit, children.offset },
-						 address, ret_variable);
+			return (struct csn_type_link){ unit, children.offset };
 		if (children.abbrev->tag != DW_TAG_namespace)
 			csn_children_pass(&children);
 	}
-	return true;
+	return (struct csn_type_link){ 0 };
+}
+
+bool csn_variable_of_member(struct csn_type_member *member, uint64_t address,
+			    struct csn_variable *ret_variable)
+{
+	if (!csn_variable_read(&member->declaration, address, ret_variable))
+		return false;
+	if (ret_variable->place.kind != CSN_PLACE_NONE)
+		return true;
+	if (!member->definition_sought)
+		member->definition = find_definition(&member->declaration);
+	member->definition_sought = true;
+	return !member->definition.unit ||
+	       csn_variable_read(&member->definition, address, ret_variable);
 }
 
 /* --- the variables of a function --- */

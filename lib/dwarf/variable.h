@@ -68,8 +68,8 @@ bool csn_variable_read(const struct csn_type_link *entry, uint64_t address,
  * begins. False when it knows none. */
 bool csn_scope_global(const struct csn_scope *scope, uint64_t address, const char *name,
 		      uint64_t start, struct csn_variable *ret_variable, uint64_t *ret_start);
-/* The definition of a static member that its own unit holds. */
-bool csn_variable_of_member(const struct csn_type_link *declaration, uint64_t address,
+/* The definition of a static member that its own unit holds; remembered in the member. */
+bool csn_variable_of_member(struct csn_type_member *member, uint64_t address,
 			    struct csn_variable *ret_variable);
 
 /* For operations of expressions: number index of .debug_addr, and the entry at an offset of the

@@ -75,7 +75,7 @@ static enum csn_value_role role_of(enum csn_type_member_kind kind)
 }
 
 static void fill_static(struct csn_values *values, struct csn_value_frame *frame,
-			struct csn_type *type, const struct csn_type_member *member, unsigned depth,
+			struct csn_type *type, struct csn_type_member *member, unsigned depth,
 			struct csn_value_node *value)
 {
 	struct csn_type_link definition;
@@ -84,7 +84,7 @@ static void fill_static(struct csn_values *values, struct csn_value_frame *frame
 	struct csn_object object;
 
 	/* What no entry of its unit defines may be defined elsewhere. */
-	if (!csn_variable_of_member(&member->declaration, frame->scope.address, &variable) ||
+	if (!csn_variable_of_member(member, frame->scope.address, &variable) ||
 	    (variable.place.kind == CSN_PLACE_NONE &&
 	     (!member->name || !csn_member_find_named(type, member->name, &definition) ||
 	      !csn_variable_read(&definition, frame->scope.address, &variable)))) {
@@ -130,7 +130,7 @@ static bool base_is_told(struct csn_values *values, const struct csn_object *bas
 /* False: it is no part to be told. */
 static bool fill_member(struct csn_values *values, struct csn_value_frame *frame,
 			const struct csn_object *object, struct csn_type *type,
-			const struct csn_type_member *member, unsigned depth, uint64_t follow,
+			struct csn_type_member *member, unsigned depth, uint64_t follow,
 			struct csn_value_node *value)
 {
 	struct csn_type *stripped = csn_type_strip(member->type);
@@ -193,7 +193,7 @@ void csn_value_fill_structure(struct csn_values *values, struct csn_value_frame 
 	}
 	for (size_t i = 0; i < n; i++) {
 		struct csn_value_node *part = &value->parts[value->n_parts];
-		const struct csn_type_member *member = &type->members[i];
+		struct csn_type_member *member = &type->members[i];
 		size_t mark = csn_path_enter(values, member->name, 0);
 
 		if (fill_member(values, frame, object, type, member, depth, follow, part))
