@@ -1,6 +1,7 @@
 /* Members by their paths, and what they hold. */
 #include <string.h>
 
+#include "dwarf/named.h"
 #include "values/printer.h"
 
 /* A search for one member. */
@@ -19,11 +20,18 @@ struct csn_part csn_part_in_memory(csn_addr address, struct csn_type *type)
 	};
 }
 
-static bool is_structure(const struct csn_type *type)
+/* The structure that a type is, its members read; NULL when it is none or only declared. */
+static struct csn_type *structure_of(struct csn_type *type)
 {
-	return type && !type->is_declaration &&
-	       (type->kind == CSN_TYPE_STRUCT || type->kind == CSN_TYPE_CLASS ||
-		type->kind == CSN_TYPE_UNION);
+	type = csn_type_strip(type);
+	if (!type || (type->kind != CSN_TYPE_STRUCT && type->kind != CSN_TYPE_CLASS &&
+		      type->kind != CSN_TYPE_UNION))
+		return NULL;
+	type = csn_type_complete(type);
+	if (type->is_declaration)
+		return NULL;
+	csn_type_read_parts(type);
+	return type;
 }
 
 static struct csn_part part_of(const struct csn_part *of, const struct csn_type_member *member)
@@ -44,11 +52,10 @@ static bool is_named(const struct csn_type_member *member, const struct search *
 /* First among its own members, then in those without names and in base classes. */
 static bool find_member(struct search *search, const struct csn_part *of, unsigned nesting)
 {
-	struct csn_type *type = csn_type_strip(of->type);
+	struct csn_type *type = structure_of(of->type);
 
-	if (!is_structure(type) || nesting > CSN_MAX_VALUE_DEPTH)
+	if (!type || nesting > CSN_MAX_VALUE_DEPTH)
 		return false;
-	csn_type_read_parts(type);
 	for (size_t i = 0; i < type->n_members; i++) {
 		if (search->steps++ >= CSN_MAX_MEMBER_STEPS)
 			return false;
@@ -97,11 +104,10 @@ bool csn_part_find(struct csn_values *values, const struct csn_part *of, const c
 
 bool csn_part_base(const struct csn_part *of, size_t n, struct csn_part *ret_part)
 {
-	struct csn_type *type = csn_type_strip(of->type);
+	struct csn_type *type = structure_of(of->type);
 
-	if (!is_structure(type))
+	if (!type)
 		return false;
-	csn_type_read_parts(type);
 	for (size_t i = 0; i < type->n_members; i++) {
 		if (type->members[i].kind != CSN_MEMBER_BASE || n--)
 			continue;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "dwarf/named.h"
 
 /* The first row that fits is taken; those that probe for nothing come last. */
 static const struct csn_printer_table *const tables[] = {
@@ -65,13 +66,15 @@ bool csn_printer_apply(struct csn_values *values, struct csn_value_frame *frame,
 {
 	struct csn_printing printing = { .values = values,
 					 .frame = frame,
-					 .whole = { .object = *object, .type = type },
+					 .whole = { .object = *object },
 					 .depth = depth,
 					 .follow = follow,
 					 .value = value };
 	const struct csn_value_node before = *value;
 	const struct csn_printer *printer;
 
+	type = type ? csn_type_complete(type) : NULL;
+	printing.whole.type = type;
 	if (!type || !type->name || type->is_declaration || depth >= CSN_MAX_VALUE_DEPTH ||
 	    (values->budget.depth && depth >= values->budget.depth))
 		return false;
