@@ -213,15 +213,22 @@ void csn_look_at_heap_abort(struct csn_fault_look *look)
 struct csn_stale {
 	struct csn_heap_place place;
 	csn_addr at;
-	bool filled; /* all of the chunk is filled with it */
+	bool through; /* the word leads to a table that holds the value */
+	bool filled;  /* all of the chunk is filled with it */
 };
 
-/* Does the word lead to a table that holds value? For jumps through one. */
+/* Does the word lead to a table that holds value, and was it at hand when the jump through the
+ * table was made? */
 static bool csn_is_table_of(struct csn_fault_look *look, csn_addr table, uint64_t value)
 {
+	const struct csn_registers *registers = &look->thread->registers;
 	uint64_t slots[CSN_TABLE_BYTES / 8];
-	size_t n = csn_target_read_some(look->target, table, slots, sizeof(slots)) / 8;
+	bool held = false;
+	size_t n;
 
+	for (unsigned r = 0; r < look->target->arch->n_dwarf; r++)
+		held |= csn_register_known(registers, r) && registers->value[r] == table;
+	n = held ? csn_target_read_some(look->target, table, slots, sizeof(slots)) / 8 : 0;
 	for (size_t i = 0; i < n; i++)
 		if (slots[i] == value)
 			return true;
@@ -255,13 +262,16 @@ static bool csn_find_stale_in(struct csn_fault_look *look, csn_addr pointer, uin
 	csn_heap_look(look->heap, pointer, place);
 	if (place->state != CSN_HEAP_FREED || !place->has_chunk || place->offset < 0)
 		return false;
-	for (; stale.at < csn_min_u64(place->written_bytes, place->size_bytes); stale.at += 8) {
-		if (!csn_target_read_word(look->target, place->user + stale.at, &word))
-			return false;
-		*ret_stale = stale;
-		if (word == value || (look->exec && csn_is_table_of(look, word, value)))
-			return true;
-	}
+	for (int pass = 0; pass < 1 + look->exec; pass++)
+		for (stale.at = 0; stale.at < csn_min_u64(place->written_bytes, place->size_bytes);
+		     stale.at += 8) {
+			if (!csn_target_read_word(look->target, place->user + stale.at, &word))
+				return false;
+			stale.through = pass;
+			*ret_stale = stale;
+			if (pass ? csn_is_table_of(look, word, value) : word == value)
+				return true;
+		}
 	stale.filled = true;
 	*ret_stale = stale;
 	return csn_poison_find(value, &start) && start == value &&
@@ -301,8 +311,8 @@ static bool csn_tell_stale(struct csn_fault_look *look, uint64_t value)
 			 ", with which %s at 0x%" PRIx64 " is filled", text, stale.place.user);
 	else
 		snprintf(look->heap_words, sizeof(look->heap_words),
-			 ", loaded from 0x%" PRIx64 "+%" PRIu64 " in %s", stale.place.user,
-			 stale.at, text);
+			 ", loaded %s 0x%" PRIx64 "+%" PRIu64 " in %s",
+			 stale.through ? "through" : "from", stale.place.user, stale.at, text);
 	look->use_after_free = true;
 	look->heap_suspect = stale.place.chunk;
 	return true;

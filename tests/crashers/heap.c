@@ -111,7 +111,7 @@ static void *second(void *turn)
 /* One after the other: a thread that begins allocates from the main one's memory. */
 static void all_states(void)
 {
-	pthread_barrier_t turn;
+	static pthread_barrier_t turn; /* the other thread may still be in it */
 	char *volatile mine = make(10);
 	pthread_t thread;
 	char local[64];
