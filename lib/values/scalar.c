@@ -265,18 +265,22 @@ static void print_pointer(struct csn_values *values, struct csn_type *type, cons
 		print_pointed(values, address, target, out);
 }
 
-/* The member at an offset of a class, as "Class::member". */
-static bool print_member(struct csn_type *of, uint64_t offset, struct csn_buf *out)
+/* The member at an offset of a class or of a base, as "Class::member" of the class that has it. */
+static bool print_member(struct csn_type *of, uint64_t offset, unsigned *n_looked,
+			 struct csn_buf *out)
 {
 	const char *text = of ? csn_type_text(of) : NULL;
 
 	of = csn_type_strip(of);
-	if (!of || !text)
+	if (!of || !text || ++*n_looked > CSN_MAX_TYPE_BASES)
 		return false;
 	csn_type_read_parts(of);
 	for (size_t i = 0; i < of->n_members; i++) {
 		const struct csn_type_member *member = &of->members[i];
 
+		if (member->kind == CSN_MEMBER_BASE && member->offset_bytes <= offset &&
+		    print_member(member->type, offset - member->offset_bytes, n_looked, out))
+			return true;
 		if (member->kind != CSN_MEMBER_FIELD || member->offset_bytes != offset ||
 		    !member->name)
 			continue;
@@ -307,12 +311,14 @@ static void print_member_pointer(struct csn_values *values, struct csn_type *typ
 {
 	struct csn_type *target = csn_type_strip(csn_type_target(type));
 	int64_t number = (int64_t)csn_number_of(bytes, 8, false);
+	unsigned n_looked = 0;
 	int64_t adjustment;
 
 	if (!target || target->kind != CSN_TYPE_FUNCTION || size_bytes < 16) {
 		if (number == -1)
 			csn_buf_puts(out, "NULL");
-		else if (!print_member(csn_type_get(&type->containing), (uint64_t)number, out))
+		else if (!print_member(csn_type_get(&type->containing), (uint64_t)number, &n_looked,
+				       out))
 			csn_buf_printf(out, "%" PRId64, number);
 		return;
 	}

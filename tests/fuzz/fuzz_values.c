@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "dwarf/named.h"
 #include "values/values.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes);
@@ -49,6 +50,50 @@ static void use(const struct csn_value_node *values, size_t count)
 		sum += values[i].text ? strlen(values[i].text) : 0;
 		sum += strlen(csn_value_state_name(values[i].state));
 		use(values[i].parts, values[i].n_parts);
+	}
+}
+
+struct names {
+	const char *names[8];
+	size_t n;
+};
+
+static bool keep_name(void *context, const struct csn_global *global)
+{
+	struct names *names = context;
+
+	sum += strlen(global->name) + (global->file ? strlen(global->file) : 0);
+	if (names->n < csn_countof(names->names))
+		names->names[names->n++] = global->name;
+	return true;
+}
+
+static bool is_wanted(void *context, const char *name)
+{
+	(void)context;
+	return name[0] != 'x';
+}
+
+/* By the names of variables, which may be those of types, too. */
+static void look_by_name(struct csn_dwarf *dwarf)
+{
+	static const char *const usual[] = { "Base", "ns::Thing", "pair<int, 3u>", "s" };
+	struct names names = { 0 };
+	const struct csn_globals_query query = { .wanted = is_wanted,
+						 .each = keep_name,
+						 .context = &names };
+	struct csn_type_link found;
+	struct csn_type *type;
+
+	csn_dwarf_each_global(dwarf, &query);
+	for (size_t i = 0; i < names.n + csn_countof(usual); i++) {
+		type = csn_type_find_named(dwarf, NULL,
+					   i < names.n ? names.names[i] : usual[i - names.n]);
+		if (!type)
+			continue;
+		sum += csn_type_complete(type)->n_members;
+		sum += csn_type_virtual_function(type, i) != NULL;
+		sum += csn_member_find_named(type, "count", &found);
 	}
 }
 
@@ -112,7 +157,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 	memory = csn_span_take(&all, csn_span_left(&all));
 	target->arch = csn_arch_native();
 	target->impl = &memory;
-	if (csn_dwarf_new(&input, &dwarf, NULL) == 0 && csn_modules_new(&none, &modules, NULL) == 0)
+	if (csn_dwarf_new(&input, &dwarf, NULL) == 0 &&
+	    csn_modules_new(&none, &modules, NULL) == 0) {
 		look(arena, target, modules, dwarf);
+		look_by_name(dwarf);
+	}
 	return 0;
 }
