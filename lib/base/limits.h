@@ -89,6 +89,8 @@
 #define CSN_MAX_TYPE_BASES_DEEP 8u
 #define CSN_MAX_RTTI_NAME 512u        /* mangled */
 #define CSN_MAX_RTTI_DISTANCE CSN_MIB /* from a base to the beginning of its object */
+#define CSN_MAX_GO_TYPES 1000000u     /* of a program */
+#define CSN_MAX_GO_ENTRIES 4000000u   /* looked at for them */
 #define CSN_MAX_SCOPE_VARIABLES 4096u
 #define CSN_MAX_UNIT_GLOBALS 200000u /* entries looked through for one variable */
 #define CSN_MAX_INLINE_DEPTH 256u
@@ -120,6 +122,8 @@
 #define CSN_MAX_VALUE_DEPTH 20u       /* structures within structures */
 #define CSN_MAX_VALUE_EVALUATIONS 16u /* expressions that need others */
 #define CSN_MAX_VALUE_TEXT (16 * CSN_KIB)
+#define CSN_MAX_HASH_PLACES 65536u   /* of one table, looked at for elements */
+#define CSN_MAX_GO_BUCKETS 65536u    /* of one map, looked at for elements */
 #define CSN_MAX_VALUE_ELEMENTS 4096u /* of one container, when no budget says less */
 #define CSN_MAX_MEMBER_STEPS 4096u   /* members looked at for one path, or one alignment */
 

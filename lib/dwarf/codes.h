@@ -16,6 +16,7 @@ enum {
 	DW_TAG_typedef = 0x16,
 	DW_TAG_union_type = 0x17,
 	DW_TAG_unspecified_parameters = 0x18,
+	DW_TAG_variant = 0x19,
 	DW_TAG_inheritance = 0x1c,
 	DW_TAG_inlined_subroutine = 0x1d,
 	DW_TAG_module = 0x1e,
@@ -27,6 +28,7 @@ enum {
 	DW_TAG_subprogram = 0x2e,
 	DW_TAG_template_type_parameter = 0x2f,
 	DW_TAG_template_value_parameter = 0x30,
+	DW_TAG_variant_part = 0x33,
 	DW_TAG_variable = 0x34,
 	DW_TAG_volatile_type = 0x35,
 	DW_TAG_restrict_type = 0x37,
@@ -57,6 +59,8 @@ enum {
 	DW_AT_const_value = 0x1c,
 	DW_AT_containing_type = 0x1d,
 	DW_AT_lower_bound = 0x22,
+	DW_AT_discr = 0x15,
+	DW_AT_discr_value = 0x16,
 	DW_AT_prototyped = 0x27,
 	DW_AT_upper_bound = 0x2f,
 	DW_AT_abstract_origin = 0x31,
@@ -103,6 +107,10 @@ enum {
 	DW_AT_GNU_dwo_id = 0x2131,
 	DW_AT_GNU_ranges_base = 0x2132,
 	DW_AT_GNU_addr_base = 0x2133,
+	DW_AT_GO_kind = 0x2900,
+	DW_AT_GO_key = 0x2901,
+	DW_AT_GO_elem = 0x2902,
+	DW_AT_GO_runtime_type = 0x2904,
 };
 
 enum {
@@ -181,6 +189,8 @@ enum {
 	DW_LANG_C89 = 0x01,
 	DW_LANG_C = 0x02,
 	DW_LANG_C99 = 0x0c,
+	DW_LANG_Go = 0x16,
+	DW_LANG_Rust = 0x1c,
 	DW_LANG_C11 = 0x1d,
 	DW_LANG_C17 = 0x2c,
 };

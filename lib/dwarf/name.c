@@ -8,6 +8,8 @@
 
 /* Places that a search leaves for later ones to begin at, over the whole unit. */
 #define CSN_SCOPE_MARKS 16u
+/* Entries that may be looked at for scopes in any unit. */
+#define CSN_SCOPE_STEPS 200000u
 
 /* What an entry says of itself. */
 struct named {
@@ -96,7 +98,7 @@ bool csn_unit_is_c(const struct csn_unit *unit)
 /* The entries around the one at target, outermost first. */
 struct csn_scopes {
 	uint64_t target;
-	uint64_t offsets[CSN_MAX_DWARF_SCOPES];
+	uint64_t offsets[CSN_MAX_DWARF_SCOPES]; /* of blocks within blocks, the outer ones */
 	unsigned n;
 };
 
@@ -141,8 +143,10 @@ static bool find_scopes(struct csn_unit *unit, uint64_t target, struct csn_scope
 		uint64_t offset = at.at, code, sibling;
 		const struct csn_abbrev *abbrev;
 
-		/* All searches together see as many entries as the unit has bytes. */
-		if (++unit->scan_steps > unit->end - unit->offset)
+		/* All searches together see as many entries as the unit has bytes; of a small one,
+		 * more. */
+		if (++unit->scan_steps > unit->end - unit->offset &&
+		    unit->scan_steps > CSN_SCOPE_STEPS)
 			return false;
 		if (offset >= mark) {
 			open.target = offset;
@@ -166,11 +170,13 @@ static bool find_scopes(struct csn_unit *unit, uint64_t target, struct csn_scope
 			csn_span_seek(&at, sibling);
 			continue;
 		}
-		if (open.n == CSN_MAX_DWARF_SCOPES)
+		if (open.n == CSN_MAX_DWARF_DEPTH)
 			return false;
-		open.offsets[open.n++] = offset;
+		if (open.n < CSN_MAX_DWARF_SCOPES)
+			open.offsets[open.n] = offset;
+		open.n++;
 	}
-	if (at.at != target || !csn_span_ok(&at))
+	if (at.at != target || !csn_span_ok(&at) || open.n > CSN_MAX_DWARF_SCOPES)
 		return false;
 	open.target = target;
 	keep_scopes(unit, &open);

@@ -15,6 +15,7 @@
 #include "dwarf/source.h"
 
 struct csn_type;
+struct csn_go_types;
 
 /* Where the parts of one unit of a package begin in its sections; 0 in other objects. */
 struct csn_parts {
@@ -102,6 +103,7 @@ struct csn_dwarf {
 	struct csn_function_name *names[CSN_DWARF_BUCKETS];
 	struct csn_place *places[CSN_DWARF_BUCKETS]; /* call_internal.h */
 	struct csn_type *types[CSN_DWARF_BUCKETS];
+	struct csn_go_types *go_types; /* type_go.c; NULL not read */
 	struct csn_unit_list info_units, type_units;
 	struct csn_package *packages[2];   /* split.c: of units and of type units */
 	struct csn_signatures *signatures; /* type_unit.c */

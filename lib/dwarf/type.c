@@ -82,6 +82,15 @@ static void keep_attribute(void *context, struct csn_unit *unit, uint16_t name,
 	case DW_AT_enum_class:
 		type->is_scoped = csn_attr_flag(attr);
 		return;
+	case DW_AT_GO_kind:
+		(void)csn_attr_uint(attr, &type->go_kind);
+		return;
+	case DW_AT_GO_key:
+		type->go_key = link_of(unit, attr);
+		return;
+	case DW_AT_GO_elem:
+		type->go_element = link_of(unit, attr);
+		return;
 	case DW_AT_alignment:
 		(void)csn_attr_uint(attr, &type->alignment_bytes);
 		return;
@@ -177,6 +186,18 @@ struct csn_type *csn_type_get(const struct csn_type_link *link)
 	*bucket_of(&real) = type;
 	read_type(type);
 	return type;
+}
+
+enum csn_type_language csn_type_language(const struct csn_type *type)
+{
+	switch (type->entry.unit->language) {
+	case DW_LANG_Rust:
+		return CSN_LANGUAGE_RUST;
+	case DW_LANG_Go:
+		return CSN_LANGUAGE_GO;
+	default:
+		return CSN_LANGUAGE_OTHER;
+	}
 }
 
 struct csn_type *csn_type_target(struct csn_type *type)

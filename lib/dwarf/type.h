@@ -102,6 +102,33 @@ struct csn_enumerator {
 	int64_t value;
 };
 
+/* One of the forms that a value can take, as Rust's enums have them. */
+struct csn_type_variant {
+	struct csn_type_member member;
+	bool is_default; /* taken when no other one is */
+	uint64_t value;  /* of the discriminant, otherwise */
+};
+
+/* Languages whose values are written otherwise than those of C. */
+enum csn_type_language {
+	CSN_LANGUAGE_OTHER,
+	CSN_LANGUAGE_RUST,
+	CSN_LANGUAGE_GO,
+};
+
+/* What a type of Go is (DW_AT_go_kind), as its run time numbers them (internal/abi). */
+enum csn_go_kind {
+	CSN_GO_NONE = 0,
+	CSN_GO_CHAN = 18,
+	CSN_GO_FUNC = 19,
+	CSN_GO_INTERFACE = 20,
+	CSN_GO_MAP = 21,
+	CSN_GO_POINTER = 22,
+	CSN_GO_SLICE = 23,
+	CSN_GO_STRING = 24,
+	CSN_GO_STRUCT = 25,
+};
+
 struct csn_type {
 	struct csn_type *next; /* of those kept */
 	struct csn_type_link entry;
@@ -109,11 +136,13 @@ struct csn_type {
 	enum csn_type_encoding encoding;
 	const char *name; /* as declared, without scopes; NULL none */
 	bool has_size, is_declaration;
-	bool is_scoped;                  /* enumerators are named with their type */
-	uint64_t size_bytes;             /* as the entry says; see csn_type_size */
-	uint64_t alignment_bytes;        /* asked for in the source; 0 the usual one */
-	struct csn_type_link target;     /* no unit: void */
-	struct csn_type_link containing; /* of member pointers: the class */
+	bool is_scoped;                          /* enumerators are named with their type */
+	uint64_t size_bytes;                     /* as the entry says; see csn_type_size */
+	uint64_t alignment_bytes;                /* asked for in the source; 0 the usual one */
+	struct csn_type_link target;             /* no unit: void */
+	struct csn_type_link containing;         /* of member pointers: the class */
+	uint64_t go_kind;                        /* enum csn_go_kind, and those of base types */
+	struct csn_type_link go_key, go_element; /* of maps, slices, channels */
 	/* By the functions below, once. */
 	bool parts_read, is_variadic, text_begun;
 	const char *text;
@@ -121,7 +150,9 @@ struct csn_type {
 	struct csn_enumerator *enumerators;
 	struct csn_dimension *dimensions;
 	struct csn_type_argument *arguments;
-	size_t n_members, n_enumerators, n_dimensions, n_arguments;
+	struct csn_type_variant *variants;
+	struct csn_type_member *discriminant; /* tells which variant it is; NULL: the only one */
+	size_t n_members, n_enumerators, n_dimensions, n_arguments, n_variants;
 	const void *memo; /* what a reader of values found out about it; NULL nothing yet */
 };
 
@@ -140,6 +171,11 @@ uint64_t csn_type_alignment(struct csn_type *type);
 /* The name for the linker of the virtual function number index of the class or one of its bases;
  * NULL not known. */
 const char *csn_type_virtual_function(struct csn_type *type, uint64_t index);
+/* Of the unit that the type is in. */
+enum csn_type_language csn_type_language(const struct csn_type *type);
+/* The type of Go whose description the run time has at an offset from where its types begin, as far
+ * as the unit of another type has it: it has all of a program. NULL. */
+struct csn_type *csn_type_of_go(struct csn_type *type, uint64_t run_time_offset);
 /* Size of a value that does not depend on the frame; false for void and unknown sizes. */
 bool csn_type_size(struct csn_type *type, uint64_t *ret_size_bytes);
 /* Is this an element of text for people? */

@@ -11,6 +11,20 @@
 
 static const char *text_of(struct csn_type *type, unsigned nesting);
 
+/* Names that have no scope: types of Go are named in full, and in Rust what is built from others,
+ * like "&[u8]" and "(i32, char)". */
+static bool is_named_in_full(const struct csn_type *type)
+{
+	switch (csn_type_language(type)) {
+	case CSN_LANGUAGE_GO:
+		return true;
+	case CSN_LANGUAGE_RUST:
+		return type->kind == CSN_TYPE_BASE || strchr("&(*", *type->name);
+	default:
+		return false;
+	}
+}
+
 static const char *name_of(struct csn_type *type)
 {
 	static const char *const words[] = {
@@ -36,7 +50,7 @@ const char *csn_type_plain_name(struct csn_type *type)
 {
 	const struct csn_function_name *full;
 
-	if (!type->name || csn_unit_is_c(type->entry.unit))
+	if (!type->name || csn_unit_is_c(type->entry.unit) || is_named_in_full(type))
 		return type->name;
 	full = csn_function_name_get(type->entry.unit, type->entry.offset);
 	return full && full->name ? full->name : type->name;
@@ -205,6 +219,42 @@ static const char *make_text(struct csn_type *type, unsigned nesting)
 	return name && *prefix ? join(type, prefix, name) : name;
 }
 
+/* As Rust writes what has no name in the debug information: arrays, and pointers within slices. */
+static const char *rust_text(struct csn_type *type, unsigned nesting)
+{
+	struct csn_type *target = csn_type_target(type);
+	struct csn_arena *arena = type->entry.unit->dwarf->arena;
+	const char *text = target ? text_of(target, nesting + 1) : "()";
+
+	if (!text)
+		return NULL;
+	if (strlen(text) > CSN_MAX_TYPE_TEXT)
+		return "...";
+	if (type->kind == CSN_TYPE_POINTER)
+		return csn_arena_sprintf(arena, "*const %s", text);
+	csn_type_read_parts(type);
+	for (size_t i = type->n_dimensions; text && i-- > 0;)
+		text = csn_arena_sprintf(arena, "[%s; %llu]", text,
+					 (unsigned long long)type->dimensions[i].value +
+						 type->dimensions[i].is_last);
+	return text;
+}
+
+/* The text of a type of a language that does not write as C does; NULL for other types. */
+static const char *foreign_text(struct csn_type *type, unsigned nesting)
+{
+	enum csn_type_language language = csn_type_language(type);
+
+	if (language == CSN_LANGUAGE_OTHER)
+		return NULL;
+	if (type->name)
+		return is_end(type) ? NULL : type->name;
+	return language == CSN_LANGUAGE_RUST &&
+			       (type->kind == CSN_TYPE_ARRAY || type->kind == CSN_TYPE_POINTER)
+		       ? rust_text(type, nesting)
+		       : NULL;
+}
+
 static const char *text_of(struct csn_type *type, unsigned nesting)
 {
 	if (!type)
@@ -212,6 +262,8 @@ static const char *text_of(struct csn_type *type, unsigned nesting)
 	if (nesting > CSN_TEXT_NESTING || (type->text_begun && !type->text))
 		return "...";
 	type->text_begun = true;
+	if (!type->text)
+		type->text = foreign_text(type, nesting);
 	if (!type->text)
 		type->text = make_text(type, nesting);
 	return type->text;

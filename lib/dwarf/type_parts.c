@@ -1,4 +1,5 @@
-/* What types are made of: members, enumerators, dimensions, parameters, template arguments. */
+/* What types are made of: members, enumerators, dimensions, parameters, template arguments,
+ * variants. */
 #include "dwarf/entry_internal.h"
 #include "dwarf/type.h"
 
@@ -7,6 +8,8 @@ struct part {
 	const char *name;
 	struct csn_type_link type;
 	struct csn_attr location, count, upper, value;
+	struct csn_type_link discriminant;
+	struct csn_attr discriminant_value;
 	uint64_t byte_size, bit_size, bit_offset, data_bit_offset;
 	bool has_bit_size, has_data_bit_offset, is_declaration, is_external, is_artificial;
 	bool is_virtual;
@@ -26,6 +29,13 @@ static void keep_part(void *context, struct csn_unit *unit, uint16_t name,
 	case DW_AT_type:
 		if (csn_attr_entry(unit, attr, &entry))
 			part->type = (struct csn_type_link){ entry.unit, entry.offset };
+		return;
+	case DW_AT_discr:
+		if (csn_attr_entry(unit, attr, &entry))
+			part->discriminant = (struct csn_type_link){ entry.unit, entry.offset };
+		return;
+	case DW_AT_discr_value:
+		part->discriminant_value = *attr;
 		return;
 	case DW_AT_data_member_location:
 		part->location = *attr;
@@ -196,6 +206,79 @@ static bool add_argument(struct csn_type *type, bool is_value, const struct part
 	return true;
 }
 
+/* --- variants --- */
+
+/* A member of a type's variant, which is more or less a structure of its own. */
+static struct csn_type_member plain_member(struct csn_unit *unit, const struct part *part)
+{
+	struct csn_type_member member = { .name = part->name, .type = csn_type_get(&part->type) };
+
+	if (part->location.form)
+		(void)read_offset(unit, &part->location, &member.offset_bytes);
+	return member;
+}
+
+/* The one member that a variant has. */
+static bool read_variant(struct csn_type *type, const struct csn_children *child,
+			 const struct part *part)
+{
+	const struct csn_entry entry = { child->unit, child->offset };
+	struct csn_type_variant *variant;
+	struct csn_children members;
+	struct csn_span at;
+
+	if (!grow(type, &type->variants, type->n_variants, sizeof(*variant)))
+		return false;
+	variant = &type->variants[type->n_variants];
+	*variant = (struct csn_type_variant){ 0 };
+	variant->is_default = !csn_attr_uint(&part->discriminant_value, &variant->value);
+	if (!csn_children_begin(&members, &entry))
+		return true;
+	while (csn_children_next(&members, &at)) {
+		struct part member = { 0 };
+
+		if (members.depth != 1 || members.abbrev->tag != DW_TAG_member)
+			continue;
+		if (!csn_attributes_each(members.unit, members.abbrev, &at, keep_part, &member))
+			return false;
+		variant->member = plain_member(members.unit, &member);
+		type->n_variants++;
+		return true;
+	}
+	return true;
+}
+
+/* Variants, and the member among them that tells which one it is. */
+static bool read_variants(struct csn_type *type, const struct csn_children *child,
+			  const struct part *whole)
+{
+	const struct csn_entry entry = { child->unit, child->offset };
+	struct csn_children children;
+	struct csn_span at;
+
+	if (!csn_children_begin(&children, &entry))
+		return true;
+	while (csn_children_next(&children, &at)) {
+		struct part part = { 0 };
+
+		if (children.depth != 1)
+			continue;
+		if (!csn_attributes_each(children.unit, children.abbrev, &at, keep_part, &part))
+			return false;
+		if (children.abbrev->tag == DW_TAG_variant && !read_variant(type, &children, &part))
+			return false;
+		if (children.abbrev->tag != DW_TAG_member || type->discriminant ||
+		    whole->discriminant.offset != children.offset)
+			continue;
+		type->discriminant = csn_arena_alloc(type->entry.unit->dwarf->arena,
+						     sizeof(*type->discriminant));
+		if (!type->discriminant)
+			return false;
+		*type->discriminant = plain_member(children.unit, &part);
+	}
+	return true;
+}
+
 static bool add_part(struct csn_type *type, const struct csn_children *child,
 		     const struct part *part)
 {
@@ -220,6 +303,8 @@ static bool add_part(struct csn_type *type, const struct csn_children *child,
 		return add_argument(type, false, part);
 	case DW_TAG_template_value_parameter:
 		return add_argument(type, true, part);
+	case DW_TAG_variant_part:
+		return read_variants(type, child, part);
 	default:
 		return true;
 	}

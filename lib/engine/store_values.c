@@ -28,6 +28,7 @@ static bool store_value(struct csn_arena *arena, const struct csn_value_node *va
 		.role = roles[value->role],
 		.is_cut = value->is_cut,
 		.parts_are_target = value->parts_are_target,
+		.form = value->n_parts ? value->form : CSN_FORM_BRACES,
 		.repeats = value->repeats,
 		.n_parts = value->n_parts,
 	};

@@ -29,33 +29,40 @@ static void render_parts(const struct csn_snapshot_variable *variable, struct cs
 		[CSN_VARIABLE_BASE] = "<",
 		[CSN_VARIABLE_STATIC] = "static ",
 	};
+	const struct csn_form_marks *marks = csn_form_marks(variable->form);
 
-	if (!variable->n_parts && !variable->is_cut) {
+	if (!variable->n_parts && !variable->is_cut && variable->form == CSN_FORM_BRACES) {
 		csn_buf_puts(out, "{<No data fields>}");
 		return;
 	}
-	csn_buf_putc(out, '{');
+	csn_buf_puts(out, marks->open);
 	for (size_t i = 0; i < variable->n_parts; i++) {
 		const struct csn_snapshot_variable *part = &variable->parts[i];
 		const char *mark =
 			(size_t)part->role < csn_countof(before) ? before[part->role] : NULL;
 
 		csn_buf_puts(out, i ? ", " : "");
-		if (part->name) {
+		if (part->name && marks->between) {
 			csn_buf_puts(out, mark ? mark : "");
 			foreign(out, part->name);
-			csn_buf_puts(out, part->role == CSN_VARIABLE_BASE ? "> = " : " = ");
+			csn_buf_puts(out, part->role == CSN_VARIABLE_BASE ? ">" : "");
+			csn_buf_puts(out, marks->between);
 		}
 		csn_render_value(part, out);
 	}
-	csn_buf_puts(out, variable->is_cut ? "...}" : "}");
+	/* A tuple of one is told from a value in parentheses. */
+	if (variable->form == CSN_FORM_TUPLE && variable->n_parts == 1 && !variable->value)
+		csn_buf_putc(out, ',');
+	if (variable->is_cut)
+		csn_buf_puts(out, "...");
+	csn_buf_puts(out, marks->close);
 }
 
 /* The parts of what has a text, too. What is pointed to may be one value without a name. */
 static void render_behind(const struct csn_snapshot_variable *variable, struct csn_buf *out)
 {
 	if (!variable->parts_are_target)
-		csn_buf_puts(out, " = ");
+		csn_buf_puts(out, variable->form == CSN_FORM_BRACES ? " = " : "");
 	else
 		csn_buf_puts(out, *variable->value == '@' ? ": " : " -> ");
 	if (variable->parts_are_target && variable->dynamic_type && *variable->value != '@') {

@@ -18,6 +18,15 @@ static int read_role(struct csn_snapshot_reader *reader, void *object, struct cs
 	return 0;
 }
 
+static int read_form(struct csn_snapshot_reader *reader, void *object, struct csn_error *err)
+{
+	struct csn_snapshot_variable *variable = object;
+
+	(void)err;
+	variable->form = csn_form_find(csn_reader_text(reader));
+	return 0;
+}
+
 static int read_list(struct csn_snapshot_reader *reader, struct csn_snapshot_variable **ret_list,
 		     size_t *ret_count, struct csn_error *err) csn_must_check;
 
@@ -44,6 +53,7 @@ static const struct csn_member variable_members[] = {
 	{ "value", CSN_MEMBER_TEXT, VARIABLE(value), NULL },
 	{ "missing", CSN_MEMBER_TEXT, VARIABLE(missing), NULL },
 	{ "role", CSN_MEMBER_OTHER, 0, read_role },
+	{ "form", CSN_MEMBER_OTHER, 0, read_form },
 	{ "parts", CSN_MEMBER_OTHER, 0, read_parts },
 	{ "dynamic_type", CSN_MEMBER_TEXT, VARIABLE(dynamic_type), NULL },
 	{ "same_as", CSN_MEMBER_TEXT, VARIABLE(same_as), NULL },

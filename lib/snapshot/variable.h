@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 
+#include "base/form.h"
 #include "base/types.h"
 
 enum csn_variable_role {
@@ -26,6 +27,7 @@ struct csn_snapshot_variable {
 	enum csn_variable_role role;
 	bool is_cut;           /* there are more parts */
 	bool parts_are_target; /* the parts are those of what it points to */
+	enum csn_form form;    /* how the parts are written together, behind the value */
 	uint64_t repeats;      /* it stands for so many equal elements; 0 and 1: for one */
 	struct csn_snapshot_variable *parts;
 	size_t n_parts;

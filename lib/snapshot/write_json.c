@@ -132,6 +132,8 @@ static void write_variables(struct csn_json *json, const char *name,
 		if (variable->repeats > 1)
 			member_uint(json, "repeats", variable->repeats);
 		flag_if(json, "cut", variable->is_cut);
+		if (variable->form != CSN_FORM_BRACES)
+			csn_json_member_string(json, "form", csn_form_marks(variable->form)->name);
 		if (variable->n_parts || (!variable->value && !variable->missing))
 			write_variables(json, variable->parts_are_target ? "target" : "parts",
 					variable->parts, variable->n_parts);

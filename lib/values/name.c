@@ -31,7 +31,8 @@ static size_t find_arguments(const char *name)
 		return strlen(name);
 	for (const char *at = first; *at; at++) {
 		depth += *at == '<';
-		depth -= *at == '>' && depth;
+		/* "->" is of a function's type. */
+		depth -= *at == '>' && at[-1] != '-' && depth;
 		if (!depth)
 			return at[1] ? 0 : (size_t)(first - name);
 	}

@@ -65,6 +65,47 @@ static bool is_structure(const struct csn_type *type)
 			type->kind == CSN_TYPE_UNION);
 }
 
+bool csn_value_fill_target(struct csn_values *values, struct csn_value_frame *frame,
+			   const struct csn_object *target, struct csn_type *type, unsigned depth,
+			   uint64_t follow, struct csn_value_node *value)
+{
+	struct csn_value_node before = *value;
+
+	for (size_t i = 0; i < values->n_followed; i++)
+		if (values->followed[i].address == target->address &&
+		    values->followed[i].type == type)
+			return false;
+	if (values->n_followed >= csn_countof(values->followed) || depth >= CSN_MAX_VALUE_DEPTH)
+		return false;
+	values->followed[values->n_followed].address = target->address;
+	values->followed[values->n_followed++].type = type;
+	csn_value_fill(values, frame, target, type, depth, follow, value);
+	values->n_followed--;
+	if (value->state != CSN_VALUE_OK) {
+		*value = before;
+		return false;
+	}
+	value->declared = before.declared;
+	value->has_address = before.has_address;
+	value->address = before.address;
+	value->size_bytes = before.size_bytes;
+	value->has_number = before.has_number;
+	value->number = before.number;
+	value->is_pointer = before.is_pointer;
+	return true;
+}
+
+/* What a pointer leads to, as one value; false where its members are told instead. */
+static bool tell_pointee(struct csn_values *values, struct csn_value_frame *frame,
+			 const struct csn_object *pointee, struct csn_type *type, unsigned depth,
+			 uint64_t follow, struct csn_value_node *value)
+{
+	if (csn_type_language(type) == CSN_LANGUAGE_OTHER)
+		return csn_printer_apply(values, frame, pointee, type, depth, follow, value);
+	csn_value_fill(values, frame, pointee, type, depth, follow, value);
+	return true;
+}
+
 void csn_value_follow(struct csn_values *values, struct csn_value_frame *frame,
 		      struct csn_type *type, unsigned depth, uint64_t follow,
 		      struct csn_value_node *value)
@@ -94,8 +135,7 @@ void csn_value_follow(struct csn_values *values, struct csn_value_frame *frame,
 	if (value->same_as)
 		return;
 	inner = csn_value_parts(values, 1);
-	if (inner &&
-	    csn_printer_apply(values, frame, &pointee, target, depth + 1, follow - 1, inner)) {
+	if (inner && tell_pointee(values, frame, &pointee, target, depth + 1, follow - 1, inner)) {
 		value->parts = inner;
 		value->n_parts = 1;
 		value->parts_are_target = true;

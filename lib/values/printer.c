@@ -11,6 +11,7 @@ static const struct csn_printer_table *const tables[] = {
 	&csn_printers_std,
 	&csn_printers_libcxx,
 	&csn_printers_libstdcxx,
+	&csn_printers_rust,
 };
 
 /* What a type remembers when there is no printer for it. */
@@ -155,7 +156,7 @@ bool csn_print_string(struct csn_printing *printing, csn_addr address, uint64_t 
 /* What parts may follow: a part of a variable counts like one behind a pointer. */
 static uint64_t follow_of_parts(const struct csn_printing *printing)
 {
-	return printing->depth || !printing->follow ? printing->follow : printing->follow - 1;
+	return csn_follow_of_parts(printing->depth, printing->follow);
 }
 
 static void fill_part(struct csn_printing *printing, const struct csn_part *part, uint64_t follow,
@@ -243,35 +244,41 @@ bool csn_walk_visit(struct csn_walk *walk, csn_addr place)
 /* What a value comes to in one line, for a label. */
 static void put_value(const struct csn_value_node *value, struct csn_buf *out)
 {
+	const struct csn_form_marks *marks = csn_form_marks(value->form);
+
 	if (value->state != CSN_VALUE_OK)
 		csn_buf_printf(out, "<%s>", csn_value_state_name(value->state));
 	else if (value->text)
 		csn_buf_puts(out, value->text);
 	if (!value->n_parts || value->parts_are_target)
 		return;
-	csn_buf_puts(out, value->text ? " = {" : "{");
+	csn_buf_puts(out, value->text && value->form == CSN_FORM_BRACES ? " = " : "");
+	csn_buf_puts(out, marks->open);
 	for (size_t i = 0; i < value->n_parts; i++) {
 		csn_buf_puts(out, i ? ", " : "");
-		if (value->parts[i].name)
-			csn_buf_printf(out, "%s = ", value->parts[i].name);
+		if (value->parts[i].name && marks->between)
+			csn_buf_printf(out, "%s%s", value->parts[i].name, marks->between);
 		put_value(&value->parts[i], out);
 	}
-	csn_buf_puts(out, value->is_cut ? "...}" : "}");
+	csn_buf_printf(out, "%s%s", value->is_cut ? "..." : "", marks->close);
 }
 
-/* "[KEY]"; names of symbols are left to values. */
+/* "[KEY]", or the key alone where the form says so; names of symbols are left to values. */
 static const char *label_of(struct csn_printing *printing, const struct csn_part *key)
 {
 	struct csn_values *values = printing->values;
 	struct csn_value_node value = { 0 };
+	bool bare = printing->value->form != CSN_FORM_BRACES;
+	size_t n_marked = values->n_marked;
 	const char *label;
 	char *out;
 
 	fill_part(printing, key, 0, &value);
+	values->n_marked = n_marked;
 	csn_buf_clear(&values->text);
-	csn_buf_putc(&values->text, '[');
+	csn_buf_puts(&values->text, bare ? "" : "[");
 	put_value(&value, &values->text);
-	csn_buf_putc(&values->text, ']');
+	csn_buf_puts(&values->text, bare ? "" : "]");
 	if (!csn_buf_ok(&values->text))
 		return "[...]";
 	label = csn_arena_strndup(values->arena, values->text.data, values->text.size);

@@ -46,7 +46,8 @@ struct csn_printer_table {
 	const struct csn_printer *printers;
 	size_t count;
 };
-extern const struct csn_printer_table csn_printers_std, csn_printers_libstdcxx, csn_printers_libcxx;
+extern const struct csn_printer_table csn_printers_std, csn_printers_libstdcxx, csn_printers_libcxx,
+	csn_printers_rust;
 
 /* Fills the value of a structure, of a stripped type, if there is a printer for it. */
 bool csn_printer_apply(struct csn_values *values, struct csn_value_frame *frame,

@@ -54,6 +54,13 @@ void csn_value_set_text(struct csn_values *values, struct csn_value_node *value,
 	grown[values->n_marked++] = value;
 }
 
+void csn_value_copy_text(struct csn_values *values, struct csn_value_node *value, const char *text)
+{
+	value->text = csn_arena_strdup(values->arena, text);
+	if (!value->text)
+		csn_value_give_up(value, CSN_VALUE_BUDGET);
+}
+
 struct csn_value_node *csn_value_parts(struct csn_values *values, size_t count)
 {
 	if (csn_values_used_up(values) ||
@@ -257,6 +264,7 @@ static uint64_t count_equal(struct array *array, const struct csn_object *object
 
 void csn_value_join(struct csn_values *values, struct csn_value_node *value)
 {
+	const struct csn_form_marks *marks = csn_form_marks(value->form);
 	size_t i;
 
 	for (i = 0; i < value->n_parts; i++)
@@ -264,8 +272,9 @@ void csn_value_join(struct csn_values *values, struct csn_value_node *value)
 			return;
 	csn_buf_clear(&values->text);
 	if (value->text)
-		csn_buf_printf(&values->text, "%s = ", value->text);
-	csn_buf_putc(&values->text, '{');
+		csn_buf_printf(&values->text, "%s%s", value->text,
+			       value->form == CSN_FORM_BRACES ? " = " : "");
+	csn_buf_puts(&values->text, marks->open);
 	for (i = 0; i < value->n_parts; i++) {
 		csn_buf_printf(&values->text, "%s%s", i ? ", " : "", value->parts[i].text);
 		if (value->parts[i].repeats > 1)
@@ -273,7 +282,7 @@ void csn_value_join(struct csn_values *values, struct csn_value_node *value)
 				       (unsigned long long)value->parts[i].repeats);
 		values->text_bytes -= csn_min_u64(strlen(value->parts[i].text), values->text_bytes);
 	}
-	csn_buf_puts(&values->text, value->is_cut ? "...}" : "}");
+	csn_buf_printf(&values->text, "%s%s", value->is_cut ? "..." : "", marks->close);
 	values->n_values -= value->n_parts;
 	value->parts = NULL;
 	value->n_parts = 0;
@@ -426,12 +435,28 @@ static void note_place(struct csn_values *values, const struct csn_object *objec
 					      type->encoding == CSN_ENCODING_SIGNED_CHAR);
 }
 
+/* What is written otherwise than in C; false: it is not. */
+static bool fill_foreign(struct csn_values *values, struct csn_value_frame *frame,
+			 const struct csn_object *object, struct csn_type *declared, unsigned depth,
+			 uint64_t follow, struct csn_value_node *value)
+{
+	switch (csn_type_language(declared)) {
+	case CSN_LANGUAGE_RUST:
+		return csn_rust_fill(values, frame, object, csn_type_strip(declared), depth, follow,
+				     value);
+	case CSN_LANGUAGE_GO:
+		return csn_go_fill(values, frame, object, declared, depth, follow, value);
+	default:
+		return false;
+	}
+}
+
 void csn_value_fill(struct csn_values *values, struct csn_value_frame *frame,
 		    const struct csn_object *object, struct csn_type *declared, unsigned depth,
 		    uint64_t follow, struct csn_value_node *value)
 {
 	struct csn_type *type = csn_type_strip(declared);
-	uint64_t inner = depth || !follow ? follow : follow - 1; /* of its parts */
+	uint64_t inner = csn_follow_of_parts(depth, follow);
 
 	value->declared = declared;
 	values->n_bases = depth ? values->n_bases : 0;
@@ -444,6 +469,8 @@ void csn_value_fill(struct csn_values *values, struct csn_value_frame *frame,
 		return;
 	}
 	note_place(values, object, type, value);
+	if (fill_foreign(values, frame, object, declared, depth, follow, value))
+		return;
 	switch (type->kind) {
 	case CSN_TYPE_STRUCT:
 	case CSN_TYPE_CLASS:

@@ -125,16 +125,19 @@ int csn_values_find_scopes(struct csn_values *values, struct csn_value_frame *co
 static void fill_variable(struct csn_values *values, struct csn_value_frame *frame,
 			  const struct csn_variable *variable, struct csn_value_node *value)
 {
+	struct csn_type *type = variable->type;
 	struct csn_object object;
 	uint64_t size_bytes = 0;
 
 	value->name = variable->name;
-	value->type = csn_type_text(variable->type);
 	value->role = variable->is_parameter ? CSN_ROLE_PARAMETER : CSN_ROLE_PLAIN;
 	(void)csn_type_size(variable->type, &size_bytes);
 	csn_told_begin(values, variable->name);
 	csn_object_find(values, frame, &variable->place, size_bytes, &object);
-	csn_value_fill(values, frame, &object, variable->type, 0, values->budget.follow, value);
+	if (type && csn_type_language(type) == CSN_LANGUAGE_GO)
+		csn_go_find_escaped(values, &object, &type, &value->name);
+	value->type = csn_type_text(type);
+	csn_value_fill(values, frame, &object, type, 0, values->budget.follow, value);
 }
 
 int csn_values_of_function(struct csn_values *values, struct csn_value_frame *frame,
@@ -219,13 +222,37 @@ static int name_marks(struct csn_values *values, struct csn_value_node *value,
 	return value->text ? 0 : csn_fail_nomem(err);
 }
 
+static int by_place(const void *a, const void *b)
+{
+	const struct csn_value_node *one = *(struct csn_value_node *const *)a;
+	const struct csn_value_node *other = *(struct csn_value_node *const *)b;
+
+	return (one > other) - (one < other);
+}
+
+/* A value whose text was set more than once counts once. */
+static void forget_doubles(struct csn_values *values)
+{
+	size_t n = 0;
+
+	if (values->n_marked)
+		qsort(values->marked, values->n_marked, sizeof(struct csn_value_node *), by_place);
+	for (size_t i = 0; i < values->n_marked; i++)
+		if (!n || values->marked[n - 1] != values->marked[i])
+			values->marked[n++] = values->marked[i];
+	values->n_marked = n;
+}
+
 int csn_values_name_pointers(struct csn_values *values, struct csn_error *err)
 {
-	size_t n = collect_marks(values, NULL);
-	cleanup_free struct csn_lookup *lookups = calloc(n + 1, sizeof(*lookups));
-	const struct csn_lookup *at = lookups;
+	cleanup_free struct csn_lookup *lookups = NULL;
+	const struct csn_lookup *at;
+	size_t n;
 	int rc;
 
+	forget_doubles(values);
+	n = collect_marks(values, NULL);
+	at = lookups = calloc(n + 1, sizeof(*lookups));
 	if (!lookups)
 		return csn_fail_nomem(err);
 	collect_marks(values, lookups);

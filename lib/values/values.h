@@ -7,6 +7,7 @@
 #ifndef CSN_VALUES_VALUES_H
 #define CSN_VALUES_VALUES_H
 
+#include "base/form.h"
 #include "dwarf/variable.h"
 #include "symbols/module.h"
 #include "target/target.h"
@@ -40,6 +41,7 @@ struct csn_value_node {
 	bool is_cut;           /* there are more parts */
 	bool parts_are_target; /* the parts are what it points to */
 	bool has_title;        /* the text says what the parts are of: "std::list" */
+	enum csn_form form;    /* how the parts are written together, behind the text */
 	struct csn_value_node *parts;
 	size_t n_parts;
 	/* Of a pointer or reference: the type of the object that it leads to, when that is derived

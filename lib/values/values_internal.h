@@ -3,7 +3,8 @@
  * object.c finds out where a value is and reads its bytes, scalar.c makes texts of numbers and
  * pointers, string.c of characters, tree.c of everything that has parts, pointee.c of what pointers
  * and references lead to, printer.c and the files print_*.c of what libraries make of structures
- * (helped by part.c and name.c), values.c is the way in. */
+ * (helped by part.c and name.c), text.c, rust.c, go.c and go_map.c of what is written otherwise in
+ * Rust and Go, values.c is the way in. */
 #ifndef CSN_VALUES_VALUES_INTERNAL_H
 #define CSN_VALUES_VALUES_INTERNAL_H
 
@@ -48,6 +49,15 @@ struct csn_values {
 	bool (*may_read)(void *context, const struct csn_module *module);
 	void *may_read_context;
 	struct csn_tls *tls; /* tls.c; NULL: not yet read */
+	/* What the references lead to that are being followed. */
+	struct {
+		csn_addr address;
+		const struct csn_type *type;
+	} followed[CSN_MAX_VALUE_DEPTH];
+	size_t n_followed;
+	/* Where the run time of Go in a module has its types; NULL: none was looked for. */
+	const struct csn_module *go_module;
+	csn_addr go_types; /* 0 unknown */
 	/* Values whose texts have marks. */
 	struct csn_value_node **marked;
 	size_t n_marked, marked_capacity;
@@ -116,6 +126,34 @@ void csn_character_print(uint32_t character, unsigned width, struct csn_buf *out
 /* "", "L", "u", "U" for elements of text; NULL for other types. Not stripped. */
 const char *csn_string_prefix(struct csn_type *type, unsigned *ret_width);
 
+/* text.c: a text of Rust or Go, in UTF-8, in quotes; what is no printable character as an escape of
+ * the language. ellipsis: more follows that is not here. */
+void csn_text_print(const uint8_t *bytes, size_t size_bytes, enum csn_type_language language,
+		    bool ellipsis, struct csn_buf *out);
+/* Sets the text of size_bytes at an address. False, with nothing set: they cannot be there. */
+bool csn_text_fill(struct csn_values *values, csn_addr address, uint64_t size_bytes,
+		   enum csn_type_language language, struct csn_value_node *value);
+/* A character of Rust in its quotes. */
+void csn_rune_print(uint32_t character, struct csn_buf *out);
+/* A float or a double, as 4 or 8 bytes. */
+double csn_float_of(const uint8_t *bytes, size_t size_bytes);
+/* The fewest digits that tell the number from others of its size, 4 or 8 bytes. */
+void csn_float_print(double number, size_t size_bytes, enum csn_type_language language,
+		     struct csn_buf *out);
+
+/* rust.c, go.c: values of types of these languages. False: there is nothing special about it, but
+ * value->form and a title may be set for its parts. */
+bool csn_rust_fill(struct csn_values *values, struct csn_value_frame *frame,
+		   const struct csn_object *object, struct csn_type *type, unsigned depth,
+		   uint64_t follow, struct csn_value_node *value);
+bool csn_go_fill(struct csn_values *values, struct csn_value_frame *frame,
+		 const struct csn_object *object, struct csn_type *declared, unsigned depth,
+		 uint64_t follow, struct csn_value_node *value);
+/* go.c: a variable that the compiler moved to the heap is known by a pointer named "&x": the
+ * variable itself. */
+void csn_go_find_escaped(struct csn_values *values, struct csn_object *object,
+			 struct csn_type **type, const char **name);
+
 /* tree.c: the value of an object. follow: pointers in a row that may still be followed. */
 void csn_value_fill(struct csn_values *values, struct csn_value_frame *frame,
 		    const struct csn_object *object, struct csn_type *type, unsigned depth,
@@ -125,9 +163,21 @@ void csn_value_fill_structure(struct csn_values *values, struct csn_value_frame 
 			      const struct csn_object *object, struct csn_type *type,
 			      unsigned depth, uint64_t follow, struct csn_value_node *value);
 void csn_value_give_up(struct csn_value_node *value, enum csn_value_state state);
+/* Pointers that may be followed from the parts of a value. */
+static inline uint64_t csn_follow_of_parts(unsigned depth, uint64_t follow)
+{
+	return depth || !follow ? follow : follow - 1;
+}
+/* The value of what a value leads to, told in its place: its form, text and parts. False, with
+ * nothing changed: it has none. */
+bool csn_value_fill_target(struct csn_values *values, struct csn_value_frame *frame,
+			   const struct csn_object *target, struct csn_type *type, unsigned depth,
+			   uint64_t follow, struct csn_value_node *value);
 /* Copies a text into the arena, counts it, remembers marks. */
 void csn_value_set_text(struct csn_values *values, struct csn_value_node *value,
 			const struct csn_buf *text);
+/* The same for a text of the debug information, which the values outlive. */
+void csn_value_copy_text(struct csn_values *values, struct csn_value_node *value, const char *text);
 /* Room for parts, which count against the budget; NULL when there is none left. */
 struct csn_value_node *csn_value_parts(struct csn_values *values, size_t count);
 /* All parts have one text each and no names: theirs together, in braces, behind the value's own. */
