@@ -195,30 +195,6 @@ enum {
 	DW_LANG_C17 = 0x2c,
 };
 
-enum {
-	DW_RLE_end_of_list = 0x00,
-	DW_RLE_base_addressx = 0x01,
-	DW_RLE_startx_endx = 0x02,
-	DW_RLE_startx_length = 0x03,
-	DW_RLE_offset_pair = 0x04,
-	DW_RLE_base_address = 0x05,
-	DW_RLE_start_end = 0x06,
-	DW_RLE_start_length = 0x07,
-};
-
-enum {
-	DW_LLE_end_of_list = 0x00,
-	DW_LLE_base_addressx = 0x01,
-	DW_LLE_startx_endx = 0x02,
-	DW_LLE_startx_length = 0x03,
-	DW_LLE_offset_pair = 0x04,
-	DW_LLE_default_location = 0x05,
-	DW_LLE_base_address = 0x06,
-	DW_LLE_start_end = 0x07,
-	DW_LLE_start_length = 0x08,
-	DW_LLE_GNU_view_pair = 0x09,
-};
-
 /* Columns of package indexes: version 5 (7.3.5.3), and 2, which is GNU's. */
 enum {
 	DW_SECT_INFO = 1,

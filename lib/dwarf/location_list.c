@@ -1,3 +1,4 @@
+#include "dwarf/list_codes.h"
 #include "dwarf/location_internal.h"
 
 /* A list in progress. */
