@@ -147,6 +147,7 @@
 
 /* Downloads of debug files. */
 #define CSN_MAX_BROKER_SECONDS 3600 /* for one file */
+#define CSN_MAX_DOWNLOAD_MEMORY CSN_GIB
 
 /* What is withheld from snapshots. */
 #define CSN_MAX_PRIVACY_FILE (256 * CSN_KIB)

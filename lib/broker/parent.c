@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/pass.h"
 #include "broker/broker_internal.h"
+#include "sandbox/confine.h"
 
 struct parent {
 	const struct csn_broker_options *options;
@@ -103,6 +104,19 @@ static bool await_reply(struct parent *parent, pid_t download, int socket, int64
 	}
 }
 
+/* It needs the network and the cache folder, and nothing that a server sends may need more. */
+static void confine_download(void)
+{
+	const struct csn_confinement confinement = {
+		.data_bytes = CSN_MAX_DOWNLOAD_MEMORY,
+		.file_bytes = CSN_MAX_OBJECT_FILE,
+		.cpu_seconds = CSN_MAX_BROKER_SECONDS,
+	};
+
+	if (csn_confine_lightly(&confinement, NULL) < 0)
+		_exit(1);
+}
+
 /* The download's process; -1 when there can be none. *ret_socket is where it will reply. */
 static pid_t start_download(struct parent *parent, const struct csn_broker_request *request,
 			    int *ret_socket)
@@ -119,6 +133,7 @@ static pid_t start_download(struct parent *parent, const struct csn_broker_reque
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
 		close(parent->socket);
+		confine_download();
 		csn_broker_download(&parent->library, parent->options, request, ends[1]);
 	}
 	close(ends[1]);
