@@ -68,9 +68,14 @@ static bool add_rules(scmp_filter_ctx filter)
 bool csn_seccomp_restrict(void)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
-	bool ok = filter && add_rules(filter) && seccomp_load(filter) == 0;
+	bool ok;
 
-	if (filter)
-		seccomp_release(filter);
+	if (!filter)
+		return false;
+	/* A tree instead of a list: the kernel asks it about every call there is when it is loaded.
+	 * Libraries before 2.5 do without. */
+	(void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	ok = add_rules(filter) && seccomp_load(filter) == 0;
+	seccomp_release(filter);
 	return ok;
 }
