@@ -171,5 +171,5 @@ void csn_local_files_done(struct csn_local_files *local)
 
 struct csn_opener csn_local_files_opener(struct csn_local_files *local)
 {
-	return (struct csn_opener){ local_open, local_locate, local_publish, local };
+	return (struct csn_opener){ local_open, local_locate, local_publish, NULL, local };
 }

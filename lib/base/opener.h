@@ -29,6 +29,9 @@ struct csn_opener {
 		      struct csn_error *err);
 	/* Shows the last FRESH file under its name, whole. */
 	int (*publish)(void *context, const char *name, struct csn_error *err);
+	/* Objects that will be asked for next, in any number: for an opener that had better look
+	 * for them together. NULL: it makes no difference. */
+	void (*foresee)(void *context, const char *const *paths, size_t n);
 	void *context;
 };
 

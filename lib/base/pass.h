@@ -12,4 +12,11 @@ bool csn_pass_send(int socket, void *data, size_t size_bytes, int fd) csn_must_c
  * the size, 0 at the end, -1 when there is nothing to be had. */
 ssize_t csn_pass_receive(int socket, void *data, size_t size_bytes, int *ret_fd);
 
+/* The same with several, at most CSN_PASS_FDS. Of what comes, at most max are kept. */
+#define CSN_PASS_FDS 32
+bool csn_pass_send_all(int socket, void *data, size_t size_bytes, const int *fds, size_t n_fds)
+	csn_must_check;
+ssize_t csn_pass_receive_all(int socket, void *data, size_t size_bytes, int *ret_fds, size_t max,
+			     size_t *ret_n);
+
 #endif

@@ -123,6 +123,8 @@ int csn_engine_open_modules(struct csn_engine *engine, struct csn_error *err)
 		return -CSN_E_NOMEM;
 	if (!engine->options->salvage)
 		csn_target_set_backing(target, csn_read_module_file, engine->modules);
+	/* What is stored of each module needs its files in any case. */
+	csn_modules_load_all(engine->modules);
 	return csn_unwinder_new(target, engine->modules, &engine->unwinder, err);
 }
 

@@ -11,6 +11,12 @@
 /* What the opener of the child knows. */
 struct asker {
 	int socket;
+	/* Answers to questions that were foreseen and not asked yet. */
+	struct foreseen {
+		char *name; /* owned; NULL: taken */
+		int fd;     /* owned; -1: absent */
+	} foreseen[CSN_SANDBOX_BATCH_NAMES];
+	size_t n_foreseen;
 };
 
 static int ask(const struct asker *asker, enum csn_sandbox_wish wish, enum csn_open_kind kind,
@@ -33,11 +39,81 @@ static int ask(const struct asker *asker, enum csn_sandbox_wish wish, enum csn_o
 	return -reply->code;
 }
 
+static struct foreseen *find_foreseen(struct asker *asker, const char *name)
+{
+	for (size_t i = 0; i < asker->n_foreseen; i++)
+		if (asker->foreseen[i].name && strcmp(asker->foreseen[i].name, name) == 0)
+			return &asker->foreseen[i];
+	return NULL;
+}
+
+static void forget_foreseen(struct asker *asker)
+{
+	for (size_t i = 0; i < asker->n_foreseen; i++) {
+		free(asker->foreseen[i].name);
+		if (asker->foreseen[i].fd >= 0)
+			close(asker->foreseen[i].fd);
+	}
+	asker->n_foreseen = 0;
+}
+
+/* Sends one batch of names and keeps the answers. */
+static void foresee_batch(struct asker *asker, char *bytes, size_t size_bytes)
+{
+	const char *names[CSN_SANDBOX_BATCH_NAMES];
+	size_t n = csn_sandbox_batch_parse(bytes, size_bytes, names), n_fds = 0, next = 0;
+	char found[CSN_SANDBOX_BATCH_NAMES];
+	int fds[CSN_SANDBOX_BATCH_NAMES];
+	ssize_t got = -1;
+
+	if (n && csn_pass_send(asker->socket, bytes, size_bytes, -1))
+		got = csn_pass_receive_all(asker->socket, found, sizeof(found), fds,
+					   csn_countof(fds), &n_fds);
+	for (size_t i = 0; got == (ssize_t)n && i < n; i++) {
+		int fd = found[i] == CSN_SANDBOX_OPENED && next < n_fds ? fds[next++] : -1;
+		char *name = fd >= 0 || found[i] == CSN_SANDBOX_ABSENT ? strdup(names[i]) : NULL;
+
+		asker->foreseen[asker->n_foreseen++] = (struct foreseen){ name, fd };
+	}
+	while (next < n_fds)
+		close(fds[next++]);
+}
+
+/* As many as fit into one batch; the others are asked for one by one. */
+static void asker_foresee(void *context, const char *const *paths, size_t n)
+{
+	struct asker *asker = context;
+	char bytes[CSN_SANDBOX_BATCH_BYTES] = { CSN_SANDBOX_BATCH };
+	size_t size = 1, n_names = 0;
+
+	forget_foreseen(asker);
+	for (size_t i = 0; i < n && n_names < CSN_SANDBOX_BATCH_NAMES; i++) {
+		size_t length = strlen(paths[i]) + 1;
+
+		if (length == 1 || length > sizeof(bytes) - size)
+			continue;
+		memcpy(bytes + size, paths[i], length);
+		size += length;
+		n_names++;
+	}
+	foresee_batch(asker, bytes, size);
+}
+
 static int asker_open(void *context, enum csn_open_kind kind, const char *name, int *ret_fd,
 		      struct csn_error *err)
 {
 	struct csn_sandbox_reply reply = { .fd = -1 };
-	int rc = ask(context, CSN_SANDBOX_OPEN, kind, name, &reply, err);
+	struct foreseen *known = kind == CSN_OPEN_OBJECT ? find_foreseen(context, name) : NULL;
+	int rc;
+
+	if (known) {
+		free(csn_take(known->name));
+		if (known->fd < 0)
+			return csn_fail_os(err, ENOENT, "%s", name);
+		*ret_fd = csn_take_fd(known->fd);
+		return 0;
+	}
+	rc = ask(context, CSN_SANDBOX_OPEN, kind, name, &reply, err);
 
 	if (rc == 0)
 		*ret_fd = reply.fd;
@@ -73,7 +149,8 @@ static const char *name_absent(unsigned absent)
 void csn_sandbox_become_child(const struct csn_sandbox_options *options, int socket)
 {
 	struct asker asker = { .socket = socket };
-	const struct csn_opener opener = { asker_open, asker_locate, asker_publish, &asker };
+	const struct csn_opener opener = { asker_open, asker_locate, asker_publish, asker_foresee,
+					   &asker };
 	cleanup_free int *keep = calloc(options->n_keep + 1, sizeof(*keep));
 	const struct csn_confinement confinement = {
 		.keep = keep,

@@ -1,7 +1,6 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/pass.h"
 #include "sandbox/sandbox_internal.h"
 
 bool csn_sandbox_request_parse(const char *bytes, size_t size_bytes,
@@ -29,6 +28,20 @@ bool csn_sandbox_request_send(int socket, const struct csn_sandbox_request *requ
 	bytes[1] = (char)request->kind;
 	memcpy(bytes + 2, request->name, length);
 	return csn_pass_send(socket, bytes, 2 + length, -1);
+}
+
+size_t csn_sandbox_batch_parse(const char *bytes, size_t size_bytes,
+			       const char *ret_names[CSN_SANDBOX_BATCH_NAMES])
+{
+	size_t at = 1, n = 0;
+
+	if (size_bytes < 3 || bytes[0] != CSN_SANDBOX_BATCH || bytes[size_bytes - 1])
+		return 0;
+	for (; at < size_bytes && n < CSN_SANDBOX_BATCH_NAMES; n++) {
+		ret_names[n] = bytes + at;
+		at += strlen(bytes + at) + 1;
+	}
+	return at == size_bytes ? n : 0;
 }
 
 #define HEAD_BYTES (2 * sizeof(int32_t))

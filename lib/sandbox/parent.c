@@ -14,8 +14,34 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/pass.h"
 #include "sandbox/sandbox_internal.h"
+
+static bool answer_batch(const struct csn_opener *opener, int socket, const char *bytes,
+			 size_t size_bytes, size_t *n_requests)
+{
+	const char *names[CSN_SANDBOX_BATCH_NAMES];
+	size_t n = csn_sandbox_batch_parse(bytes, size_bytes, names), n_fds = 0;
+	char found[CSN_SANDBOX_BATCH_NAMES];
+	int fds[CSN_SANDBOX_BATCH_NAMES];
+	bool sent;
+
+	*n_requests += n;
+	for (size_t i = 0; i < n; i++) {
+		struct csn_error err = CSN_ERROR_INIT;
+
+		if (opener->open(opener->context, CSN_OPEN_OBJECT, names[i], &fds[n_fds], &err) ==
+		    0) {
+			found[i] = CSN_SANDBOX_OPENED;
+			n_fds++;
+		} else {
+			found[i] = err.os_errno == ENOENT ? CSN_SANDBOX_ABSENT : CSN_SANDBOX_ELSE;
+		}
+	}
+	sent = n && csn_pass_send_all(socket, found, n, fds, n_fds);
+	while (n_fds)
+		close(fds[--n_fds]);
+	return sent;
+}
 
 /* True when nothing came in a while, too. False: the child has closed its end, says what no child
  * of ours would say, or says too much. */
@@ -23,7 +49,7 @@ static bool answer(const struct csn_opener *opener, int socket, size_t *n_reques
 {
 	struct csn_sandbox_reply reply = { .fd = -1 };
 	struct csn_sandbox_request request;
-	char bytes[CSN_SANDBOX_REQUEST_BYTES];
+	char bytes[CSN_SANDBOX_BATCH_BYTES];
 	struct csn_error err = CSN_ERROR_INIT;
 	cleanup_close int unwanted = -1, opened = -1;
 	ssize_t got = csn_pass_receive(socket, bytes, sizeof(bytes), &unwanted);
@@ -31,8 +57,11 @@ static bool answer(const struct csn_opener *opener, int socket, size_t *n_reques
 
 	if (got < 0 && errno == EAGAIN)
 		return true;
-	if (got <= 0 || unwanted >= 0 || ++*n_requests > CSN_MAX_SANDBOX_REQUESTS ||
-	    !csn_sandbox_request_parse(bytes, (size_t)got, &request))
+	if (got <= 0 || unwanted >= 0 || ++*n_requests > CSN_MAX_SANDBOX_REQUESTS)
+		return false;
+	if (bytes[0] == CSN_SANDBOX_BATCH)
+		return answer_batch(opener, socket, bytes, (size_t)got, n_requests);
+	if (!csn_sandbox_request_parse(bytes, (size_t)got, &request))
 		return false;
 	switch (request.wish) {
 	case CSN_SANDBOX_OPEN:
@@ -91,6 +120,8 @@ void csn_sandbox_serve(const struct csn_sandbox_options *options, pid_t child, i
 	/* The socket tells of the child's end too, and its own patience of a second spares a poll
 	 * for each request. A child that is no longer heard may still compute to its end. */
 	(void)setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	/* One that asks and does not listen must not hold us up. */
+	(void)setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	while (csn_monotonic_ns() < end_ns && answer(&options->opener, socket, &n_requests))
 		;
 	await_end(child, signals, end_ns, ret_end);

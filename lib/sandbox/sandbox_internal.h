@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include "base/pass.h"
 #include "sandbox/sandbox.h"
 
 /* What a request wants. */
@@ -29,6 +30,22 @@ bool csn_sandbox_request_parse(const char *bytes, size_t size_bytes,
 			       struct csn_sandbox_request *ret_request) csn_must_check;
 /* False: the other side is gone, or the name is too long. */
 bool csn_sandbox_request_send(int socket, const struct csn_sandbox_request *request) csn_must_check;
+
+/* Many objects at once: a wish of its own, and names that end with NUL. */
+#define CSN_SANDBOX_BATCH 'b'
+#define CSN_SANDBOX_BATCH_NAMES CSN_PASS_FDS
+#define CSN_SANDBOX_BATCH_BYTES 16384u
+
+/* The names of such a request, which stay where they are; returns how many. 0: it is none. */
+size_t csn_sandbox_batch_parse(const char *bytes, size_t size_bytes,
+			       const char *ret_names[CSN_SANDBOX_BATCH_NAMES]);
+
+/* What the reply says of each; the descriptors of the open ones come along, in order. */
+enum csn_sandbox_found {
+	CSN_SANDBOX_OPENED = 'o',
+	CSN_SANDBOX_ABSENT = 'a',
+	CSN_SANDBOX_ELSE = 'e', /* ask for this one alone */
+};
 
 struct csn_sandbox_reply {
 	int32_t code, os_errno;  /* of a csn_error; code 0: it worked */

@@ -93,43 +93,61 @@ static bool try_link(struct csn_module *module, const char *path, uint32_t crc)
 
 /* In the folder of a file, which may not be where the process had it (given by hand, among the
  * files of the dead, below another root), and in .debug there. */
-static bool try_link_beside(struct csn_module *module, const char *file, const char *name,
-			    uint32_t crc)
+static size_t places_beside(struct csn_module *module, const char *file, const char *name,
+			    const char **places)
 {
 	struct csn_arena *arena = module->impl->modules->arena;
 	const char *slash = file ? strrchr(file, '/') : NULL;
 	int folder;
 
 	if (!slash)
-		return false;
+		return 0;
 	folder = (int)csn_min_u64((uint64_t)(slash - file), CSN_MAX_PATH);
-	return try_link(module, csn_arena_sprintf(arena, "%.*s/%s", folder, file, name), crc) ||
-	       try_link(module, csn_arena_sprintf(arena, "%.*s/.debug/%s", folder, file, name),
-			crc);
+	places[0] = csn_arena_sprintf(arena, "%.*s/%s", folder, file, name);
+	places[1] = csn_arena_sprintf(arena, "%.*s/.debug/%s", folder, file, name);
+	return 2;
+}
+
+size_t csn_module_link_places(struct csn_module *module, const char *name,
+			      const char *ret_places[CSN_MODULE_LINK_PLACES])
+{
+	struct csn_modules *modules = module->impl->modules;
+	int folder = (int)csn_min_u64((uint64_t)(module->name - module->path), CSN_MAX_PATH);
+	size_t n = places_beside(module, module->path, name, ret_places);
+
+	if (module->file && strcmp(module->file, module->path) != 0)
+		n += places_beside(module, module->file, name, ret_places + n);
+	/* folder ends with its slash. */
+	ret_places[n++] = csn_arena_sprintf(modules->arena, "%s%.*s%s", modules->debug_root, folder,
+					    module->path, name);
+	return n;
+}
+
+void csn_module_find_debug_by_id(struct csn_module *module)
+{
+	struct csn_modules *modules = module->impl->modules;
+
+	if (module->impl->debug_id_tried || modules->input.no_files || module->is_vdso)
+		return;
+	module->impl->debug_id_tried = true;
+	if (!try_build_id(module, csn_module_asset_path(module, ".debug")))
+		(void)try_build_id(module, csn_build_id_path(modules, module->build_id,
+							     module->build_id_size, ".debug"));
 }
 
 void csn_module_find_debug(struct csn_module *module)
 {
-	struct csn_modules *modules = module->impl->modules;
-	int folder = (int)csn_min_u64((uint64_t)(module->name - module->path), CSN_MAX_PATH);
-	const char *name;
+	struct csn_module_impl *impl = module->impl;
+	const char *places[CSN_MODULE_LINK_PLACES], *name;
+	size_t i, n;
 	uint32_t crc;
 
-	if (modules->input.no_files || module->is_vdso)
+	if (impl->modules->input.no_files || module->is_vdso)
 		return;
-	if (try_build_id(module, csn_module_asset_path(module, ".debug")) ||
-	    try_build_id(module, csn_build_id_path(modules, module->build_id, module->build_id_size,
-						   ".debug")))
+	csn_module_find_debug_by_id(module);
+	if (impl->debug_elf || !impl->elf || !csn_elf_file_debug_link(impl->elf, &name, &crc))
 		return;
-	if (!module->impl->elf || !csn_elf_file_debug_link(module->impl->elf, &name, &crc))
-		return;
-	/* folder ends with its slash. */
-	if (try_link_beside(module, module->path, name, crc) ||
-	    (module->file && strcmp(module->file, module->path) != 0 &&
-	     try_link_beside(module, module->file, name, crc)))
-		return;
-	(void)try_link(module,
-		       csn_arena_sprintf(modules->arena, "%s%.*s%s", modules->debug_root, folder,
-					 module->path, name),
-		       crc);
+	n = csn_module_link_places(module, name, places);
+	for (i = 0; i < n && !try_link(module, places[i], crc); i++)
+		;
 }

@@ -40,7 +40,7 @@ struct csn_module_impl {
 
 	bool loaded;
 	struct csn_elf_file *elf; /* owned: file or image */
-	bool debug_tried, debug_fetched;
+	bool debug_id_tried, debug_tried, debug_fetched;
 	struct csn_elf_file *debug_elf; /* owned */
 	const char *debug_path;
 	struct csn_cfi *cfi, *debug_cfi; /* owned */
@@ -75,6 +75,12 @@ struct csn_elf_file *csn_module_open_image(const struct csn_module *module);
 void csn_module_find_file(struct csn_module *module);
 /* Sets impl->debug_elf and impl->debug_path. */
 void csn_module_find_debug(struct csn_module *module);
+/* Its first step: by build-id alone. */
+void csn_module_find_debug_by_id(struct csn_module *module);
+/* Where the debug link may lead, for files of one name; returns how many places. */
+#define CSN_MODULE_LINK_PLACES 5
+size_t csn_module_link_places(struct csn_module *module, const char *name,
+			      const char *ret_places[CSN_MODULE_LINK_PLACES]);
 /* What earlier runs answered about the module; NULL when there is no cache, or no file and build-id
  * that could prove that it speaks of this module. */
 struct csn_answers *csn_module_answers(struct csn_module *module);

@@ -297,12 +297,18 @@ static void inherited_descriptors_are_closed_but_those_named(void **state)
 static int ask_for_files(void *context, const struct csn_opener *opener, const char *absent)
 {
 	const char *const *paths = context;
+	const char *foreseen[] = { "/nonexistent/x", paths[0], "/etc/hostname", "/never/asked" };
 	struct csn_error err = CSN_ERROR_INIT;
 	cleanup_close int fd = -1;
 	char magic[4], real[CSN_MAX_PATH];
 	int no = -1;
 
 	(void)absent;
+	opener->foresee(opener->context, foreseen, csn_countof(foreseen));
+	if (csn_opener_open(opener, CSN_OPEN_OBJECT, "/nonexistent/x", &no, &err) != -CSN_E_OS ||
+	    err.os_errno != ENOENT ||
+	    csn_opener_open(opener, CSN_OPEN_OBJECT, "/etc/hostname", &no, &err) != -CSN_E_FORMAT)
+		return 9;
 	if (csn_opener_open(opener, CSN_OPEN_OBJECT, paths[0], &fd, &err) < 0 ||
 	    csn_read_full(fd, magic, 4) != 4 || memcmp(magic, "\177ELF", 4) != 0)
 		return 10;
@@ -337,6 +343,22 @@ static int fall(void *context, const struct csn_opener *opener, const char *abse
 	/* The test's own handler is inherited. */
 	signal(SIGSEGV, SIG_DFL);
 	raise(SIGSEGV);
+	return 0;
+}
+
+/* Asks and asks, and never takes an answer. */
+static int never_listen(void *context, const struct csn_opener *opener, const char *absent)
+{
+	char request[] = "\0\0/etc/passwd";
+	struct iovec part = { request, sizeof(request) - 1 };
+	const struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+
+	(void)context;
+	(void)opener;
+	(void)absent;
+	for (volatile bool on = true; on;)
+		for (int fd = 3; fd < 256; fd++)
+			(void)sendmsg(fd, &message, MSG_NOSIGNAL);
 	return 0;
 }
 
@@ -379,6 +401,8 @@ static void a_child_that_dies_or_stays_is_told(void **state)
 	csn_sandbox_describe(&end, text, sizeof(text));
 	assert_string_equal(text, "was killed by signal 11 (Segmentation fault)");
 	end = run_child(sleep_on, NULL, 1);
+	assert_true(end.late && end.status == -1);
+	end = run_child(never_listen, NULL, 1);
 	assert_true(end.late && end.status == -1);
 }
 
