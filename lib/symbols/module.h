@@ -112,8 +112,8 @@ struct csn_module *csn_modules_find(struct csn_modules *modules, csn_addr addr);
 /* The main program; NULL unknown. */
 struct csn_module *csn_modules_main(struct csn_modules *modules);
 
-/* Finds the files and the debug files of all of them (not those that would have to be fetched), which
- * is cheaper than one by one. */
+/* Finds the files and the debug files of all of them (not those that would have to be fetched),
+ * which is cheaper than one by one. */
 void csn_modules_load_all(struct csn_modules *modules);
 /* Finds and checks the file, once. Never fails: state says how it went. */
 enum csn_module_state csn_module_load(struct csn_module *module);
