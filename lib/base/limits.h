@@ -162,6 +162,7 @@
 #define CSN_MAX_SANDBOX_FILES 256u               /* open at once; what is mapped is closed */
 #define CSN_MAX_SANDBOX_REQUESTS 1000000u
 #define CSN_MAX_SANDBOX_SECONDS 600
+#define CSN_MAX_SALVAGE_SECONDS 60 /* of a second try, which reads little */
 
 /* Snapshots. */
 #define CSN_MAX_REFUSED_NOTES 16u /* warnings about debug files */

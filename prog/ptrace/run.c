@@ -373,14 +373,25 @@ static int ptrace_open(struct ptrace_run *run, const char *pid, struct csn_error
 	return run->result_fd < 0 ? csn_fail_os(err, errno, "memfd_create") : 0;
 }
 
+/* Seconds that the next child has. */
+static int64_t ptrace_patience(const struct ptrace_run *run)
+{
+	const struct ptrace_options *o = run->options;
+
+	if (o->kill_after_seconds)
+		return o->kill_after_seconds;
+	if (*run->salvage)
+		return CSN_MAX_SALVAGE_SECONDS;
+	return CSN_MAX_SANDBOX_SECONDS +
+	       (run->broker ? CSN_BROKER_ROUNDS * o->debuginfod_timeout : 0);
+}
+
 /* Runs the child once. True: *ret_status is the exit status. False: it did not come to an end of
  * its own, which run->salvage says. */
 static bool ptrace_try(struct ptrace_run *run, int *ret_status)
 {
 	const int keep[] = { run->result_fd, csn_engine_subject_fd(&run->input),
 			     csn_broker_fd(run->broker) };
-	const struct ptrace_options *o = run->options;
-	int64_t download_seconds = run->broker ? CSN_BROKER_ROUNDS * o->debuginfod_timeout : 0;
 	const struct csn_sandbox_options options = {
 		.opener = csn_local_files_opener(&run->files),
 		.run = ptrace_analyse,
@@ -389,8 +400,7 @@ static bool ptrace_try(struct ptrace_run *run, int *ret_status)
 		.keep = keep,
 		.n_keep = csn_countof(keep),
 		.mapped_bytes = csn_engine_subject_bytes(&run->input),
-		.seconds = o->kill_after_seconds ? o->kill_after_seconds
-						 : CSN_MAX_SANDBOX_SECONDS + download_seconds,
+		.seconds = ptrace_patience(run),
 	};
 	struct csn_error err = CSN_ERROR_INIT;
 	struct csn_sandbox_end end;
