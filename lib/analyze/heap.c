@@ -153,7 +153,7 @@ struct csn_heap *csn_heap_new(struct csn_arena *arena, struct csn_target *target
 	heap->arena = arena;
 	heap->target = target;
 	heap->modules = modules;
-	heap->blocks_left = CSN_MAX_HEAP_BLOCKS;
+	heap->blocks_left = CSN_MAX_HEAP_LOOK_BLOCKS;
 	for (size_t i = 0; i < CSN_HEAP_BLOCKS; i++)
 		heap->blocks[i].start = 1;
 	for (size_t i = 0; i < csn_countof(csn_heap_allocators); i++) {
@@ -165,6 +165,11 @@ struct csn_heap *csn_heap_new(struct csn_arena *arena, struct csn_target *target
 		heap->impls[heap->n_ops++] = impl;
 	}
 	return heap->n_ops ? heap : NULL;
+}
+
+void csn_heap_look_hard(struct csn_heap *heap)
+{
+	heap->blocks_left = CSN_MAX_HEAP_BLOCKS;
 }
 
 const char *csn_heap_name(const struct csn_heap *heap)

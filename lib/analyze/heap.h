@@ -77,6 +77,8 @@ struct csn_heap;
 /* Finds the allocators of the target. NULL when there is none that we know, or memory is out. */
 struct csn_heap *csn_heap_new(struct csn_arena *arena, struct csn_target *target,
 			      struct csn_modules *modules);
+/* Lets it read more than an ordinary fault is worth; call it first. */
+void csn_heap_look_hard(struct csn_heap *heap);
 /* The name of the allocator that answers first: "glibc". */
 const char *csn_heap_name(const struct csn_heap *heap);
 /* What is known of an address. */

@@ -193,6 +193,7 @@ void csn_look_at_heap_abort(struct csn_fault_look *look)
 	if (!look->last_words.kind ||
 	    strcmp(look->last_words.kind->family, "heap-corruption") != 0 || !csn_fault_heap(look))
 		return;
+	csn_heap_look_hard(look->heap);
 	row = csn_find_freed_row(look->last_words.text);
 	if (row)
 		csn_find_suspect(look, row, &suspect);
@@ -349,6 +350,7 @@ void csn_look_at_heap_access(struct csn_fault_look *look)
 	    !csn_fault_heap(look))
 		return;
 	if (csn_is_in_heap_function(look)) {
+		csn_heap_look_hard(look->heap);
 		look->heap_damaged = csn_tell_damage(look, "; ");
 		return;
 	}

@@ -342,6 +342,18 @@ static void csn_glibc_look_mapped(struct csn_glibc *glibc, csn_addr addr,
 	}
 }
 
+static void csn_glibc_judge_listed(const struct csn_glibc_free *listed,
+				   struct csn_heap_place *place)
+{
+	place->state = CSN_HEAP_FREED;
+	place->list = listed->list;
+	/* A link; its way back, or a mark; those of large chunks are two more. */
+	place->written_bytes = listed->list == CSN_HEAP_FASTBIN ? 8
+			       : listed->list == CSN_HEAP_LARGE ? 32
+								: 16;
+	place->evidence = "in a list of free chunks";
+}
+
 /* The state of a chunk whose bounds are known. */
 static void csn_glibc_judge(struct csn_glibc *glibc, struct csn_glibc_region *region,
 			    csn_addr chunk, uint64_t size, struct csn_heap_place *place)
@@ -355,13 +367,7 @@ static void csn_glibc_judge(struct csn_glibc *glibc, struct csn_glibc_region *re
 	csn_glibc_read_lists(glibc);
 	listed = csn_glibc_find_free(glibc, chunk);
 	if (listed) {
-		place->state = CSN_HEAP_FREED;
-		place->list = listed->list;
-		/* A link; its way back, or a mark; those of large chunks are two more. */
-		place->written_bytes = listed->list == CSN_HEAP_FASTBIN ? 8
-				       : listed->list == CSN_HEAP_LARGE ? 32
-									: 16;
-		place->evidence = "in a list of free chunks";
+		csn_glibc_judge_listed(listed, place);
 		return;
 	}
 	if (chunk + size >= region->end || !csn_heap_word(glibc->heap, chunk + size + 8, &next)) {
@@ -398,6 +404,28 @@ static void csn_glibc_judge(struct csn_glibc *glibc, struct csn_glibc_region *re
 			       : "not all tcaches can be read";
 }
 
+/* What the allocator returned for a chunk that a list holds needs no walk. */
+static bool csn_glibc_look_listed(struct csn_glibc *glibc, const struct csn_glibc_region *region,
+				  csn_addr user, struct csn_heap_place *place)
+{
+	csn_addr chunk = user - CSN_GLIBC_HEADER;
+	const struct csn_glibc_free *listed = csn_glibc_find_free(glibc, chunk);
+	uint64_t head, size;
+
+	if (!listed || !csn_heap_word(glibc->heap, chunk + 8, &head))
+		return false;
+	size = head & ~(uint64_t)CSN_GLIBC_FLAGS;
+	if (size < CSN_GLIBC_MIN_CHUNK || size > region->end - chunk)
+		return false;
+	place->chunk = chunk;
+	place->user = user;
+	place->size_bytes = size - 8;
+	place->has_chunk = true;
+	place->prev_inuse = head & CSN_GLIBC_PREV_INUSE;
+	csn_glibc_judge_listed(listed, place);
+	return true;
+}
+
 static void csn_glibc_look_chunk(struct csn_glibc *glibc, struct csn_glibc_region *region,
 				 csn_addr addr, struct csn_heap_place *place)
 {
@@ -423,6 +451,8 @@ static void csn_glibc_look_chunk(struct csn_glibc *glibc, struct csn_glibc_regio
 		return;
 	}
 	csn_glibc_read_lists(glibc);
+	if (csn_glibc_look_listed(glibc, region, addr, place))
+		return;
 	csn_glibc_walk(glibc, region);
 	if (!csn_glibc_find_chunk(glibc, region, addr, &chunk, &size) ||
 	    !csn_heap_word(glibc->heap, chunk + 8, &head)) {

@@ -128,8 +128,9 @@
 #define CSN_MAX_MEMBER_STEPS 4096u   /* members looked at for one path, or one alignment */
 
 /* The heap of a process. */
-#define CSN_MAX_HEAP_BLOCKS 65536u      /* pages read */
-#define CSN_MAX_HEAP_STEPS 2000000u     /* chunks and links looked at */
+#define CSN_MAX_HEAP_BLOCKS 32768u      /* pages read of a damaged heap */
+#define CSN_MAX_HEAP_LOOK_BLOCKS 4096u  /* of any other */
+#define CSN_MAX_HEAP_STEPS 1000000u     /* chunks and links looked at */
 #define CSN_MAX_HEAP_FREES 262144u      /* free chunks kept */
 #define CSN_MAX_HEAP_ARENAS 4096u       /* arenas; threads with a cache */
 #define CSN_MAX_HEAP_PAGES 16384u       /* from an address back to the header of its mapping */
