@@ -141,6 +141,16 @@
 #define CSN_MAX_EXPRESSION_TEXT CSN_KIB
 #define CSN_MAX_ORIGIN_BYTES (64 * CSN_KIB) /* of a function that is followed */
 
+/* Modules in Lua. */
+#define CSN_MAX_SCRIPTS 64u
+#define CSN_MAX_SCRIPT_FILE (256 * CSN_KIB)
+#define CSN_MAX_SCRIPTS_BYTES (32 * CSN_MIB) /* of all files */
+#define CSN_MAX_SCRIPT_OPTION (4 * CSN_KIB)
+#define CSN_MAX_SCRIPT_MEMORY (32 * CSN_MIB) /* of one module */
+#define CSN_MAX_SCRIPT_READ (1 * CSN_MIB)    /* of memory, by one call */
+#define CSN_MAX_SCRIPT_WALK 100000u          /* of one list */
+#define CSN_MAX_SCRIPT_VALUES (32 * CSN_MIB) /* told beyond those of the scene, by all modules */
+
 /* Answers kept on disk, by build-id. */
 #define CSN_MAX_ANSWERS_RECORDS 65536u
 #define CSN_MAX_ANSWERS_FILE (64 * CSN_MIB)

@@ -11,6 +11,7 @@
 #define CSN_BIN "/opt/backtrace/bin"
 #define CSN_SBIN "/opt/backtrace/sbin"
 #define CSN_ETC "/opt/backtrace/etc"
+#define CSN_MODULES "/opt/backtrace/share/coresnap/modules"
 #define CSN_ARCHIVE "/var/coresnap/archive"
 #define CSN_CORONERD_DATA "/var/lib/coronerd"
 

@@ -72,6 +72,13 @@ bool csn_scope_global(const struct csn_scope *scope, uint64_t address, const cha
 bool csn_variable_of_member(struct csn_type_member *member, uint64_t address,
 			    struct csn_variable *ret_variable);
 
+/* A variable at the top of a unit, or in a namespace of it ("ns::name"), that is not only declared
+ * there; it costs a walk along the unit. False: none. */
+bool csn_unit_find_variable(struct csn_unit *unit, const char *name,
+			    struct csn_variable *ret_variable);
+/* The same for a type with a name; NULL none. */
+struct csn_type *csn_unit_find_type(struct csn_unit *unit, const char *name);
+
 /* For operations of expressions: number index of .debug_addr, and the entry at an offset of the
  * unit or (is_global) of the section. */
 bool csn_unit_index(struct csn_unit *unit, uint64_t index, uint64_t *ret_value);

@@ -16,6 +16,7 @@
 static void csn_engine_done(struct csn_engine *engine)
 {
 	csn_target_set_backing(engine->target, NULL, NULL);
+	csn_scripts_free(engine->scripts);
 	csn_values_free(engine->values);
 	csn_unwinder_free(engine->unwinder);
 	csn_modules_free(engine->modules);
@@ -148,6 +149,9 @@ static int csn_engine_run(struct csn_engine *engine, struct csn_error *err)
 
 	at[0] = csn_monotonic_ns();
 	if (result == 0)
+		result = csn_scripts_new(engine->options->salvage ? NULL : engine->options->scripts,
+					 engine->snapshot, &engine->scripts, err);
+	if (result == 0)
 		result = csn_engine_open_modules(engine, err);
 	if (result == 0)
 		result = csn_engine_note_losses(engine, err);
@@ -162,6 +166,8 @@ static int csn_engine_run(struct csn_engine *engine, struct csn_error *err)
 	if (result == 0)
 		result = csn_engine_analyze(engine, err);
 	if (result == 0)
+		result = csn_scripts_attach(engine->scripts, &engine->scene, err);
+	if (result == 0)
 		result = csn_engine_store_modules(engine, err);
 	if (result == 0)
 		result = csn_engine_store_maps(engine, err);
@@ -172,6 +178,8 @@ static int csn_engine_run(struct csn_engine *engine, struct csn_error *err)
 		result = csn_snapshot_add_truncated(
 			engine->snapshot,
 			"a file became shorter while it was read: what it held is missing", err);
+	if (result == 0)
+		result = csn_scripts_finish(engine->scripts, err);
 	/* Last of all: nothing that comes after it may add to the snapshot. */
 	if (result == 0 && engine->options->privacy)
 		result = csn_privacy_apply(engine->options->privacy, engine->snapshot, err);

@@ -10,6 +10,7 @@
 #include "base/json_load.h"
 #include "base/opener.h"
 #include "base/progress.h"
+#include "modules/scripts.h"
 #include "privacy/privacy.h"
 #include "snapshot/snapshot.h"
 #include "target/target.h"
@@ -75,10 +76,11 @@ struct csn_engine_options {
 	/* What ended a first try: now only what needs no object is stored (registers, ends of
 	 * stacks, maps, attributes), and this is noted in truncated. NULL: everything. */
 	const char *salvage;
-	uint64_t depth;              /* frames kept per thread; 0: no limit */
-	uint64_t budget;             /* frames kept in all; 0: no limit */
-	int64_t timeout_seconds;     /* 0: none */
-	struct csn_privacy *privacy; /* what is withheld; NULL: nothing */
+	uint64_t depth;                           /* frames kept per thread; 0: no limit */
+	uint64_t budget;                          /* frames kept in all; 0: no limit */
+	int64_t timeout_seconds;                  /* 0: none */
+	struct csn_privacy *privacy;              /* what is withheld; NULL: nothing */
+	const struct csn_script_sources *scripts; /* analysis modules; NULL: none */
 	struct csn_progress_sink progress;
 	/* Brings files by build-id that are not on this machine; an error other than NOT_FOUND is
 	 * told in the snapshot. May be NULL. */

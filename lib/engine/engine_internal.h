@@ -19,6 +19,7 @@ struct csn_engine {
 	json_t *facts;
 	const struct csn_thread *fault_thread; /* NULL: nobody faulted */
 	struct csn_values *values;             /* owned; NULL before variables are read */
+	struct csn_scripts *scripts;           /* owned; NULL: none */
 	struct csn_scene scene;                /* complete when variables are stored */
 	int64_t deadline_ns;                   /* monotonic; 0 none */
 	size_t raw_stack_bytes;                /* kept so far, of all threads */

@@ -336,9 +336,8 @@ static void print_member_pointer(struct csn_values *values, struct csn_type *typ
 		csn_buf_printf(out, ", this adjustment %" PRId64, adjustment);
 }
 
-/* The bits of a field, as bytes of their own. */
-static size_t take_bits(const uint8_t *bytes, size_t size_bytes, struct csn_type *type,
-			const struct csn_type_member *bits, uint8_t ret_bytes[8])
+size_t csn_take_bits(const uint8_t *bytes, size_t size_bytes, struct csn_type *type,
+		     const struct csn_type_member *bits, uint8_t ret_bytes[8])
 {
 	bool is_signed =
 		type->encoding == CSN_ENCODING_SIGNED || type->encoding == CSN_ENCODING_SIGNED_CHAR;
@@ -388,7 +387,7 @@ enum csn_value_state csn_scalar_print(struct csn_values *values, const struct cs
 	if (state != CSN_VALUE_OK)
 		return state;
 	if (bits) {
-		size_bytes = take_bits(bytes, size_bytes, type, bits, field);
+		size_bytes = csn_take_bits(bytes, size_bytes, type, bits, field);
 		from = field;
 	}
 	switch (type->kind) {

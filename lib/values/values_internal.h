@@ -116,6 +116,10 @@ void csn_pointer_print(struct csn_values *values, csn_addr address, struct csn_b
 bool csn_type_is_scalar(struct csn_type *type);
 /* A little-endian number, extended as its type says. */
 uint64_t csn_number_of(const uint8_t *bytes, size_t size_bytes, bool is_signed);
+/* The bits of a field of a type, from size_bytes that hold them, as bytes of their own; how many.
+ */
+size_t csn_take_bits(const uint8_t *bytes, size_t size_bytes, struct csn_type *type,
+		     const struct csn_type_member *bits, uint8_t ret_bytes[8]);
 
 /* string.c: appends count characters of a width as text in quotes, cut and folded as gdb does.
  * ellipsis: more follows that is not here. */

@@ -3,12 +3,14 @@
 #define BT_BT_H
 
 #include "engine/value_options.h"
+#include "modules/script_options.h"
 
 struct bt_options {
 	const char *core, *cache, *sysroot, *privacy, *variables, *globals;
 	bool verbose, faulted, json, no_source;
 	uint64_t depth;
 	struct csn_engine_values values;
+	struct csn_script_options modules;
 	const char *debuginfod; /* NULL: not wanted */
 	int64_t debuginfod_timeout;
 };

@@ -1,11 +1,18 @@
+#include "base/cleanup.h"
 #include "base/shrink.h"
 #include "bt.h"
 
+static void bt_options_done(struct bt_options *options)
+{
+	csn_script_options_done(&options->modules);
+}
+
 int main(int argc, char **argv)
 {
-	struct bt_options o = { .depth = 1024,
-				.debuginfod_timeout = 10,
-				.values = CSN_ENGINE_VALUES_DEFAULT };
+	cleanup_(bt_options_done) struct bt_options o = { .depth = 1024,
+							  .debuginfod_timeout = 10,
+							  .values = CSN_ENGINE_VALUES_DEFAULT,
+							  .modules = CSN_SCRIPT_OPTIONS_DEFAULT };
 	const struct csn_option options[] = {
 		{ "core", 0, CSN_OPT_STRING, "CORE", "look at this core file", &o.core },
 		{ "verbose", 'v', CSN_OPT_FLAG, NULL,
@@ -23,6 +30,7 @@ int main(int argc, char **argv)
 		CSN_ENGINE_VALUES_OPTIONS(&o.values),
 		{ "cache", 0, CSN_OPT_STRING, "DIR",
 		  "folder for answers about addresses (none: keep none)", &o.cache },
+		CSN_SCRIPT_OPTIONS_ROWS(&o.modules),
 		{ "privacy", 0, CSN_OPT_STRING, "FILE",
 		  "more rules of what is withheld (none: withhold nothing)", &o.privacy },
 		{ "debuginfod", 0, CSN_OPT_OPTIONAL, "URLS",

@@ -22,9 +22,10 @@ struct bt_run {
 	const char *subject, *executable;
 	bool colour;
 	enum csn_engine_variables variables;
-	struct csn_engine_subject input; /* owned */
-	struct csn_broker *broker;       /* owned; NULL: nothing is fetched */
-	struct csn_privacy *privacy;     /* owned; NULL: nothing is withheld */
+	struct csn_engine_subject input;    /* owned */
+	struct csn_broker *broker;          /* owned; NULL: nothing is fetched */
+	struct csn_privacy *privacy;        /* owned; NULL: nothing is withheld */
+	struct csn_script_sources *scripts; /* owned; NULL: no modules */
 	struct csn_progress_line progress;
 	const char *given[3];         /* what the command line names */
 	struct csn_local_files files; /* what the child may ask for */
@@ -116,6 +117,7 @@ static int bt_analyse(void *context, const struct csn_opener *opener, const char
 		.no_registers = !options->verbose && !options->json,
 		.depth = options->depth,
 		.privacy = run->privacy,
+		.scripts = run->scripts,
 		.progress = csn_progress_line_sink(&run->progress),
 		.fetch = run->broker ? csn_broker_fetch : NULL,
 		.fetch_context = run->broker,
@@ -160,14 +162,17 @@ static int bt_open(struct bt_run *run, const char *operand, struct csn_error *er
 		.timeout_seconds = options->debuginfod_timeout,
 		.progress = csn_progress_line_sink(&run->progress),
 	};
-	int rc;
+	int rc = csn_script_options_read(&options->modules, &run->scripts, err);
 
-	run->variables = options->verbose ? CSN_VARIABLES_ALL : CSN_VARIABLES_NONE;
+	run->variables = options->verbose ? CSN_VARIABLES_ALL
+			 : run->scripts   ? CSN_VARIABLES_ARGUMENTS
+					  : CSN_VARIABLES_NONE;
 	if (options->verbose && options->variables &&
 	    !csn_engine_variables_find(options->variables, &run->variables))
 		return csn_fail(err, CSN_E_USAGE,
 				"bad --variables; use none, faulted, arguments or all");
-	rc = csn_privacy_open(options->privacy, &run->privacy, err);
+	if (rc == 0)
+		rc = csn_privacy_open(options->privacy, &run->privacy, err);
 	if (rc == 0)
 		rc = csn_broker_start(&servers, &run->broker, err);
 	if (rc == 0)
@@ -279,6 +284,7 @@ int bt_run(const struct bt_options *options, const char *operand)
 	csn_engine_subject_done(&run.input);
 	csn_broker_free(run.broker);
 	csn_privacy_free(run.privacy);
+	csn_script_sources_free(run.scripts);
 	csn_closep(&run.snapshot_fd);
 	csn_closep(&run.result_fd);
 	return status;

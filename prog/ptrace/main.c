@@ -30,7 +30,8 @@ int main(int argc, char **argv)
 	struct ptrace_options o = { .format = "btt",
 				    .depth = 1024,
 				    .debuginfod_timeout = 10,
-				    .values = CSN_ENGINE_VALUES_DEFAULT };
+				    .values = CSN_ENGINE_VALUES_DEFAULT,
+				    .modules = CSN_SCRIPT_OPTIONS_DEFAULT };
 	struct csn_option options[PTRACE_MAX_OPTIONS];
 	const struct csn_program program = {
 		.name = "ptrace",
@@ -55,5 +56,6 @@ int main(int argc, char **argv)
 	csn_option_list_done(&o.kv);
 	csn_option_list_done(&o.resources);
 	csn_option_list_done(&o.load);
+	csn_script_options_done(&o.modules);
 	return status;
 }

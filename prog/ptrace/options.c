@@ -51,6 +51,7 @@ void ptrace_list_options(struct ptrace_options *o, struct csn_option list[PTRACE
 		{ "security", 0, CSN_OPT_FLAG, NULL, "tell code and entries that somebody changed",
 		  &o->security },
 		{ "source", 0, CSN_OPT_FLAG, NULL, "not in this release", &o->source },
+		CSN_SCRIPT_OPTIONS_ROWS(&o->modules),
 		{ "privacy", 0, CSN_OPT_STRING, "FILE",
 		  "more rules of what is withheld (none: withhold nothing)", &o->privacy },
 		{ "config", 0, CSN_OPT_STRING, "FILE", "read options from this file first",

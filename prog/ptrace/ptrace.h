@@ -4,10 +4,12 @@
 
 #include "base/options.h"
 #include "engine/value_options.h"
+#include "modules/script_options.h"
 
 struct ptrace_options {
 	const char *core, *output, *prefix, *application, *format, *log_level, *fault_thread;
 	const char *globals, *cache, *sysroot, *privacy, *config, *variables;
+	struct csn_script_options modules;
 	struct csn_option_list threads, classifiers, kv, resources, load;
 	bool faulted, stale_pointer, security, source;
 	uint64_t depth, budget;

@@ -31,8 +31,9 @@ struct ptrace_run {
 	int64_t *threads; /* owned */
 	int64_t fault_thread;
 	enum csn_engine_variables variables;
-	struct csn_privacy *privacy; /* owned; NULL: nothing is withheld */
-	struct csn_broker *broker;   /* owned; NULL: nothing is fetched */
+	struct csn_privacy *privacy;        /* owned; NULL: nothing is withheld */
+	struct csn_script_sources *scripts; /* owned; NULL: no modules */
+	struct csn_broker *broker;          /* owned; NULL: nothing is fetched */
 	struct csn_progress_line progress;
 	const char *executable;          /* NULL: found from the subject */
 	struct csn_engine_subject input; /* owned */
@@ -292,6 +293,7 @@ static struct csn_engine_options ptrace_engine_options(struct ptrace_run *run,
 		.budget = o->budget,
 		.timeout_seconds = o->timeout_seconds,
 		.privacy = run->privacy,
+		.scripts = run->scripts,
 		.progress = csn_progress_line_sink(&run->progress),
 		.fetch = run->broker ? csn_broker_fetch : NULL,
 		.fetch_context = run->broker,
@@ -476,6 +478,8 @@ int ptrace_run(const struct ptrace_options *options, const char *pid, const char
 		status = ptrace_check(&run);
 	if (status < 0 && csn_privacy_open(options->privacy, &run.privacy, &err) < 0)
 		status = ptrace_fail("--privacy", &err);
+	if (status < 0 && csn_script_options_read(&options->modules, &run.scripts, &err) < 0)
+		status = ptrace_fail("--module", &err);
 	if (status < 0)
 		status = ptrace_open(&run, pid, &err) < 0 ? ptrace_fail(run.subject, &err)
 							  : ptrace_confined(&run);
@@ -483,6 +487,7 @@ int ptrace_run(const struct ptrace_options *options, const char *pid, const char
 	csn_engine_subject_done(&run.input);
 	csn_broker_free(run.broker);
 	csn_privacy_free(run.privacy);
+	csn_script_sources_free(run.scripts);
 	csn_closep(&run.result_fd);
 	free(run.given);
 	free(run.threads);
