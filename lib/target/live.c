@@ -43,6 +43,8 @@ struct csn_live_thread {
 	enum csn_live_state state;
 	int pending_signal; /* to be handed on at release */
 	bool has_registers;
+	struct csn_span vectors; /* as in struct csn_thread */
+	csn_addr thread_pointer;
 	struct csn_registers registers;
 	csn_addr stack_start; /* copy of [stack_start, stack_start + stack_size) */
 	size_t stack_size;
@@ -405,6 +407,41 @@ static void csn_live_copy_wait(struct csn_target *target, struct csn_live *live,
 	csn_live_copy_word(live, wait.word + CSN_LIVE_WORD_BYTES / 2);
 }
 
+/* Vector registers, of which values may be in the innermost frame. */
+static void csn_live_read_vectors(struct csn_target *target, struct csn_live_thread *thread)
+{
+	const struct csn_arch *arch = target->arch;
+	uint64_t words[64];
+	struct iovec vector = { words, sizeof(words) };
+	struct csn_span all;
+	void *kept;
+
+	if (!arch->n_vectors ||
+	    ptrace(PTRACE_GETREGSET, (pid_t)thread->tid, (unsigned long)NT_PRFPREG, &vector) < 0)
+		return;
+	kept = csn_arena_copy(target->arena, words, vector.iov_len);
+	all = csn_span_of(kept, kept ? vector.iov_len : 0);
+	thread->vectors = csn_span_part(&all, arch->fpregs_vectors,
+					(uint64_t)arch->n_vectors * CSN_VECTOR_BYTES);
+}
+
+/* Where machines whose registers do not say it have the storage of a thread: tpidr_el0, or the base
+ * in the first struct user_desc. */
+static void csn_live_read_thread_pointer(struct csn_target *target, struct csn_live_thread *thread)
+{
+	bool is_arm = target->arch->elf_machine == EM_AARCH64;
+	uint8_t bytes[64] = { 0 };
+	struct iovec vector = { bytes, sizeof(bytes) };
+	struct csn_span at = csn_span_of(bytes, sizeof(bytes));
+
+	if ((!is_arm && target->arch->elf_machine != EM_386) ||
+	    ptrace(PTRACE_GETREGSET, (pid_t)thread->tid,
+		   (unsigned long)(is_arm ? NT_ARM_TLS : NT_386_TLS), &vector) < 0)
+		return;
+	csn_span_skip(&at, is_arm ? 0 : sizeof(uint32_t));
+	thread->thread_pointer = is_arm ? csn_span_u64(&at) : csn_span_u32(&at);
+}
+
 /* The kernel tells registers as the thread's own mode has them. The first thread decides for the
  * process; one that runs in another mode at the moment has none that we could show. */
 static bool csn_live_read_registers(struct csn_target *target, struct csn_live_thread *thread,
@@ -422,6 +459,8 @@ static bool csn_live_read_registers(struct csn_target *target, struct csn_live_t
 	if (arch != target->arch)
 		return false;
 	csn_arch_read_user(arch, csn_span_of(words, vector.iov_len), &thread->registers);
+	csn_live_read_vectors(target, thread);
+	csn_live_read_thread_pointer(target, thread);
 	return true;
 }
 
@@ -527,6 +566,8 @@ static int csn_live_fill_threads(struct csn_target *target, struct csn_live *liv
 			continue;
 		thread->tid = live->threads[i].tid;
 		thread->registers = live->threads[i].registers;
+		thread->vectors = live->threads[i].vectors;
+		thread->thread_pointer = live->threads[i].thread_pointer;
 		thread->name = csn_live_thread_name(target, live->pid, thread->tid);
 		thread->state = csn_proc_task_state(live->pid, thread->tid);
 		target->n_threads++;

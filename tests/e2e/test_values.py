@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -39,9 +40,10 @@ def scores(request):
     """[equal, total] of each flag set; printed at the end."""
     found = {}
     yield found
-    reporter = request.config.pluginmanager.getplugin("terminalreporter")
-    for name, (equal, total) in sorted(found.items()) if reporter else ():
-        reporter.write_line(f"\nvalues: {name}: {equal} of {total}, {100 * equal / total:.1f} %")
+    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        for name, (equal, total) in sorted(found.items()):
+            print(f"\nvalues: {name}: {equal} of {total}, {100 * equal / total:.1f} %", end="")
+        print()
 
 
 def core_of(dead, compiler, level="0", version="5"):
@@ -132,3 +134,17 @@ def test_a_snapshot_shows_the_same_variables_as_its_core(dead, bt, program, tmp_
              for what in ((saved,), ("--core", core))]
     assert shown[0] == shown[1]
     assert "        box = {items = {4, 5, 6}, {single = 7, raw = 7}}\n" in shown[0]
+
+
+def test_a_living_process_has_its_vector_registers(dead, bt):
+    crashers.RECIPES["spin"] = ("gcc", "spin.c", ["-O1", "-g"])
+    child = subprocess.Popen([dead.build("spin")])
+    try:
+        time.sleep(0.3)
+        text = subprocess.run([bt, "-v", "--globals", str(child.pid)], capture_output=True,
+                              text=True).stdout
+    finally:
+        child.kill()
+        child.wait()
+    assert "\n        kept = 3.75\n" in text
+    assert "\n        own = 8\n" in text
