@@ -48,6 +48,9 @@ static bool is_wanted(void *context, const char *name)
 {
 	struct collection *collection = context;
 
+	/* Names are as many as the debug information likes: they cost time, too. */
+	if (csn_values_used_up(collection->values))
+		return false;
 	return !collection->query->wanted ||
 	       collection->query->wanted(collection->query->context, name);
 }
