@@ -284,6 +284,7 @@ static void *csn_glibc_find(struct csn_heap *heap)
 		return NULL;
 	glibc->heap = heap;
 	glibc->steps_left = CSN_MAX_HEAP_STEPS;
+	glibc->pages_left = CSN_MAX_HEAP_PAGES;
 	if (!csn_glibc_read_arenas(glibc, main))
 		return NULL;
 	for (size_t i = 0; i < glibc->n_arenas; i++) {
@@ -311,11 +312,13 @@ static void csn_glibc_look_mapped(struct csn_glibc *glibc, csn_addr addr,
 	uint64_t words[2];
 	bool whole = true;
 
-	for (size_t i = 0; mapping && page >= mapping->start && i < CSN_MAX_HEAP_PAGES;
-	     i++, page -= PAGE) {
+	for (; mapping && page >= mapping->start && glibc->pages_left; page -= PAGE) {
 		uint64_t size;
 
-		if (!csn_heap_bytes(heap, page, words, sizeof(words))) {
+		/* Past the blocks: of each page only this is wanted. */
+		glibc->pages_left--;
+		if (csn_target_read_some(heap->target, page, words, sizeof(words)) !=
+		    sizeof(words)) {
 			whole = false;
 			continue;
 		}

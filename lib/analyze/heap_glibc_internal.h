@@ -83,6 +83,7 @@ struct csn_glibc {
 	bool plain_links; /* before 2.32 */
 	uint64_t key;     /* the mark of chunks in a tcache; 0 unknown */
 	uint64_t steps_left;
+	uint64_t pages_left; /* that may be looked at for headers of mappings */
 };
 
 /* heap_glibc.c: the region that holds an address; NULL none. */

@@ -133,7 +133,7 @@
 #define CSN_MAX_HEAP_STEPS 1000000u     /* chunks and links looked at */
 #define CSN_MAX_HEAP_FREES 262144u      /* free chunks kept */
 #define CSN_MAX_HEAP_ARENAS 4096u       /* arenas; threads with a cache */
-#define CSN_MAX_HEAP_PAGES 16384u       /* from an address back to the header of its mapping */
+#define CSN_MAX_HEAP_PAGES 16384u       /* looked at for the header of a mapping */
 #define CSN_MAX_HEAP_SCAN (2 * CSN_MIB) /* of a mapping, for the allocator's own record */
 #define CSN_MAX_HEAP_MEMORY (64 * CSN_MIB)
 #define CSN_MAX_HEAP_LEVELS 32u /* frames of the library above its caller */
