@@ -178,6 +178,7 @@ def test_a_process_name_with_newlines_quotes_and_escapes_is_escaped_everywhere(w
     hostile.write_bytes(crasher.read_bytes())
     hostile.chmod(0o755)
     crash(hostile)
+    wait_until(world.spooled, "a core in pending/")
     for shown in (world.run("coresnap", "list").stdout, world.run("coresnap", "status").stdout):
         assert "\x1b" not in shown
         assert "a\nb" not in shown
