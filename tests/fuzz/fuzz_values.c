@@ -5,7 +5,7 @@
 
 #include "base/cleanup.h"
 #include "dwarf/named.h"
-#include "values/values.h"
+#include "values/handle.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes);
 
@@ -97,6 +97,34 @@ static void look_by_name(struct csn_dwarf *dwarf)
 	}
 }
 
+/* On from values, as modules go: a few steps each. */
+static void step_on(struct csn_values *values, struct csn_value_frame *frame,
+		    const struct csn_value_node *nodes, size_t count, unsigned nesting)
+{
+	static const char *const paths[] = { "next", "a", "x.y", "p->q", "bits" };
+	struct csn_handle at, to;
+	struct csn_value_node shown;
+	uint64_t number;
+	double fraction;
+
+	for (size_t i = 0; i < count && i < 16; i++) {
+		at = csn_handle_of(frame, &nodes[i]);
+		for (size_t k = 0; k < csn_countof(paths); k++)
+			sum += csn_handle_member(values, &at, paths[k], &to);
+		if (nodes[i].n_parts && nodes[i].parts[0].name)
+			sum += csn_handle_member(values, &at, nodes[i].parts[0].name, &to);
+		sum += csn_handle_element(values, &at, 1, &to) && csn_handle_count(&at, &number);
+		sum += csn_handle_number(values, &at, &number);
+		sum += csn_handle_float(values, &at, &fraction);
+		if (csn_handle_deref(values, &at, &to)) {
+			csn_handle_show(values, &to, &shown);
+			use(&shown, 1);
+		}
+		if (nesting)
+			step_on(values, frame, nodes[i].parts, nodes[i].n_parts, nesting - 1);
+	}
+}
+
 /* Frames that call each other, the first one innermost. */
 static void look(struct csn_arena *arena, struct csn_target *target, struct csn_modules *modules,
 		 struct csn_dwarf *dwarf)
@@ -130,8 +158,10 @@ static void look(struct csn_arena *arena, struct csn_target *target, struct csn_
 	for (i = 0; i < csn_countof(frames); i++)
 		for (k = 0; k < frames[i].scope.n_functions; k++)
 			if (csn_values_of_function(values, &frames[i], k, false, &found, &n,
-						   NULL) == 0)
+						   NULL) == 0) {
 				use(found, n);
+				step_on(values, &frames[i], found, n, 2);
+			}
 	if (csn_values_name_pointers(values, NULL) == 0)
 		sum += csn_values_cut(values);
 }
