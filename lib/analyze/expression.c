@@ -58,6 +58,18 @@ static void csn_keep_expression(struct csn_fault_look *look, const struct csn_na
 					   : text;
 }
 
+/* What was followed to get there. */
+static void csn_keep_pointer(struct csn_fault_look *look, const struct csn_named *named,
+			     const struct csn_value_frame *frame)
+{
+	if (!named->pointer)
+		return;
+	look->pointer = named->pointer;
+	look->pointer_type = csn_value_type_text(named->pointing);
+	look->pointed = named->pointed;
+	look->pointer_pc = frame->pc;
+}
+
 static void csn_name_access(struct csn_fault_look *look, struct csn_naming *naming)
 {
 	const struct csn_term *operand = csn_origin_operand(&naming->origin);
@@ -66,8 +78,10 @@ static void csn_name_access(struct csn_fault_look *look, struct csn_naming *nami
 
 	if (operand && csn_origin_value(&naming->origin, operand, &address) &&
 	    look->address - address < CSN_OPERAND_REACH &&
-	    csn_name_place(naming, operand, address, &named))
+	    csn_name_place(naming, operand, address, &named)) {
 		csn_keep_expression(look, &named);
+		csn_keep_pointer(look, &named, csn_physical_frame(look, 0));
+	}
 }
 
 /* What was jumped to, or divided by. */

@@ -38,6 +38,10 @@ struct csn_fault_look {
 	char heap_words[256];  /* what the heap says of it, for behind what happened; "" */
 	bool is_division_by_zero;
 	const char *expression; /* what lay at the address, was called or divided by; NULL */
+	/* The pointer that led to the address, as the frame at pointer_pc names it, with its type
+	 * and value; NULL unknown. */
+	const char *pointer, *pointer_type;
+	csn_addr pointed, pointer_pc;
 	struct csn_error *err;
 	int result;
 };
@@ -79,6 +83,9 @@ void csn_look_at_heap_access(struct csn_fault_look *look);
 int csn_heap_annotate(struct csn_fault_look *look) csn_must_check;
 /* expression.c: sets expression, if it can be proved. */
 int csn_find_expression(struct csn_fault_look *look) csn_must_check;
+
+/* aliases.c: annotates variables that lead to the address. */
+int csn_annotate_aliases(struct csn_fault_look *look) csn_must_check;
 
 /* verdict.c: the sentence. */
 int csn_set_verdict(struct csn_fault_look *look) csn_must_check;

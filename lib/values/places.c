@@ -9,6 +9,11 @@ uint64_t csn_value_size(struct csn_type *type)
 	return type && csn_type_size(type, &size_bytes) ? size_bytes : 0;
 }
 
+const char *csn_value_type_text(struct csn_type *type)
+{
+	return type ? csn_type_text(type) : NULL;
+}
+
 static void find_place(struct csn_values *values, struct csn_value_frame *frame,
 		       const struct csn_variable *variable, struct csn_variable_place *ret_place)
 {

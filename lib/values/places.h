@@ -45,6 +45,8 @@ bool csn_value_find_behind(struct csn_type *pointer, int64_t offset_bytes, struc
 			   struct csn_value_part *ret_part);
 /* What a pointer or reference of this type leads to, stripped; NULL void, or no pointer. */
 struct csn_type *csn_value_pointee(struct csn_type *pointer, uint64_t *ret_size_bytes);
+/* As its users write it; NULL unknown. */
+const char *csn_value_type_text(struct csn_type *type);
 /* Bytes of a value; 0 unknown. */
 uint64_t csn_value_size(struct csn_type *type);
 /* It is a structure, class, union or array: loads of it whole do not happen. */

@@ -59,8 +59,8 @@ def complaint(result, status, *words):
 # --- what a fault is called ---
 
 FAULTS = [
-    ("nullderef", [], {"segv", "null", "write", "stop"}, "write to NULL+0x18 = session->state in session_close"),
-    ("nullcall", [], {"segv", "null", "exec", "bad-jump", "stop"}, "jump to NULL in dispatch"),
+    ("nullderef", [], {"segv", "null", "write", "stop"}, "write to NULL+0x18 = connection->peer in session_close"),
+    ("nullcall", [], {"segv", "null", "exec", "bad-jump", "stop"}, "jump to NULL = table->open in dispatch"),
     ("sigalt", [], {"abort", "stop"}, "SIGABRT raised by the process itself in handler"),
     ("overflow", [], {"segv", "write", "stack-overflow", "stop"}, "stack overflow at 0x"),
     ("exception", [], {"abort", "exception", "stop"}, 'uncaught std::out_of_range ("no item 7") in shop::'),

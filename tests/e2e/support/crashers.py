@@ -68,6 +68,7 @@ RECIPES = {
     "verdicts-go": ("go", "verdicts.go", []),
     "heap": ("gcc", "heap.c", HEAP),
     "heap-asan": ("gcc", "heap.c", [*HEAP, "-fsanitize=address"]),
+    "aliases": ("gcc", "aliases.c", ["-O0", "-g", "-pthread"]),
     "sleeper": ("gcc", "sleeper.c", ["-O1", "-g", "-pthread"]),
     "waits": ("gcc", "waits.c", ["-O1", "-g", "-fno-optimize-sibling-calls", "-D_GNU_SOURCE",
                                  "-pthread"]),
