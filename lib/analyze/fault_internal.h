@@ -10,6 +10,12 @@
 /* Addresses below this are NULL plus the offset of a member: nothing is ever mapped there. */
 #define CSN_NULL_PAGE 65536u
 
+/* Addresses below this are NULL plus the offset of a member: nothing is ever mapped there. */
+#define CSN_NULL_PAGE 65536u
+
+/* The longest expression that is part of the sentence, bytes. */
+#define CSN_EXPRESSION_SHOWN 200u
+
 /* One look at a fault, as far as it is understood. */
 struct csn_fault_look {
 	const struct csn_scene *scene;
@@ -42,6 +48,7 @@ struct csn_fault_look {
 	 * and value; NULL unknown. */
 	const char *pointer, *pointer_type;
 	csn_addr pointed, pointer_pc;
+	const char *broken; /* "memcpy's destination is NULL", when the fault is about it; NULL */
 	struct csn_error *err;
 	int result;
 };
@@ -83,6 +90,9 @@ void csn_look_at_heap_access(struct csn_fault_look *look);
 int csn_heap_annotate(struct csn_fault_look *look) csn_must_check;
 /* expression.c: sets expression, if it can be proved. */
 int csn_find_expression(struct csn_fault_look *look) csn_must_check;
+
+/* constraints.c: annotates arguments that break the contract of library functions. Sets broken. */
+int csn_check_calls(struct csn_fault_look *look) csn_must_check;
 
 /* aliases.c: annotates variables that lead to the address. */
 int csn_annotate_aliases(struct csn_fault_look *look) csn_must_check;

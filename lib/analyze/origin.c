@@ -345,6 +345,7 @@ static bool csn_follow_way(struct csn_origin *origin, const struct csn_stretch *
 		csn_follow(origin, &step);
 	}
 	origin->at = code->start + at;
+	origin->target_address = step.target;
 	return true;
 }
 

@@ -32,7 +32,8 @@ struct csn_origin {
 	struct csn_arena *arena;
 	struct csn_target *target;
 	const struct csn_value_frame *frame;
-	csn_addr at; /* the instruction */
+	csn_addr at;             /* the instruction */
+	csn_addr target_address; /* what it calls or jumps to; 0: that is in a register or memory */
 	struct csn_flow flow;
 	const struct csn_term *registers[CSN_N_REGISTERS]; /* NULL: what it held at the start */
 };

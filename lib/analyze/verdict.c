@@ -9,9 +9,6 @@
 #include "analyze/place.h"
 #include "analyze/poison.h"
 
-/* The longest expression that is part of the sentence, bytes. */
-#define CSN_EXPRESSION_SHOWN 200u
-
 static const char *csn_describe_access(const struct csn_fault_look *look)
 {
 	if (look->exec)
@@ -149,9 +146,10 @@ int csn_set_verdict(struct csn_fault_look *look)
 		outside = csn_place_describe(arena, look->target, caller);
 	if (!place || !outside)
 		return csn_fail_nomem(look->err);
-	text = csn_arena_sprintf(arena, "%s%s%s%s%s%s%s", what, *where ? " at " : "", where,
+	text = csn_arena_sprintf(arena, "%s%s%s%s%s%s%s%s%s", what, *where ? " at " : "", where,
 				 frame ? " in " : "", place, caller ? ", called from " : "",
-				 outside);
+				 outside, look->broken ? ": " : "",
+				 look->broken ? look->broken : "");
 	return text ? csn_snapshot_set_string(look->snapshot, "verdict", text, look->err)
 		    : csn_fail_nomem(look->err);
 }

@@ -138,8 +138,9 @@
 #define CSN_MAX_HEAP_MEMORY (64 * CSN_MIB)
 #define CSN_MAX_HEAP_LEVELS 32u /* frames of the library above its caller */
 
-#define CSN_MAX_ALIASES 32u     /* annotated variables that lead to the faulting address */
-#define CSN_ALIAS_TOLERANCE 64u /* bytes between where a pointer leads to and that address */
+#define CSN_MAX_ALIASES 32u           /* annotated variables that lead to the faulting address */
+#define CSN_ALIAS_TOLERANCE 64u       /* bytes between where a pointer leads to and that address */
+#define CSN_MAX_ARGUMENT_TEXT CSN_MIB /* looked through for its end */
 #define CSN_MAX_EXPRESSION_TEXT CSN_KIB
 #define CSN_MAX_ORIGIN_BYTES (64 * CSN_KIB) /* of a function that is followed */
 

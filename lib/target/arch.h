@@ -184,6 +184,9 @@ struct csn_arch {
 	unsigned function_align; /* bytes; compilers begin functions at multiples of it */
 	/* Registers that a call may change (bit n). */
 	uint64_t clobbered;
+	/* Registers of a call's first arguments that are numbers or addresses. NULL: not known. */
+	const uint8_t *arguments;
+	unsigned n_arguments;
 	/* Code that has no other way to learn its address calls helpers that load it from the stack
 	 * and change nothing else. */
 	bool calls_pc_helpers;

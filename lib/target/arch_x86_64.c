@@ -72,6 +72,9 @@ static const struct csn_x86_mode csn_x86_64_mode = {
 	.gs_base = 25,
 };
 
+/* rdi rsi rdx rcx r8 r9: psABI section 3.2.3 */
+static const uint8_t csn_x86_64_arguments[] = { 5, 4, 1, 2, 8, 9 };
+
 static bool csn_x86_64_decode_access(const uint8_t *code, size_t size_bytes,
 				     const struct csn_registers *registers,
 				     struct csn_access *ret_access)
@@ -136,6 +139,8 @@ const struct csn_arch csn_arch_x86_64 = {
 	.ends_before = csn_x86_ends_before,
 	.is_padding = csn_x86_64_is_padding,
 	.function_align = 16,
+	.arguments = csn_x86_64_arguments,
+	.n_arguments = csn_countof(csn_x86_64_arguments),
 	.clobbered = 0xf37, /* rax rdx rcx rsi rdi r8-r11 */
 	.fp_clear = csn_x86_64_fp_clear,
 	.fp_clear_bytes = sizeof(csn_x86_64_fp_clear),

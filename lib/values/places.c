@@ -54,6 +54,17 @@ int csn_values_places(struct csn_values *values, struct csn_value_frame *frame, 
 	return 0;
 }
 
+bool csn_values_passed(struct csn_values *values, struct csn_value_frame *frame, unsigned number,
+		       uint64_t *ret_value)
+{
+	/* DW_OP_entry_value of one operation, DW_OP_reg0 and up */
+	const uint8_t expression[] = { 0xa3, 1, (uint8_t)(0x50 + number) };
+
+	return number < 32 &&
+	       csn_object_compute(values, frame, NULL, csn_span_of(expression, sizeof(expression)),
+				  NULL, ret_value);
+}
+
 bool csn_values_global(struct csn_values *values, struct csn_value_frame *frame, csn_addr address,
 		       const char *name, csn_addr start, struct csn_variable_place *ret_place)
 {

@@ -28,6 +28,11 @@ int csn_values_places(struct csn_values *values, struct csn_value_frame *frame, 
 bool csn_values_global(struct csn_values *values, struct csn_value_frame *frame, csn_addr address,
 		       const char *name, csn_addr start, struct csn_variable_place *ret_place);
 
+/* What the caller of a frame says that it passed in a register; the caller's scope must be known.
+ * False: it does not say, or it cannot be computed. */
+bool csn_values_passed(struct csn_values *values, struct csn_value_frame *frame, unsigned number,
+		       uint64_t *ret_value);
+
 /* A part of an object, as a program names it. */
 struct csn_value_part {
 	struct csn_type *type; /* stripped; NULL unknown */

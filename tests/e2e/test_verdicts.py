@@ -182,7 +182,7 @@ def test_every_way_to_die_has_its_verdict(dead, program, monkeypatch, crasher, s
     place = function if function and "[" in function else re.escape(function or name.format(way))
     # What died inside the C library names its caller too.
     match = re.fullmatch(rf"{what} in (?:\w+ \([^)]*\), called from )?{place} "
-                         rf"\({re.escape(source)}:(\d+)\)", verdict)
+                         rf"\({re.escape(source)}:(\d+)\)(?:: (?:mem|str)\w+'s \w+ is NULL.*)?", verdict)
     assert match, verdict
     line = (crashers.SOURCES / source).read_text().splitlines()[int(match[1]) - 1]
     assert (code or "") in line
