@@ -11,6 +11,8 @@
 #include "base/limits.h"
 #include "values/places.h"
 
+/* Bytes between where a pointer leads to and the address. */
+#define CSN_ALIAS_TOLERANCE 64u
 /* Frames of callers that may have passed on the pointer that was used. */
 #define CSN_ALIAS_CALLERS 8u
 

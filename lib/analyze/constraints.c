@@ -16,6 +16,8 @@
 
 /* Calls of one thread that are checked. */
 #define CSN_CHECKED_CALLS 8u
+/* Bytes of a text that are looked through for its end. */
+#define CSN_TEXT_REACH CSN_MIB
 /* Memory of unknown size that a fault may be about, bytes. */
 #define CSN_ARGUMENT_REACH 65536u
 
@@ -256,8 +258,7 @@ static void csn_check_memory(struct csn_call *call, size_t number)
 		return;
 	}
 	if (argument->claim == CSN_CLAIM_TEXT) {
-		uint64_t max =
-			has_size ? csn_min_u64(size, CSN_MAX_ARGUMENT_TEXT) : CSN_MAX_ARGUMENT_TEXT;
+		uint64_t max = has_size ? csn_min_u64(size, CSN_TEXT_REACH) : CSN_TEXT_REACH;
 
 		if (csn_find_end(call, value, max, &refused))
 			return;

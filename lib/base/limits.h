@@ -138,9 +138,7 @@
 #define CSN_MAX_HEAP_MEMORY (64 * CSN_MIB)
 #define CSN_MAX_HEAP_LEVELS 32u /* frames of the library above its caller */
 
-#define CSN_MAX_ALIASES 32u           /* annotated variables that lead to the faulting address */
-#define CSN_ALIAS_TOLERANCE 64u       /* bytes between where a pointer leads to and that address */
-#define CSN_MAX_ARGUMENT_TEXT CSN_MIB /* looked through for its end */
+#define CSN_MAX_ALIASES 32u /* annotated variables that lead to the faulting address */
 #define CSN_MAX_EXPRESSION_TEXT CSN_KIB
 #define CSN_MAX_ORIGIN_BYTES (64 * CSN_KIB) /* of a function that is followed */
 
@@ -218,7 +216,6 @@
 #define CSN_MAX_HTTP_JSON (16 * CSN_MIB)
 #define CSN_MAX_HTTP_REPLY (256 * CSN_MIB)
 #define CSN_MAX_INFLATE_RATIO 200
-
 #define CSN_MAX_HTTP_EXCHANGE (64 * CSN_MIB) /* headers, pairs and what a handler makes */
 #define CSN_MAX_HTTP_MEMORY CSN_GIB          /* bodies held at once, all connections together */
 #define CSN_MAX_HTTP_PARTS 1024u
