@@ -169,22 +169,36 @@ int csn_values_of_function(struct csn_values *values, struct csn_value_frame *fr
 
 /* --- names of what pointers lead to --- */
 
+#define CSN_MARK_DIGITS 16u
+
+/* The next mark in a text, and its address. Names that the process or its debug information gave
+ * may have such a byte, too; without the digits behind it, it is none. NULL: no more. */
+static const char *next_mark(const char *text, csn_addr *ret_address)
+{
+	char digits[CSN_MARK_DIGITS + 1] = "";
+
+	for (; (text = strchr(text, CSN_SYMBOL_MARK)); text++) {
+		if (strspn(text + 1, "0123456789abcdef") < CSN_MARK_DIGITS)
+			continue;
+		memcpy(digits, text + 1, CSN_MARK_DIGITS);
+		*ret_address = strtoull(digits, NULL, 16);
+		return text;
+	}
+	return NULL;
+}
+
 static size_t collect_marks(const struct csn_values *values, struct csn_lookup *lookups)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < values->n_marked; i++) {
 		const char *at = values->marked[i]->text;
+		csn_addr address;
 
-		while (at && (at = strchr(at, CSN_SYMBOL_MARK))) {
-			at++;
+		while (at && (at = next_mark(at, &address))) {
 			if (lookups)
-				lookups[n].pc =
-					strtoull((char[17]){ at[0], at[1], at[2], at[3], at[4],
-							     at[5], at[6], at[7], at[8], at[9],
-							     at[10], at[11], at[12], at[13], at[14],
-							     at[15], 0 },
-						 NULL, 16);
+				lookups[n].pc = address;
+			at += 1 + CSN_MARK_DIGITS;
 			n++;
 		}
 	}
@@ -196,11 +210,12 @@ static int name_marks(struct csn_values *values, struct csn_value_node *value,
 		      const struct csn_lookup **lookups, struct csn_error *err)
 {
 	const char *from = value->text, *mark;
+	csn_addr address;
 
 	if (!from)
 		return 0;
 	csn_buf_clear(&values->text);
-	while ((mark = strchr(from, CSN_SYMBOL_MARK))) {
+	while ((mark = next_mark(from, &address))) {
 		const struct csn_symbol *symbol = (*lookups)->symbol;
 		uint64_t offset = symbol ? (*lookups)->pc - symbol->start : 0;
 
@@ -213,7 +228,7 @@ static int name_marks(struct csn_values *values, struct csn_value_node *value,
 			csn_buf_putc(&values->text, '>');
 		}
 		(*lookups)++;
-		from = mark + 17;
+		from = mark + 1 + CSN_MARK_DIGITS;
 	}
 	csn_buf_puts(&values->text, from);
 	if (!csn_buf_ok(&values->text))
