@@ -1,5 +1,6 @@
 #include "analyze/exception.h"
 #include "analyze/fault_internal.h"
+#include "analyze/panic.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -70,6 +71,16 @@ static void csn_look_at_memory_fault(struct csn_fault_look *look)
 	csn_look_at_heap_access(look);
 }
 
+/* What the program said when it gave up. The only place where its own words come in. */
+static void csn_look_at_message(struct csn_fault_look *look)
+{
+	if (!look->teller)
+		return;
+	look->message = csn_rust_panic_describe(look->scene);
+	if (!look->message)
+		look->message = csn_go_panic_describe(look->scene);
+}
+
 /* Who is it that gave up, and what did the C library say before it did? Its inner functions have
  * names only in its debug file; where there are names, the words must say the same. */
 static void csn_look_at_machinery(struct csn_fault_look *look)
@@ -87,6 +98,7 @@ static void csn_look_at_machinery(struct csn_fault_look *look)
 	    strcmp(look->teller->classifier, "exception") == 0)
 		look->exception = csn_exception_describe(look->snapshot->arena, look->target,
 							 &look->thread->registers);
+	csn_look_at_message(look);
 	csn_look_at_heap_abort(look);
 	if (look->last_words.kind)
 		csn_look_note(look, look->last_words.kind->classifier);

@@ -35,6 +35,7 @@ struct csn_fault_look {
 	size_t recursion_period; /* frames that call each other in turn; 0 not seen */
 	const struct csn_teller *teller;
 	const char *exception;             /* type and text of the C++ exception; NULL unknown */
+	const char *message;               /* what the program said of itself: "panic: ..."; NULL */
 	struct csn_abort_words last_words; /* kind NULL: none that count */
 	const char *words;                 /* what happened, where that is all; NULL */
 	struct csn_heap *heap;             /* csn_fault_heap gives it */

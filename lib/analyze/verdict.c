@@ -104,6 +104,8 @@ static void csn_describe_what(const struct csn_fault_look *look, char *out, size
 		snprintf(out, size, "%s%s", look->last_words.text, look->heap_words);
 	} else if (look->teller && look->exception) {
 		snprintf(out, size, "uncaught %s", look->exception);
+	} else if (look->teller && look->message) {
+		snprintf(out, size, "%s", look->message);
 	} else if (look->teller) {
 		snprintf(out, size, "%s", look->teller->words);
 	} else if (look->words) {

@@ -6,6 +6,11 @@ fn die_panic(n: usize) {
 }
 
 #[inline(never)]
+fn die_literal(_n: usize) {
+    panic!("no stock left");
+}
+
+#[inline(never)]
 fn die_index(n: usize) -> u32 {
     [1, 2, 3][n + 5]
 }
@@ -53,6 +58,7 @@ fn main() {
     let n = std::env::args().count();
     match std::env::args().nth(1).unwrap().as_str() {
         "panic" => die_panic(n),
+        "literal" => die_literal(n),
         "index" => println!("{}", die_index(n)),
         "unwrap" => println!("{}", die_unwrap(n)),
         "expect" => println!("{}", die_expect(n)),

@@ -123,24 +123,39 @@ CC = [
 ]
 
 RUST = [
-    ("panic", "abort panic", "Rust panic", None, "panic!("),
-    ("index", "abort panic", "Rust panic: index out of bounds", None, "[1, 2, 3][n + 5]"),
-    ("unwrap", "abort panic", "Rust panic: unwrap of None", None, "nothing.unwrap()"),
+    ("panic", "abort panic", "panic: no stock left of 2", None, "panic!("),
+    ("literal", "abort panic", "panic: no stock left", None, "panic!("),
+    ("index", "abort panic", "panic: index out of bounds: the len is 3 but the index is 7", None,
+     "[1, 2, 3][n + 5]"),
+    ("unwrap", "abort panic", "panic: called `Option::unwrap()` on a `None` value", None, "nothing.unwrap()"),
     ("expect", "abort panic", "Rust panic: expect of None", None, "nothing.expect("),
-    ("error", "abort panic", "Rust panic: unwrap of an error", None, "parsed.unwrap()"),
-    ("overflow", "abort panic", "Rust panic", None, "(n as u8) + 254"),
-    ("divide", "abort panic", "Rust panic", None, "5 / (n - 2)"),
-    ("slice", "abort panic", "Rust panic: slice out of range", None, "items[n..n + 5]"),
+    ("error", "abort panic", "panic: called `Result::unwrap()` on an `Err` value: ParseIntError"
+     " { kind: InvalidDigit }", None, "parsed.unwrap()"),
+    ("overflow", "abort panic", "panic: attempt to add with overflow", None, "(n as u8) + 254"),
+    ("divide", "abort panic", "panic: attempt to divide by zero", None, "5 / (n - 2)"),
+    ("slice", "abort panic", "panic: range end index 7 out of range for slice of length 3", None,
+     "items[n..n + 5]"),
     ("abort", "abort", "SIGABRT raised by the process itself", None, "std::process::abort()"),
 ]
 
 GO = [
-    ("panic", "abort panic", "Go panic", "main.diePanic", 'panic("no stock left")'),
-    ("nil", "abort panic", "Go panic: invalid memory address or nil dereference", "main.dieNil",
+    ("panic", "abort panic", "panic: no stock left", "main.diePanic", 'panic("no stock left")'),
+    ("error", "abort panic", "panic: no stock left", "main.dieError", "panic(errors.New("),
+    ("wrapped", "abort panic", "panic: item 2: no stock left", "main.dieWrapped", "panic(fmt.Errorf("),
+    ("number", "abort panic", "panic: main.code(-7)", "main.dieNumber", "panic(code("),
+    ("named", "abort panic", 'panic: main.reason("sold out")', "main.dieNamed", "panic(reason("),
+    ("struct", "abort panic", "panic: a value of type *main.node", "main.dieStruct", "panic(&node"),
+    ("slice", "abort panic", "panic: runtime error: slice bounds out of range [:7] with capacity 3",
+     "main.dieSlice", "[:n+5]"),
+    ("assert", "abort panic", "panic: interface conversion: interface {} is string, not int",
+     "main.dieAssert", "any.(int)"),
+    ("close", "abort panic", "panic: close of nil channel", "main.dieClose", "close(none)"),
+    ("nil", "abort panic",
+     "panic: runtime error: invalid memory address or nil pointer dereference", "main.dieNil",
      "return p.next"),
-    ("index", "abort panic", "Go panic: index out of range", "main.dieIndex", "[n+5]"),
-    ("divide", "abort panic", "Go panic: division by zero", "main.dieDivide", "5 / (n - 2)"),
-    ("map", "abort panic", "Go panic", "main.dieMap", "m[n] = 1"),
+    ("index", "abort panic", "panic: runtime error: index out of range [7] with length 3", "main.dieIndex", "[n+5]"),
+    ("divide", "abort panic", "panic: runtime error: integer divide by zero", "main.dieDivide", "5 / (n - 2)"),
+    ("map", "abort panic", "panic: assignment to entry in nil map", "main.dieMap", "m[n] = 1"),
 ]
 
 # program, its source, how functions are named
@@ -186,6 +201,16 @@ def test_every_way_to_die_has_its_verdict(dead, program, monkeypatch, crasher, s
     assert match, verdict
     line = (crashers.SOURCES / source).read_text().splitlines()[int(match[1]) - 1]
     assert (code or "") in line
+
+
+@pytest.mark.parametrize("way,words", [
+    ("throw", "sync: unlock of unlocked mutex"),
+    ("deadlock", "all goroutines are asleep - deadlock!"),
+])
+def test_fatal_errors_of_go_are_told(dead, program, monkeypatch, way, words):
+    monkeypatch.setenv("GOTRACEBACK", "crash")
+    core, _ = dead.core("verdicts-go", way)
+    assert looked_at(program("bt"), core)[1].startswith(f"fatal error: {words}")
 
 
 def test_a_program_shows_the_verdict_that_its_snapshot_holds(dead, program):
