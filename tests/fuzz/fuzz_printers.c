@@ -1,8 +1,8 @@
 /* Printers of values. Types are real: those of tests/crashers/containers.cc, as clang++ describes
- * them for both C++ libraries without optimisation, so that every variable lies in memory. The
- * input is the memory, repeated without end, behind two bytes: the first says which library, how
- * many pointers are followed and whether elements are limited, the second whose variables are
- * looked at. */
+ * them for both C++ libraries without optimisation, so that every variable lies in memory, and
+ * those of tests/crashers/values.rs, with enums and the library of Rust. The input is the memory,
+ * repeated without end, behind two bytes: the first says which library, how many pointers are
+ * followed and whether elements are limited, the second whose variables are looked at. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +17,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes);
 #define MANY_VARIABLES 5u
 #define MAX_FUNCTIONS 32u
 #define RBP 6u
+#define RSP 7u
+/* In the first byte: types of Rust, where there are. */
+#define RUST 0x10u
 
 /* One program with its types, read once. */
 struct program {
@@ -132,8 +135,9 @@ static void look(const struct csn_scope *function, struct csn_target *target,
 	struct csn_value_node *found;
 	size_t n;
 
-	frame.registers.known = 1ull << RBP;
+	frame.registers.known = 1ull << RBP | 1ull << RSP;
 	frame.registers.value[RBP] = 0x7fff0000;
+	frame.registers.value[RSP] = 0x7fff0000;
 	if (!arena || csn_values_new(arena, target, modules, &budget, &values, NULL) < 0)
 		return;
 	if (csn_values_of_function(values, &frame, 0, false, &found, &n, NULL) == 0)
@@ -156,7 +160,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 	memory = csn_span_of(data + 2, size_bytes - 2);
 	target->arch = csn_arch_native();
 	target->impl = &memory;
-	program = get_program(data[0] & 1);
+	program = get_program(data[0] & RUST ? 2 : data[0] & 1);
 	look(&program->functions[data[1] % program->n_functions], target, modules, data[0]);
 	return 0;
 }
