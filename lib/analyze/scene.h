@@ -28,6 +28,7 @@ struct csn_scene {
 	struct csn_modules *modules;           /* NULL unknown */
 	const struct csn_thread *fault_thread; /* NULL: nobody faulted */
 	struct csn_values *values;             /* for more values; NULL: no variables were wanted */
+	bool wants_stale; /* everything that points to what faulted is looked for */
 	/* Thread by thread, the faulting one first, from the innermost frame on. */
 	struct csn_scene_frame *frames;
 	size_t n_frames;

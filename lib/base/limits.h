@@ -113,6 +113,10 @@
 #define CSN_MAX_WAITS 4096u     /* threads whose locks are looked at */
 #define CSN_MAX_WAIT_NOTES 256u /* annotations about them */
 #define CSN_MAX_SECURITY_NOTES 64u
+#define CSN_MAX_STALE_BYTES CSN_GIB /* searched for references */
+#define CSN_MAX_STALE_OBJECTS 1024u /* that hold some */
+#define CSN_MAX_STALE_REFERENCES 4096u
+#define CSN_MAX_STALE_NOTES 64u
 #define CSN_MAX_SECURITY_LINKS 1000000u /* pointers of one table */
 
 /* Values of variables. */

@@ -6,7 +6,7 @@
 static const char ptrace_notes[] =
 	"The path of the snapshot is printed on standard output. Variables are of the program and\n"
 	"its own libraries; --load adds others by path or name, --load= alone keeps none.\n"
-	"--stale-pointer and --source are not in this release.\n"
+	"--source is not in this release.\n"
 	"Exit status: 0 whole; 1 written, but partial; 2 failed; 64 usage.";
 
 static int ptrace_main(const struct csn_program *program, struct ptrace_options *options, int argc,

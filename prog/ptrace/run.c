@@ -87,7 +87,6 @@ static int ptrace_refuse(const struct ptrace_options *options)
 		bool given;
 		const char *name;
 	} later[] = {
-		{ options->stale_pointer, "--stale-pointer" },
 		{ options->source, "--source" },
 	};
 
@@ -284,6 +283,7 @@ static struct csn_engine_options ptrace_engine_options(struct ptrace_run *run,
 		.fault_thread = run->fault_thread,
 		.faulted = o->faulted,
 		.security = o->security,
+		.stale = o->stale_pointer,
 		.variables = run->variables,
 		.values = &o->values,
 		.globals = o->globals,

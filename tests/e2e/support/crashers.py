@@ -81,6 +81,8 @@ RECIPES = {
                                  "-pthread"]),
     "waits-static": ("gcc", "waits.c", ["-O1", "-s", "-static", "-D_GNU_SOURCE", "-pthread"]),
     "changed": ("gcc", "changed.c", ["-O1", "-g", "-D_GNU_SOURCE"]),
+    "holders": ("gcc", "stale.c", ["-O0", "-g", "-D_GNU_SOURCE", "-pthread", "-w"]),
+    "holders-plain": ("gcc", "stale.c", ["-O0", "-D_GNU_SOURCE", "-pthread", "-w"]),
     "waits-rs": ("rustc", "waits.rs", ["-Copt-level=1", "-g"]),
     "dw4": ("gcc", "threads.c", ["-O2", "-gdwarf-4", "-pthread"]),
     "dw5": ("gcc", "threads.c", ["-O2", "-gdwarf-5", "-pthread"]),
