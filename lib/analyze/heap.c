@@ -234,15 +234,6 @@ const struct csn_heap_damage *csn_heap_check(struct csn_heap *heap, size_t *ret_
 	return heap->damages;
 }
 
-bool csn_heap_is_link(struct csn_heap *heap, uint64_t word, csn_addr *ret_user)
-{
-	for (size_t i = 0; i < heap->n_ops; i++)
-		if (heap->ops[i]->is_link &&
-		    heap->ops[i]->is_link(heap, heap->impls[i], word, ret_user))
-			return true;
-	return false;
-}
-
 const char *csn_heap_state_name(enum csn_heap_state state)
 {
 	static const char *const names[] = {

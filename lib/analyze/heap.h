@@ -85,10 +85,6 @@ const char *csn_heap_name(const struct csn_heap *heap);
 void csn_heap_look(struct csn_heap *heap, csn_addr addr, struct csn_heap_place *ret_place);
 /* Looks through everything, once; the damages in the order they were found. */
 const struct csn_heap_damage *csn_heap_check(struct csn_heap *heap, size_t *ret_count);
-/* Is a word what glibc puts into freed chunks: a link of the tcache or a fastbin as it is stored,
- * or the mark of the tcache? *ret_chunk: the chunk that holds it, if only one does; else 0. */
-bool csn_heap_is_link(struct csn_heap *heap, uint64_t word, csn_addr *ret_user);
-
 /* "a freed chunk of 24 bytes (tcache)", "a live chunk of 24 bytes", "the unused top of the heap".
  * Returns out. */
 const char *csn_heap_describe(const struct csn_heap_place *place, char *out, size_t size_bytes);

@@ -497,35 +497,9 @@ static void csn_glibc_check(struct csn_heap *heap, void *impl)
 		csn_glibc_walk(glibc, &glibc->regions[i]);
 }
 
-static bool csn_glibc_is_link(struct csn_heap *heap, void *impl, uint64_t word, csn_addr *ret_user)
-{
-	struct csn_glibc *glibc = impl;
-	size_t holders = 0;
-
-	(void)heap;
-	csn_glibc_read_lists(glibc);
-	*ret_user = 0;
-	if (glibc->key && word == glibc->key && !glibc->plain_links)
-		return true;
-	/* A plain link is the address of another chunk, as any pointer may be. */
-	for (size_t i = 0; i < glibc->n_frees && !glibc->plain_links; i++) {
-		const struct csn_glibc_free *free = &glibc->frees[i];
-
-		if (free->link != word ||
-		    (free->list != CSN_HEAP_TCACHE && free->list != CSN_HEAP_FASTBIN))
-			continue;
-		*ret_user = free->chunk + CSN_GLIBC_HEADER;
-		holders++;
-	}
-	if (holders > 1)
-		*ret_user = 0;
-	return holders > 0;
-}
-
 const struct csn_heap_ops csn_heap_glibc = {
 	.name = "glibc",
 	.find = csn_glibc_find,
 	.look = csn_glibc_look,
 	.check = csn_glibc_check,
-	.is_link = csn_glibc_is_link,
 };

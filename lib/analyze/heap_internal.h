@@ -17,8 +17,6 @@ struct csn_heap_ops {
 		     struct csn_heap_place *ret_place);
 	/* Reports damages. May be NULL. */
 	void (*check)(struct csn_heap *heap, void *impl);
-	/* csn_heap_is_link. May be NULL. */
-	bool (*is_link)(struct csn_heap *heap, void *impl, uint64_t word, csn_addr *ret_user);
 };
 
 #define CSN_HEAP_BLOCK 4096u

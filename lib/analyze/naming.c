@@ -159,18 +159,6 @@ static bool csn_find_symbol(const struct csn_scene *scene, csn_addr address,
 	return true;
 }
 
-const char *csn_name_symbol(const struct csn_scene *scene, csn_addr address)
-{
-	const struct csn_symbol *symbol;
-	uint64_t offset;
-
-	if (!csn_find_symbol(scene, address, &symbol))
-		return NULL;
-	offset = address - symbol->start;
-	return csn_arena_sprintf(scene->snapshot->arena, offset ? "%s+0x%" PRIx64 : "%s",
-				 symbol->name, offset);
-}
-
 static bool csn_name_global(struct csn_naming *naming, csn_addr start, csn_addr address,
 			    bool is_indexed, struct csn_named *ret_named)
 {

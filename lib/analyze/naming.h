@@ -43,7 +43,5 @@ bool csn_name_value(struct csn_naming *naming, const struct csn_term *term,
 /* What lies at address, a few bytes behind which the value of a term may be. */
 bool csn_name_place(struct csn_naming *naming, const struct csn_term *term, csn_addr address,
 		    struct csn_named *ret_named);
-/* The symbol of a variable that an address lies in: "counter", "counter+0x8"; NULL none. */
-const char *csn_name_symbol(const struct csn_scene *scene, csn_addr address);
 
 #endif

@@ -140,7 +140,6 @@ static void ask(struct csn_heap *heap)
 	const struct csn_heap_damage *damages;
 	struct csn_heap_place place;
 	char text[256];
-	csn_addr user;
 	size_t n;
 
 	for (size_t i = 0; i < csn_countof(starts); i++)
@@ -156,7 +155,6 @@ static void ask(struct csn_heap *heap)
 	damages = csn_heap_check(heap, &n);
 	for (size_t i = 0; i < n; i++)
 		sum += strlen(csn_heap_describe_damage(&damages[i], text, sizeof(text)));
-	sum += csn_heap_is_link(heap, BRK >> 12, &user);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
