@@ -120,8 +120,6 @@ void csn_value_follow(struct csn_values *values, struct csn_value_frame *frame,
 	if (!follow || !is_structure(target) || !value->has_number)
 		return;
 	target = csn_type_complete(target);
-	if (target->is_declaration)
-		return;
 	pointee.address = value->number;
 	/* Nothing is there to be shown. */
 	if (csn_object_read(values, &pointee, bytes, 1) != CSN_VALUE_OK)
@@ -141,6 +139,8 @@ void csn_value_follow(struct csn_values *values, struct csn_value_frame *frame,
 		value->parts_are_target = true;
 		return;
 	}
+	if (target->is_declaration)
+		return;
 	mark = values->path.size;
 	if (values->budget.follow > 1)
 		csn_buf_puts(&values->path, "->");

@@ -8,10 +8,8 @@
 
 /* The first row that fits is taken; those that probe for nothing come last. */
 static const struct csn_printer_table *const tables[] = {
-	&csn_printers_std,
-	&csn_printers_libcxx,
-	&csn_printers_libstdcxx,
-	&csn_printers_rust,
+	&csn_printers_std,  &csn_printers_libcxx, &csn_printers_libstdcxx,
+	&csn_printers_rust, &csn_printers_glib,
 };
 
 /* What a type remembers when there is no printer for it. */
@@ -39,6 +37,8 @@ static bool fits(struct csn_values *values, const struct csn_printer *printer,
 
 	if (length && printer->name[length - 1] == '*' ? strncmp(name, printer->name, length - 1)
 						       : strcmp(name, printer->name))
+		return false;
+	if (whole->type->is_declaration != printer->is_opaque)
 		return false;
 	return !printer->probe || csn_part_find(values, whole, printer->probe, &probed);
 }
@@ -76,7 +76,7 @@ bool csn_printer_apply(struct csn_values *values, struct csn_value_frame *frame,
 
 	type = type ? csn_type_complete(type) : NULL;
 	printing.whole.type = type;
-	if (!type || !type->name || type->is_declaration || depth >= CSN_MAX_VALUE_DEPTH ||
+	if (!type || !type->name || depth >= CSN_MAX_VALUE_DEPTH ||
 	    (values->budget.depth && depth >= values->budget.depth))
 		return false;
 	type->memo = type->memo ? type->memo : search(values, &printing.whole);

@@ -39,6 +39,7 @@ struct csn_printer {
 	const char *name;
 	const char *probe; /* a path to a member that it must have; NULL: any is well */
 	csn_print_fn print;
+	bool is_opaque; /* programs know no more than its name: it is known by its layout */
 };
 
 /* Tables of printers, one for each library of types. */
@@ -47,7 +48,7 @@ struct csn_printer_table {
 	size_t count;
 };
 extern const struct csn_printer_table csn_printers_std, csn_printers_libstdcxx, csn_printers_libcxx,
-	csn_printers_rust;
+	csn_printers_rust, csn_printers_glib;
 
 /* Fills the value of a structure, of a stripped type, if there is a printer for it. */
 bool csn_printer_apply(struct csn_values *values, struct csn_value_frame *frame,
