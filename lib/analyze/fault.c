@@ -2,6 +2,7 @@
 #include "analyze/fault_internal.h"
 #include "analyze/panic.h"
 #include "analyze/stale.h"
+#include "analyze/use.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -194,8 +195,8 @@ static void csn_look_at_signal(struct csn_fault_look *look)
 
 /* What else can be found out once the fault itself is understood, in this order. */
 static int (*const csn_fault_steps[])(struct csn_fault_look *look) = {
-	csn_set_fault,        csn_find_expression, csn_check_calls,    csn_set_verdict,
-	csn_annotate_aliases, csn_heap_annotate,   csn_look_for_stale,
+	csn_set_fault,   csn_compare_use,      csn_find_expression, csn_check_calls,
+	csn_set_verdict, csn_annotate_aliases, csn_heap_annotate,   csn_look_for_stale,
 };
 
 int csn_fault_analyze(const struct csn_scene *scene, const struct csn_snapshot_thread *stack,

@@ -49,6 +49,7 @@ struct csn_fault_look {
 	 * and value; NULL unknown. */
 	const char *pointer, *pointer_type;
 	csn_addr pointed, pointer_pc;
+	char use_words[64]; /* a limit that is near, for behind what happened; "" */
 	const char *broken; /* "memcpy's destination is NULL", when the fault is about it; NULL */
 	struct csn_error *err;
 	int result;

@@ -7,6 +7,7 @@
 #ifndef CSN_ANALYZE_SCENE_H
 #define CSN_ANALYZE_SCENE_H
 
+#include "base/json_load.h"
 #include "snapshot/snapshot.h"
 #include "symbols/module.h"
 #include "target/target.h"
@@ -27,6 +28,7 @@ struct csn_scene {
 	struct csn_target *target;
 	struct csn_modules *modules;           /* NULL unknown */
 	const struct csn_thread *fault_thread; /* NULL: nobody faulted */
+	const json_t *facts;                   /* of the process; NULL unknown */
 	struct csn_values *values;             /* for more values; NULL: no variables were wanted */
 	bool wants_stale; /* everything that points to what faulted is looked for */
 	/* Thread by thread, the faulting one first, from the innermost frame on. */

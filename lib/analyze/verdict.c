@@ -103,11 +103,11 @@ static void csn_describe_what(const struct csn_fault_look *look, char *out, size
 	if (look->last_words.kind) {
 		snprintf(out, size, "%s%s", look->last_words.text, look->heap_words);
 	} else if (look->teller && look->exception) {
-		snprintf(out, size, "uncaught %s", look->exception);
+		snprintf(out, size, "uncaught %s%s", look->exception, look->use_words);
 	} else if (look->teller && look->message) {
-		snprintf(out, size, "%s", look->message);
+		snprintf(out, size, "%s%s", look->message, look->use_words);
 	} else if (look->teller) {
-		snprintf(out, size, "%s", look->teller->words);
+		snprintf(out, size, "%s%s", look->teller->words, look->use_words);
 	} else if (look->words) {
 		csn_describe_expression(look, where, sizeof(where));
 		snprintf(out, size, "%s%s", look->words, where);

@@ -315,6 +315,7 @@ int csn_engine_store_variables(struct csn_engine *engine, struct csn_error *err)
 					    .target = engine->target,
 					    .modules = engine->modules,
 					    .fault_thread = engine->fault_thread,
+					    .facts = engine->facts,
 					    .wants_stale = engine->options->stale,
 					    .values = engine->values };
 	if (rc == 0)
