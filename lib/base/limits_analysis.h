@@ -19,10 +19,10 @@
 #define CSN_MAX_VALUE_DEPTH 20u       /* structures within structures */
 #define CSN_MAX_VALUE_EVALUATIONS 16u /* expressions that need others */
 #define CSN_MAX_VALUE_TEXT (16 * CSN_KIB)
-#define CSN_MAX_HASH_PLACES 65536u   /* of one table, looked at for elements */
-#define CSN_MAX_GO_BUCKETS 65536u    /* of one map, looked at for elements */
-#define CSN_MAX_VALUE_ELEMENTS 4096u /* of one container, when no budget says less */
-#define CSN_MAX_MEMBER_STEPS 4096u   /* members looked at for one path, or one alignment */
+#define CSN_MAX_HASH_PLACES 65536u    /* of one table, looked at for elements */
+#define CSN_MAX_GO_BUCKETS 65536u     /* of one map, looked at for elements */
+#define CSN_MAX_VALUE_ELEMENTS 65536u /* of one container, when no budget says less */
+#define CSN_MAX_MEMBER_STEPS 4096u    /* members looked at for one path, or one alignment */
 
 /* The heap of a process. */
 #define CSN_MAX_HEAP_BLOCKS 32768u      /* pages read of a damaged heap */

@@ -106,11 +106,19 @@ bool csn_print_title(struct csn_printing *printing, const char *format, ...)
 	return true;
 }
 
+/* Elements of one container, characters of one text. */
+static uint64_t max_of_budget(const struct csn_values *values)
+{
+	uint64_t max = values->budget.elements;
+
+	return max ? csn_min_u64(max, CSN_MAX_VALUE_ELEMENTS) : CSN_MAX_VALUE_ELEMENTS;
+}
+
 bool csn_print_string_bytes(struct csn_printing *printing, const uint8_t *bytes, uint64_t length,
 			    struct csn_type *character)
 {
 	struct csn_values *values = printing->values;
-	uint64_t max = values->budget.elements ? values->budget.elements : CSN_MAX_VALUE_ELEMENTS;
+	uint64_t max = max_of_budget(values);
 	const char *prefix;
 	unsigned width;
 
@@ -128,15 +136,13 @@ bool csn_print_string(struct csn_printing *printing, csn_addr address, uint64_t 
 		      struct csn_type *character)
 {
 	struct csn_values *values = printing->values;
-	uint64_t max = values->budget.elements ? values->budget.elements : CSN_MAX_VALUE_ELEMENTS;
 	cleanup_free uint8_t *bytes = NULL;
 	struct csn_part text = csn_part_in_memory(address, character);
 	unsigned width;
 	uint64_t n, size_bytes;
 	enum csn_value_state state;
 
-	/* One more than are shown: runs of one character are counted. */
-	n = csn_min_u64(length, csn_min_u64(max, CSN_MAX_VALUE_ELEMENTS));
+	n = csn_min_u64(length, max_of_budget(values));
 	if (!csn_string_prefix(character, &width) ||
 	    __builtin_mul_overflow(length, (uint64_t)width, &size_bytes) ||
 	    !csn_memory_is_plausible(values, address, size_bytes))
@@ -227,17 +233,20 @@ bool csn_print_contained(struct csn_printing *printing, const char *title, const
 
 bool csn_walk_visit(struct csn_walk *walk, csn_addr place)
 {
-	for (size_t i = 0; i < walk->n_places; i++) {
-		if (walk->places[i] != place)
+	size_t slot = (place * 0x9e3779b97f4a7c15ull >> 32) & (walk->places_size - 1);
+
+	if (2 * walk->n_places >= walk->places_size) {
+		walk->broken = CSN_VALUE_BUDGET;
+		return false;
+	}
+	for (; walk->places[slot]; slot = (slot + 1) & (walk->places_size - 1)) {
+		if (walk->places[slot] != place)
 			continue;
 		walk->broken = CSN_VALUE_CYCLE;
 		return false;
 	}
-	if (walk->n_places >= walk->max_places) {
-		walk->broken = CSN_VALUE_BUDGET;
-		return false;
-	}
-	walk->places[walk->n_places++] = place;
+	walk->places[slot] = place;
+	walk->n_places++;
 	return true;
 }
 
@@ -314,9 +323,8 @@ static void fill_element(struct csn_walk *walk, const struct csn_element *elemen
 /* As many as are told of so many; a key and its value count as two. */
 static uint64_t max_elements(const struct csn_walk *walk, bool has_keys)
 {
-	uint64_t max = walk->printing->values->budget.elements;
+	uint64_t max = max_of_budget(walk->printing->values);
 
-	max = max ? csn_min_u64(max, CSN_MAX_VALUE_ELEMENTS) : CSN_MAX_VALUE_ELEMENTS;
 	max = has_keys && max > 1 ? max / 2 : max;
 	return csn_min_u64(max, walk->count);
 }
@@ -351,12 +359,15 @@ bool csn_print_sequence(struct csn_walk *walk)
 	struct csn_value_node *value = printing->value;
 	size_t room = max_elements(walk, false) + 2, n;
 	cleanup_free struct csn_element *elements = calloc(room, sizeof(*elements));
-	cleanup_free csn_addr *places = calloc(2 * room, sizeof(*places));
+	cleanup_free csn_addr *places = NULL;
 
+	walk->places_size = 4;
+	while (walk->places_size < 4 * room)
+		walk->places_size *= 2;
+	places = calloc(walk->places_size, sizeof(*places));
 	if (!elements || !places)
 		return false;
 	walk->places = places;
-	walk->max_places = 2 * room;
 	n = collect(walk, elements, &value->is_cut);
 	walk->places = NULL;
 	if (!n && !walk->broken && !value->is_cut)

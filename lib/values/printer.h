@@ -139,8 +139,8 @@ struct csn_walk {
 	enum csn_value_state broken;
 	/* By csn_print_sequence. */
 	uint64_t index;   /* of the element that is asked for */
-	csn_addr *places; /* that were visited */
-	size_t n_places, max_places;
+	csn_addr *places; /* that were visited, where their hash says; 0 empty */
+	size_t n_places, places_size;
 };
 /* Tells the elements, as many as the budget allows. */
 bool csn_print_sequence(struct csn_walk *walk);

@@ -280,9 +280,13 @@ void csn_value_join(struct csn_values *values, struct csn_value_node *value)
 		if (value->parts[i].repeats > 1)
 			csn_buf_printf(&values->text, " <repeats %llu times>",
 				       (unsigned long long)value->parts[i].repeats);
-		values->text_bytes -= csn_min_u64(strlen(value->parts[i].text), values->text_bytes);
 	}
 	csn_buf_printf(&values->text, "%s%s", value->is_cut ? "..." : "", marks->close);
+	/* Together they are too long for one text. */
+	if (!csn_buf_ok(&values->text))
+		return;
+	for (i = 0; i < value->n_parts; i++)
+		values->text_bytes -= csn_min_u64(strlen(value->parts[i].text), values->text_bytes);
 	values->n_values -= value->n_parts;
 	value->parts = NULL;
 	value->n_parts = 0;

@@ -184,7 +184,8 @@ void csn_value_set_text(struct csn_values *values, struct csn_value_node *value,
 void csn_value_copy_text(struct csn_values *values, struct csn_value_node *value, const char *text);
 /* Room for parts, which count against the budget; NULL when there is none left. */
 struct csn_value_node *csn_value_parts(struct csn_values *values, size_t count);
-/* All parts have one text each and no names: theirs together, in braces, behind the value's own. */
+/* All parts have one text each and no names: theirs together, in braces, behind the value's own,
+ * unless that is too long. */
 void csn_value_join(struct csn_values *values, struct csn_value_node *value);
 
 /* dynamic.c: what the object at an address really is, when that is more than declared, and where it

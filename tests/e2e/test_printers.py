@@ -3,6 +3,7 @@ against what the program put into them."""
 
 import re
 import shutil
+import subprocess
 
 import pytest
 
@@ -200,6 +201,19 @@ def test_what_cannot_be_is_shown_as_it_is(dead, bt, build):
     for name in ("backwards", "far"):
         assert mine[name].startswith("{"), mine[name]
         assert re.search(r"(_M_start|__begin_) = 0x", mine[name]), mine[name]
+
+
+def test_so_many_elements_are_told_as_are_asked_for(dead, bt):
+    core, _ = core_of(dead, "g++-O0")
+    for asked, numbers, letters, many in (("0", 300, (ALPHABET * 12)[:300] + '"', "7}"),
+                                          ("2", 2, 'ab"...', "{7, 7...}")):
+        out = subprocess.run([bt, "-v", f"--max-elements={asked}", "--core", core],
+                             capture_output=True, text=True).stdout
+        lines = dict(line.strip().split(" = ", 1) for line in out.splitlines()
+                     if re.match(r" {8}(set|longer|many) = ", line) and "unordered" not in line)
+        assert lines["set"].count("] = ") == numbers
+        assert lines["longer"] == '"' + letters
+        assert lines["many"].endswith(many)
 
 
 def is_gap(build, function, name, mine, text):

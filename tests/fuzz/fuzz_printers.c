@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "elf/file.h"
+#include "memory.h"
 #include "values/values.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes);
@@ -34,27 +35,6 @@ struct program {
 static const char *const paths[] = { CSN_CONTAINERS };
 static struct program programs[sizeof(paths) / sizeof(paths[0])];
 static size_t sum;
-
-static size_t read_memory(struct csn_target *target, csn_addr addr, void *data, size_t size_bytes)
-{
-	const struct csn_span *memory = target->impl;
-	uint8_t *out = data;
-
-	if (addr >> 63 || !memory->size)
-		return 0;
-	for (size_t i = 0; i < size_bytes; i++)
-		out[i] = memory->data[(addr + i) % memory->size];
-	return size_bytes;
-}
-
-static size_t read_nothing(void *context, csn_addr addr, void *data, size_t size_bytes)
-{
-	(void)context;
-	(void)addr;
-	(void)data;
-	(void)size_bytes;
-	return 0;
-}
 
 /* Functions of which there is much to print, by looking at all addresses that code may have. */
 static void find_functions(struct program *program)
@@ -121,7 +101,7 @@ static void look(const struct csn_scope *function, struct csn_target *target,
 		.elements = options & 2 ? 0 : 20,
 		.depth = 8,
 		.follow = options >> 2 & 3,
-		.values = 5000,
+		.values = 2000,
 		.text_bytes = 1 << 17,
 	};
 	cleanup_(csn_arena_freep) struct csn_arena *arena = csn_arena_new(64 << 20);
@@ -148,10 +128,10 @@ static void look(const struct csn_scope *function, struct csn_target *target,
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 {
-	static const struct csn_target_ops ops = { .read = read_memory };
+	static const struct csn_target_ops ops = { .read = fuzz_read_memory };
 	cleanup_(csn_target_freep) struct csn_target *target = csn_target_new(&ops);
 	cleanup_(csn_modules_freep) struct csn_modules *modules = NULL;
-	const struct csn_modules_input none = { .read = read_nothing, .no_files = true };
+	const struct csn_modules_input none = { .read = fuzz_read_nothing, .no_files = true };
 	const struct program *program;
 	struct csn_span memory;
 

@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "dwarf/named.h"
+#include "memory.h"
 #include "values/handle.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes);
@@ -18,28 +19,6 @@ static struct csn_span read_section(void *context, enum csn_dwarf_section sectio
 
 	(void)size_bytes;
 	return sections[section];
-}
-
-/* The lower half of all addresses can be read. */
-static size_t read_memory(struct csn_target *target, csn_addr addr, void *data, size_t size_bytes)
-{
-	const struct csn_span *memory = target->impl;
-	uint8_t *out = data;
-
-	if (addr >> 63 || !memory->size)
-		return 0;
-	for (size_t i = 0; i < size_bytes; i++)
-		out[i] = memory->data[(addr + i) % memory->size];
-	return size_bytes;
-}
-
-static size_t read_nothing(void *context, csn_addr addr, void *data, size_t size_bytes)
-{
-	(void)context;
-	(void)addr;
-	(void)data;
-	(void)size_bytes;
-	return 0;
 }
 
 static void use(const struct csn_value_node *values, size_t count)
@@ -168,14 +147,14 @@ static void look(struct csn_arena *arena, struct csn_target *target, struct csn_
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 {
-	static const struct csn_target_ops ops = { .read = read_memory };
+	static const struct csn_target_ops ops = { .read = fuzz_read_memory };
 	cleanup_(csn_arena_freep) struct csn_arena *arena = csn_arena_new(64 << 20);
 	cleanup_(csn_dwarf_freep) struct csn_dwarf *dwarf = NULL;
 	cleanup_(csn_target_freep) struct csn_target *target = csn_target_new(&ops);
 	cleanup_(csn_modules_freep) struct csn_modules *modules = NULL;
 	struct csn_span all = csn_span_of(data, size_bytes), sections[CSN_DEBUG_SECTIONS], memory;
 	const struct csn_dwarf_input input = { .read = read_section, .context = sections };
-	const struct csn_modules_input none = { .read = read_nothing, .no_files = true };
+	const struct csn_modules_input none = { .read = fuzz_read_nothing, .no_files = true };
 
 	if (!arena || !target)
 		return 0;
