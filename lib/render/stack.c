@@ -222,6 +222,11 @@ static void csn_render_notes(struct csn_renderer *renderer,
 	for (size_t i = 0; i < snapshot->n_annotations; i++) {
 		const struct csn_annotation *note = &snapshot->annotations[i];
 
+		/* Variables are not shown, so what is noted of them is not, but for what modules
+		 * say, which somebody asked for. */
+		if (note->variable && !renderer->options->verbose &&
+		    strncmp(note->name, "module/", strlen("module/")) != 0)
+			continue;
 		if (!note->has_frame || note->frame != level || !note->thread ||
 		    strcmp(note->thread, csn_snapshot_thread_key(thread, key)) != 0)
 			continue;

@@ -64,7 +64,7 @@ FAULTS = [
     ("sigalt", [], {"abort", "stop"}, "SIGABRT raised by the process itself in handler"),
     ("overflow", [], {"segv", "write", "stack-overflow", "stop"}, "stack overflow at 0x"),
     ("exception", [], {"abort", "exception", "stop"}, 'uncaught std::out_of_range ("no item 7") in shop::'),
-    ("panic", [], {"abort", "panic", "stop"}, "Rust panic: index out of bounds in panic::pick"),
+    ("panic", [], {"abort", "panic", "stop"}, "panic: index out of bounds: the len is 1 but the index is 4 in panic::pick"),
     ("ways", ["assert"], {"abort", "assert", "stop"}, "failed assertion `zero == 1' at ways.c:16 in die_assert"),
     ("ways", ["smash"], {"abort", "stack-smash", "stop"}, "stack smashing detected in die_smash"),
     ("ways", ["fortify"], {"abort", "fortify", "stop"}, "buffer overflow detected in die_fortify"),
