@@ -1,5 +1,6 @@
 """Fixtures of the black-box tests: the staged installation and the right to touch the kernel."""
 
+import json
 import os
 import pathlib
 import signal
@@ -77,3 +78,16 @@ def fresh(program, tmp_path):
 def server(fresh):
     """A coronerd with organisation acme, administrator root (logged in) and project demo."""
     return fresh.set_up()
+
+
+@pytest.fixture
+def look(program, tmp_path):
+    """The snapshot that ptrace makes of what its arguments name."""
+    def run(*arguments):
+        out = tmp_path / "snapshot.json"
+        done = subprocess.run([program("ptrace"), "--format=json", "-o", out, *map(str, arguments)],
+                              capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode in (0, 1), done.stderr
+        return json.loads(out.read_text())
+
+    return run

@@ -1,7 +1,6 @@
 """Programs that change themselves, and programs that do not: what --security says of them."""
 
 import contextlib
-import json
 import re
 import shutil
 import signal
@@ -39,18 +38,6 @@ CLEAN = {
 @pytest.fixture(scope="module")
 def dead(tmp_path_factory):
     return crashers.Crashers(tmp_path_factory.mktemp("security"))
-
-
-@pytest.fixture
-def look(program, tmp_path):
-    def run(*arguments):
-        out = tmp_path / "snapshot.json"
-        done = subprocess.run([program("ptrace"), "--format=json", "-o", out, *map(str, arguments)],
-                              capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode in (0, 1), done.stderr
-        return json.loads(out.read_text())
-
-    return run
 
 
 @contextlib.contextmanager

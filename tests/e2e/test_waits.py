@@ -75,18 +75,6 @@ def dead(tmp_path_factory):
 
 
 @pytest.fixture
-def look(program, tmp_path):
-    def run(*arguments):
-        out = tmp_path / "snapshot.json"
-        done = subprocess.run([program("ptrace"), "--format=json", "-o", out, *map(str, arguments)],
-                              capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode in (0, 1), done.stderr
-        return json.loads(out.read_text())
-
-    return run
-
-
-@pytest.fixture
 def living(dead):
     started = []
 
