@@ -1,6 +1,7 @@
 """Programs that change themselves, and programs that do not: what --security says of them."""
 
 import contextlib
+import os
 import re
 import shutil
 import signal
@@ -96,13 +97,14 @@ def test_a_clean_program_has_no_finding(dead, look, tmp_path, name):
         pytest.skip(f"{name} is not installed")
     (tmp_path / "nginx.conf").write_text("events {}\n")
     argv = [word.replace("FOLDER", str(tmp_path)) for word in CLEAN[name]]
-    process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                               start_new_session=True)
     try:
         time.sleep(1)
         assert process.poll() is None
         assert findings(look("--security", process.pid), dead) == []
     finally:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 

@@ -38,13 +38,15 @@ def read_all(master, patience=20):
 
 
 def halted(argv, after, **streams):
-    """Runs argv and halts it for longer than a second, as soon as it has run for so long."""
+    """Runs argv and halts it and its children for longer than a second, as soon as it has run for
+    so long."""
     process = subprocess.Popen([*map(str, argv)], stdin=subprocess.DEVNULL,
-                               env={**os.environ, "TERM": "xterm"}, **streams)
+                               env={**os.environ, "TERM": "xterm"},
+                               start_new_session=True, **streams)
     time.sleep(after)
-    process.send_signal(signal.SIGSTOP)
+    os.killpg(process.pid, signal.SIGSTOP)
     time.sleep(1.3)
-    process.send_signal(signal.SIGCONT)
+    os.killpg(process.pid, signal.SIGCONT)
     return process
 
 
