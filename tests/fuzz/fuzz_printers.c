@@ -1,8 +1,9 @@
 /* Printers of values. Types are real: those of tests/crashers/containers.cc, as clang++ describes
- * them for both C++ libraries without optimisation, so that every variable lies in memory, and
- * those of tests/crashers/values.rs, with enums and the library of Rust. The input is the memory,
- * repeated without end, behind two bytes: the first says which library, how many pointers are
- * followed and whether elements are limited, the second whose variables are looked at. */
+ * them for both C++ libraries without optimisation, so that every variable lies in memory, those of
+ * tests/crashers/values.rs, with enums and the library of Rust, and those of GLib in
+ * tests/crashers/glib_values.c. The input is the memory, repeated without end, behind two bytes:
+ * the first says which library, how many pointers are followed and whether elements are limited,
+ * the second whose variables are looked at. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,8 +20,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes);
 #define MAX_FUNCTIONS 32u
 #define RBP 6u
 #define RSP 7u
-/* In the first byte: types of Rust, where there are. */
+/* In the first byte: types of Rust, of GLib, where there are. */
 #define RUST 0x10u
+#define GLIB 0x20u
 
 /* One program with its types, read once. */
 struct program {
@@ -140,7 +142,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 	memory = csn_span_of(data + 2, size_bytes - 2);
 	target->arch = csn_arch_native();
 	target->impl = &memory;
-	program = get_program(data[0] & RUST ? 2 : data[0] & 1);
+	program = get_program(data[0] & GLIB ? 3 : data[0] & RUST ? 2 : data[0] & 1);
 	look(&program->functions[data[1] % program->n_functions], target, modules, data[0]);
 	return 0;
 }
