@@ -4,7 +4,7 @@
  * that the kernel would dump and that was not taken yet. Three passes share the budget, the most
  * telling first, the crashed thread before the others:
  *
- *  1. Other stacks. A word within the first 4 KiB above sp whose target holds an address of code
+ *  1. Other stacks. A word within the first 4 KiB above sp whose target holds a return address
  *     within a page may be the stack pointer of an interrupted context (alternate signal stack,
  *     coroutine, goroutine): 256 KiB upwards.
  *  2. What the dynamic loader keeps outside of its own memory: libraries opened at run time are
@@ -102,7 +102,10 @@ static void each_stack_word(struct windows *windows, const struct csn_prefix_thr
 		each_word(windows, bytes, csn_min_u64(size, reach_bytes), visit, context);
 }
 
-/* An address of code within the page that follows addr, which lies in segment. */
+/* Functions begin at multiples of this, and pointers to them are no return addresses. */
+#define FUNCTION_ALIGNMENT 16u
+
+/* A return address within the page that follows addr, which lies in segment. */
 static bool looks_like_stack(const struct windows *windows, const struct csn_elf_segment *segment,
 			     csn_addr addr)
 {
@@ -117,7 +120,7 @@ static bool looks_like_stack(const struct windows *windows, const struct csn_elf
 
 		memcpy(&word, probe + at, windows->word_bytes); /* the host's byte order */
 		segment = csn_prefix_find(windows->memory->prefix, word);
-		if (segment && segment->flags & PF_X)
+		if (segment && segment->flags & PF_X && word % FUNCTION_ALIGNMENT)
 			return true;
 	}
 	return false;

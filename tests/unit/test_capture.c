@@ -372,13 +372,17 @@ static void words_on_the_stack_open_windows_and_other_stacks_larger_ones(void **
 	fake_init(&fake, segments, 3, NULL, &sp, 1);
 	poke(&fake, sp + 8, 0x210000);  /* an object */
 	poke(&fake, sp + 16, 0x300000); /* a stack: its target holds a return address */
-	poke(&fake, 0x300100, 0x100010);
+	poke(&fake, 0x300100, 0x100015);
+	poke(&fake, sp + 24, 0x400000); /* an object with a pointer to a function */
+	poke(&fake, 0x400100, 0x100020);
 	csn_gather_stacks(&fake.hold.memory, 0, 1);
 	csn_gather_windows(&fake.hold.memory, 4 * CSN_MIB);
 	assert_true(holds(&fake, 0x210000));
 	assert_false(holds(&fake, 0x214000));
 	assert_true(holds(&fake, 0x300000 + 256 * 1024 - 1));
 	assert_false(holds(&fake, 0x300000 + 260 * 1024));
+	assert_true(holds(&fake, 0x400000));
+	assert_false(holds(&fake, 0x410000));
 	fake_done(&fake);
 }
 
