@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/text.h"
+
 /* Where the object of a frame begins: its first mapping. */
 static csn_addr object_start(const struct csn_target *target,
 			     const struct csn_snapshot_frame *frame)
@@ -14,18 +16,11 @@ static csn_addr object_start(const struct csn_target *target,
 	return 0;
 }
 
-static const char *last_part(const char *path)
-{
-	const char *slash = path ? strrchr(path, '/') : NULL;
-
-	return slash ? slash + 1 : path;
-}
-
 const char *csn_place_describe(struct csn_arena *arena, const struct csn_target *target,
 			       const struct csn_snapshot_frame *frame)
 {
-	const char *library = last_part(frame->library);
-	const char *source = last_part(frame->source_path);
+	const char *library = csn_last_part(frame->library);
+	const char *source = csn_last_part(frame->source_path);
 	int length;
 
 	if (!frame->function)

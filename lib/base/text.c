@@ -201,6 +201,13 @@ bool csn_parse_i64(const char *text, int64_t *ret_value)
 	return true;
 }
 
+const char *csn_last_part(const char *path)
+{
+	const char *slash = path ? strrchr(path, '/') : NULL;
+
+	return slash ? slash + 1 : path;
+}
+
 int csn_find_word(const char *const *words, size_t n_words, const char *word)
 {
 	for (size_t i = 0; word && i < n_words; i++)

@@ -29,6 +29,9 @@ void csn_format_size(char *out, size_t out_size, uint64_t bytes);
 bool csn_parse_u64(const char *text, int base, uint64_t *ret_value);
 bool csn_parse_i64(const char *text, int64_t *ret_value);
 
+/* What stands behind the last slash of a path; all of it when it has none. NULL for NULL. */
+const char *csn_last_part(const char *path);
+
 /* The place of the word among words, -1 when it is none of them or NULL. */
 int csn_find_word(const char *const *words, size_t n_words, const char *word);
 

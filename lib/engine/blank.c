@@ -4,6 +4,7 @@
 #include "analyze/attributes.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/text.h"
 #include "base/version.h"
 #include "engine/engine.h"
 #include "target/arch.h"
@@ -13,12 +14,12 @@ static int csn_blank_fill(const struct csn_engine_subject *subject,
 			  const struct csn_engine_options *options, struct csn_snapshot *snapshot,
 			  struct csn_error *err)
 {
-	const char *path = options->executable, *slash = path ? strrchr(path, '/') : NULL;
+	const char *path = options->executable;
 	const char *application = options->application;
 	int rc = csn_attributes_from_facts(snapshot, subject->facts, err);
 
 	if (!application)
-		application = slash ? slash + 1 : path;
+		application = csn_last_part(path);
 	if (rc == 0 && application)
 		rc = csn_snapshot_set_string(snapshot, "application", application, err);
 	if (rc == 0 && path)

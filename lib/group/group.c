@@ -15,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "base/limits.h"
+#include "base/text.h"
 #include "group/canonical.h"
 
 #define PERIOD_MAX 4
@@ -76,13 +77,6 @@ static bool is_managed(const char *language)
 	return false;
 }
 
-static const char *file_name(const char *path)
-{
-	const char *slash = path ? strrchr(path, '/') : NULL;
-
-	return slash ? slash + 1 : path;
-}
-
 /* "libfoo.so.1.2" is "[libfoo.so]": an update is not another bug. */
 static char *module_token(struct csn_arena *arena, const char *module)
 {
@@ -118,7 +112,7 @@ static int fill_frame(struct csn_arena *arena, const struct csn_snapshot_frame *
 	const char *name = from->function;
 	char *token;
 
-	frame->module = file_name(from->library);
+	frame->module = csn_last_part(from->library);
 	frame->rule = "kept";
 	frame->kept = true;
 	if (!name || !*name || strcmp(name, "??") == 0) {
@@ -154,8 +148,8 @@ static bool copy_recent(const struct csn_snapshot_frame *from, struct csn_group_
 		const struct csn_group_frame *recent = &frames[index - back];
 
 		if (!recent->raw || !same_text(from->function, recent->raw) ||
-		    !same_text(file_name(from->library), recent->module) || from->signal_frame ||
-		    recent->role == CSN_ROLE_SIGNAL ||
+		    !same_text(csn_last_part(from->library), recent->module) ||
+		    from->signal_frame || recent->role == CSN_ROLE_SIGNAL ||
 		    recent->is_tail != (from->kind == CSN_FRAME_TAIL))
 			continue;
 		frames[index] = *recent;

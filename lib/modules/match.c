@@ -1,6 +1,7 @@
 /* Match objects: so that a module is called for what concerns it and for nothing else. */
 #include <string.h>
 
+#include "base/text.h"
 #include "modules/script_internal.h"
 
 static const char class_name[] = "pmodule.match";
@@ -13,16 +14,9 @@ static bool text_matches(const struct csn_match_pattern *pattern, const char *te
 				: strcmp(text, pattern->text) == 0;
 }
 
-static const char *last_part(const char *path)
-{
-	const char *slash = path ? strrchr(path, '/') : NULL;
-
-	return slash ? slash + 1 : path;
-}
-
 static bool path_matches(const struct csn_match_pattern *pattern, const char *path)
 {
-	return text_matches(pattern, path) || text_matches(pattern, last_part(path));
+	return text_matches(pattern, path) || text_matches(pattern, csn_last_part(path));
 }
 
 /* The type without pointers, arrays and qualifiers around it, by any of its names. */

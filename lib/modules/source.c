@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/root.h"
+#include "base/text.h"
 #include "modules/script_internal.h"
 #include "modules/script_options.h"
 
@@ -44,13 +45,6 @@ static bool ends_in_suffix(const char *name)
 	       strcmp(name + length - (sizeof(suffix) - 1), suffix) == 0;
 }
 
-static const char *last_part(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
 /* A module is known by its file's name without the suffix until it says its ID. */
 static struct csn_script_source *find_source(struct csn_script_sources *sources, const char *name,
 					     size_t length)
@@ -79,7 +73,7 @@ static int read_source(const char *path, struct csn_buf *text, struct csn_error 
 static int add_file(struct csn_script_sources *sources, const char *path, struct csn_error *err)
 {
 	cleanup_(csn_buf_done) struct csn_buf text = CSN_BUF_INIT(CSN_MAX_SCRIPT_FILE);
-	const char *file = last_part(path);
+	const char *file = csn_last_part(path);
 	struct csn_script_source *grown;
 	struct csn_error why = CSN_ERROR_INIT;
 

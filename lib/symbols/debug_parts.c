@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "base/uuid.h"
 #include "symbols/module_internal.h"
 
@@ -90,8 +91,8 @@ static struct csn_dwarf *open_split_file(struct csn_module *module,
 					 const struct csn_dwarf_split_name *wanted)
 {
 	struct csn_arena *arena = module->impl->modules->arena;
-	const char *name = wanted->name, *slash = strrchr(name, '/');
-	const char *short_name = slash ? slash + 1 : name, *places[CSN_MODULE_PLACES] = { NULL };
+	const char *name = wanted->name;
+	const char *short_name = csn_last_part(name), *places[CSN_MODULE_PLACES] = { NULL };
 	size_t i;
 
 	if (name[0] == '/')
@@ -172,17 +173,16 @@ static struct csn_dwarf *open_alternate(void *context)
 	struct csn_module *module = context;
 	struct csn_module_impl *impl = module->impl;
 	struct csn_arena *arena = impl->modules->arena;
-	const char *name, *slash, *places[CSN_MODULE_PLACES] = { NULL };
+	const char *name, *places[CSN_MODULE_PLACES] = { NULL };
 	struct csn_span id;
 	size_t i;
 
 	if (!csn_elf_file_alternate(impl->dwarf_elf, &name, &id))
 		return NULL;
-	slash = strrchr(name, '/');
 	places[0] = csn_build_id_path(impl->modules, id.data, id.size, ".debug");
 	places[1] = name[0] == '/' ? name : beside_real(module, impl->dwarf_path, name);
 	places[2] = csn_arena_sprintf(arena, "%s/.dwz/%s", impl->modules->debug_root,
-				      slash ? slash + 1 : name);
+				      csn_last_part(name));
 	for (i = 0; i < CSN_MODULE_PLACES; i++)
 		if (try_alternate(module, places[i], &id))
 			return impl->alternate;

@@ -4,7 +4,6 @@
  * later (glib/ghash.c), and the table must agree with itself in all its counts. */
 #include <inttypes.h>
 
-#include "base/text.h"
 #include "values/printer.h"
 
 /* --- lists --- */

@@ -83,20 +83,10 @@ static bool ptrace_parse_tid(const char *text, int64_t *ret_tid)
 
 static int ptrace_refuse(const struct ptrace_options *options)
 {
-	const struct {
-		bool given;
-		const char *name;
-	} later[] = {
-		{ options->source, "--source" },
-	};
-
-	for (size_t i = 0; i < csn_countof(later); i++) {
-		if (!later[i].given)
-			continue;
-		fprintf(stderr, "ptrace: %s: not in this release; leave it out\n", later[i].name);
-		return CSN_EXIT_USAGE;
-	}
-	return -1;
+	if (!options->source)
+		return -1;
+	fputs("ptrace: --source: not in this release; leave it out\n", stderr);
+	return CSN_EXIT_USAGE;
 }
 
 /* -1 to go on, or the exit status. */

@@ -1,8 +1,6 @@
 """Who still points to what is gone: --stale-pointer, of cores by the kernel."""
 
-import json
 import re
-import subprocess
 
 import pytest
 
@@ -14,18 +12,6 @@ pytestmark = pytest.mark.system
 @pytest.fixture(scope="module")
 def dead(tmp_path_factory):
     return crashers.Crashers(tmp_path_factory.mktemp("stale"))
-
-
-@pytest.fixture
-def look(program, tmp_path):
-    def run(core, *options):
-        out = tmp_path / "snapshot.json"
-        done = subprocess.run([program("ptrace"), *options, "--format=json", "-o", out, "--core", core],
-                              capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode in (0, 1), done.stderr
-        return json.loads(out.read_text())
-
-    return run
 
 
 def references(snapshot):
@@ -44,7 +30,7 @@ def number(note):
 @pytest.mark.parametrize("way", ["twice", "mapped"])
 def test_every_holder_is_found_and_named_by_its_type(dead, look, way):
     core, _ = dead.core("holders", way)
-    snapshot = look(core, "--stale-pointer")
+    snapshot = look("--stale-pointer", "--core", core)
     found = references(snapshot)
     # Through globals, an array, members of structures behind pointers, and round a circle.
     for name in ("g_table[5]", "g_session->peers[2]", "g_session->up->list.first", "gone", "peer"):
@@ -67,24 +53,24 @@ def test_every_holder_is_found_and_named_by_its_type(dead, look, way):
 
 def test_registers_hold_it_too(dead, look):
     core, _ = dead.core("holders", "mapped")
-    found = references(look(core, "--stale-pointer"))
+    found = references(look("--stale-pointer", "--core", core))
     assert "rax" in found and found["rax"]["frame"] == 0
 
 
 def test_a_wild_address_is_searched_for_itself(dead, look):
     core, _ = dead.core("holders", "wild")
-    found = references(look(core, "--stale-pointer"))
+    found = references(look("--stale-pointer", "--core", core))
     assert all(number(note) == 0x4141414141414141 for note in found.values())
 
 
 def test_nothing_is_searched_for_without_the_option_or_without_an_address(dead, look):
     core, _ = dead.core("holders", "mapped")
-    assert "stale.references" not in look(core)["attributes"]
+    assert "stale.references" not in look("--core", core)["attributes"]
     core, _ = dead.core("verdicts", "null_read")
-    assert "stale.references" not in look(core, "--stale-pointer")["attributes"]
+    assert "stale.references" not in look("--stale-pointer", "--core", core)["attributes"]
 
 
 def test_without_debug_information_symbols_name_the_holders(dead, look):
     core, _ = dead.core("holders-plain", "twice")
-    found = references(look(core, "--stale-pointer"))
+    found = references(look("--stale-pointer", "--core", core))
     assert "g_table+40" in found and "g_session -> +24" in found
