@@ -26,8 +26,11 @@ int archive_drop_root(struct archive *archive, struct csn_error *err) csn_must_c
 /* "Crash dump archived in ..." */
 void archive_report(struct archive *archive, const char *uuid);
 
+/* Takes one crash from the kernel's pipe or socket (core_fd, taken over), lets the process go,
+ * gives up root and stores what was taken. Returns an exit status. */
+int archive_crash(struct archive *archive, const struct csn_request *request, int core_fd);
 /* The kernel's pipe is standard input. Returns an exit status. */
-int archive_crash(struct archive *archive, const struct csn_request *request);
+int archive_pipe(struct archive *archive, const struct csn_request *request);
 /* An existing core file. Returns an exit status. */
 int archive_file(struct archive *archive, const char *path);
 

@@ -1,4 +1,4 @@
-/* One crash, from the kernel's pipe into pending/.
+/* One crash, from the kernel's pipe or socket into pending/.
  *
  * As root: open the spool, take what there is while the kernel holds the process, let it go. As
  * the spool's user, without any privilege: copy files of the dead, write the core, sync, link,
@@ -244,24 +244,12 @@ static int lose_unseen(struct crash *crash, const struct csn_error *err)
 	return CSN_EXIT_DATA;
 }
 
-/* With a short pipe the kernel would wait for us within the notes of many threads. But where
- * core_pipe_limit is 0 it does not wait for us in the end, and a small core that fits into the pipe
- * would be written, and its process gone, before we looked. */
-static void widen_pipe(void)
-{
-	cleanup_close int fd = open("/proc/sys/kernel/core_pipe_limit", O_RDONLY | O_CLOEXEC);
-	char first = '0';
-
-	if (fd >= 0 && read(fd, &first, 1) == 1 && first != '0')
-		(void)fcntl(STDIN_FILENO, F_SETPIPE_SZ, (int)CSN_MIB);
-}
-
-int archive_crash(struct archive *archive, const struct csn_request *request)
+int archive_crash(struct archive *archive, const struct csn_request *request, int core_fd)
 {
 	struct crash crash = {
 		.archive = archive,
 		.facts = { .captured_ns = csn_realtime_ns(), .uptime_ms = boot_time_ms() },
-		.hold = { .request = *request, .core_fd = STDIN_FILENO, .decide = decide },
+		.hold = { .request = *request, .core_fd = core_fd, .decide = decide },
 	};
 	struct csn_error err;
 	int status;
@@ -272,7 +260,6 @@ int archive_crash(struct archive *archive, const struct csn_request *request)
 	crash.hold.decide_context = &crash;
 	csn_uuid_format_random(crash.uuid);
 	crash.facts.uuid = crash.uuid;
-	widen_pipe();
 	if (csn_hold_take(&crash.hold, &err) < 0) {
 		csn_hold_release(&crash.hold);
 		return lose_unseen(&crash, &err);

@@ -77,5 +77,5 @@ int main(int argc, char **argv)
 			fprintf(stderr, "coresnap-archive: %s\n", err.text);
 		return CSN_EXIT_CONFIG;
 	}
-	return file ? archive_file(&archive, file) : archive_crash(&archive, &request);
+	return file ? archive_file(&archive, file) : archive_pipe(&archive, &request);
 }
