@@ -41,7 +41,8 @@ bench: ## the measured promises beside their peers (CASES="headline vim": those 
 lint: ## layers, banned functions, budgets, documentation, clang-format, clang-tidy
 	@tools/install-deps build lint
 	@$(MAKE) --no-print-directory all
-	@tools/check-layers && tools/check-banned && tools/check-budgets && tools/check-docs
+	@tools/check-layers && tools/check-banned && tools/check-budgets && tools/check-docs && \
+		tools/check-security
 	@git ls-files 'lib/*.[ch]' 'prog/*.[ch]' 'tests/*.[ch]' | xargs clang-format --dry-run --Werror
 	@git ls-files 'lib/*.c' 'prog/*.c' | xargs -P"$$(nproc)" -n1 clang-tidy --quiet -p $(BUILD)
 
