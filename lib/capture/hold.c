@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -89,8 +90,12 @@ static void take_memory(struct csn_hold *hold)
 
 static int take_headers(struct csn_hold *hold)
 {
+	const struct csn_prefix *prefix = &hold->prefix;
 	int r = csn_prefix_read(hold->core_fd, &hold->region, &hold->prefix, &hold->error);
 
+	if (r == 0)
+		csn_request_complete(&hold->request, prefix->signal,
+				     prefix->n_threads ? prefix->threads[0].ns_tid : 0);
 	return r < 0 ? r
 		     : csn_memory_init(&hold->memory, &hold->prefix, &hold->victim, &hold->region,
 				       &hold->omissions, hold->deadline_ns, &hold->error);
@@ -201,6 +206,8 @@ void csn_hold_release(struct csn_hold *hold)
 {
 	struct pollfd gone = { .fd = hold->victim.pidfd, .events = POLLIN };
 
+	/* A thread that still reads would keep a socket open. */
+	(void)shutdown(hold->core_fd, SHUT_RDWR);
 	close(hold->core_fd);
 	hold->core_fd = -1;
 	if (hold->done == CSN_PHASE_OPENED || !hold->victim.verified)

@@ -4,6 +4,7 @@
 
 #include "base/io.h"
 #include "base/limits.h"
+#include "capture/request.h"
 
 /* Where NT_PRSTATUS keeps what we need: elf_prstatus of the kernel's <linux/elfcore.h>. */
 struct status_layout {
@@ -162,6 +163,14 @@ static void read_auxv(struct csn_prefix *prefix, struct csn_span desc)
 	}
 }
 
+/* si_signo, the first word of siginfo_t. */
+static int read_signal(struct csn_span desc)
+{
+	uint32_t number = csn_span_u32(&desc);
+
+	return csn_span_ok(&desc) && number <= CSN_MAX_SIGNAL ? (int)number : 0;
+}
+
 static int read_notes(struct csn_region *region, struct csn_prefix *prefix, struct csn_error *err)
 {
 	const struct status_layout *layout = find_layout(&prefix->header);
@@ -183,6 +192,8 @@ static int read_notes(struct csn_region *region, struct csn_prefix *prefix, stru
 			read_files(region, prefix, note.desc);
 		else if (csn_elf_note_is(&note, CSN_NOTE_CORE, NT_AUXV))
 			read_auxv(prefix, note.desc);
+		else if (csn_elf_note_is(&note, CSN_NOTE_CORE, NT_SIGINFO) && !prefix->signal)
+			prefix->signal = read_signal(note.desc);
 	}
 	return 0;
 }

@@ -37,6 +37,7 @@ struct csn_prefix {
 
 	struct csn_prefix_thread *threads; /* the crashed one first */
 	size_t n_threads;
+	int signal;                    /* of NT_SIGINFO; 0 unknown */
 	struct csn_prefix_file *files; /* by address */
 	size_t n_files;
 	bool has_files;       /* NT_FILE was there */

@@ -1,5 +1,15 @@
 #include "capture/request.h"
 
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/limits.h"
 #include "base/text.h"
 
 struct field {
@@ -11,10 +21,10 @@ int csn_request_parse(size_t n_words, const char *const *words, struct csn_reque
 		      struct csn_error *err)
 {
 	static const struct field fields[CSN_REQUEST_WORDS + 1] = {
-		{ "process id (%P)", INT32_MAX }, { "thread id (%I)", INT32_MAX },
-		{ "signal (%s)", 1024 },          { "dumpable (%d)", 2 },
-		{ "time (%t)", INT64_MAX / 2 },   { "user id (%u)", UINT32_MAX },
-		{ "group id (%g)", UINT32_MAX },  { "pidfd (%F)", 1024 },
+		{ "process id (%P)", INT32_MAX },  { "thread id (%I)", INT32_MAX },
+		{ "signal (%s)", CSN_MAX_SIGNAL }, { "dumpable (%d)", 2 },
+		{ "time (%t)", INT64_MAX / 2 },    { "user id (%u)", UINT32_MAX },
+		{ "group id (%g)", UINT32_MAX },   { "pidfd (%F)", 1024 },
 	};
 	uint64_t values[CSN_REQUEST_WORDS + 1] = { 0 };
 	size_t i;
@@ -41,4 +51,57 @@ int csn_request_parse(size_t n_words, const char *const *words, struct csn_reque
 		.pidfd = n_words > CSN_REQUEST_WORDS ? (int)values[7] : -1,
 	};
 	return 0;
+}
+
+/* The number of a thread in the innermost of its pid namespaces, the last of "NSpid:"; 0 unknown.
+ * The name of the thread stands before it, with its newlines escaped. */
+static int64_t read_ns_tid(int tasks_fd, const char *name)
+{
+	char text[4096], path[48], *at, *last;
+	cleanup_close int fd = -1;
+	ssize_t n = -1;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/status", name) < sizeof(path))
+		fd = openat(tasks_fd, path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		n = csn_read_full(fd, text, sizeof(text) - 1);
+	text[n > 0 ? n : 0] = '\0';
+	at = strstr(text, "\nNSpid:\t");
+	if (!at)
+		return 0;
+	at[1 + strcspn(at + 1, "\n")] = '\0';
+	last = strrchr(at, '\t');
+	return strtoll(last + 1, NULL, 10);
+}
+
+/* Outside of pid namespaces the number is the same, and it is often the leader's. */
+static int64_t find_thread(int64_t pid, int64_t ns_tid)
+{
+	const int64_t likely[] = { ns_tid, pid };
+	cleanup_closedir DIR *tasks = NULL;
+	const struct dirent *entry;
+	char path[48], name[24];
+	size_t i;
+
+	snprintf(path, sizeof(path), "/proc/%lld/task", (long long)pid);
+	tasks = opendir(path);
+	if (!tasks)
+		return pid;
+	for (i = 0; i < csn_countof(likely); i++) {
+		snprintf(name, sizeof(name), "%lld", (long long)likely[i]);
+		if (read_ns_tid(dirfd(tasks), name) == ns_tid)
+			return likely[i];
+	}
+	for (i = 0; i < CSN_MAX_THREADS && (entry = readdir(tasks)); i++)
+		if (*entry->d_name != '.' && read_ns_tid(dirfd(tasks), entry->d_name) == ns_tid)
+			return strtoll(entry->d_name, NULL, 10);
+	return pid;
+}
+
+void csn_request_complete(struct csn_request *request, int signal, int64_t ns_tid)
+{
+	if (!request->signal)
+		request->signal = signal;
+	if (!request->tid)
+		request->tid = ns_tid > 0 ? find_thread(request->pid, ns_tid) : request->pid;
 }

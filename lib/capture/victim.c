@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,22 +12,8 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/io.h"
+#include "capture/pidfd.h"
 #include "target/proc_json.h"
-
-/* <linux/pidfd.h> of 6.16, which distributions do not ship yet. */
-struct pidfd_info {
-	uint64_t mask, cgroup_id;
-	uint32_t pid, tgid, ppid;
-	uint32_t ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
-	int32_t exit_code;
-	uint32_t coredump_mask, coredump_signal;
-};
-
-#define PIDFD_GET_INFO_CALL _IOWR(0xFF, 11, struct pidfd_info)
-#define PIDFD_INFO_CGROUPID_BIT (1u << 2)
-#define PIDFD_INFO_COREDUMP_BIT (1u << 4)
-#define PIDFD_COREDUMPED_BIT (1u << 0)
-#define PIDFD_COREDUMP_ROOT_BIT (1u << 3)
 
 static int open_at(int dir_fd, const char *path, int flags)
 {
@@ -70,19 +55,19 @@ static const char *check_status(const struct csn_victim *victim, const struct cs
 /* What the kernel says of the pidfd's process; old kernels say nothing. */
 static const char *check_pidfd(struct csn_victim *victim, const struct csn_request *request)
 {
-	struct pidfd_info info = { .mask = PIDFD_INFO_CGROUPID_BIT | PIDFD_INFO_COREDUMP_BIT };
+	struct csn_pidfd_info info;
 
-	if (ioctl(victim->pidfd, PIDFD_GET_INFO_CALL, &info) < 0)
+	if (!csn_pidfd_read(victim->pidfd, &info))
 		return NULL;
-	if (info.tgid != (uint32_t)request->pid)
+	if (info.pid != request->pid)
 		return "the pidfd is of another process";
-	if (info.mask & PIDFD_INFO_CGROUPID_BIT)
+	if (info.cgroup_id)
 		victim->cgroup_id = info.cgroup_id;
 	/* The kernel marks the process only when it makes the pidfd for us. */
-	if (!(info.mask & PIDFD_INFO_COREDUMP_BIT) || request->pidfd < 0)
+	if (!info.tells_dump || request->pidfd < 0)
 		return NULL;
-	victim->privileged = info.coredump_mask & PIDFD_COREDUMP_ROOT_BIT;
-	return info.coredump_mask & PIDFD_COREDUMPED_BIT ? NULL : "the process is not dumping core";
+	victim->privileged = info.as_root;
+	return info.dumping ? NULL : "the process is not dumping core";
 }
 
 /* Where the kernel gave no pidfd, the number may have been taken over before we opened one: such a

@@ -1,0 +1,7 @@
+/* Caps of the host's half, beside those of base/limits.h, in the same way. */
+#ifndef CSN_BASE_LIMITS_HOST_H
+#define CSN_BASE_LIMITS_HOST_H
+
+#define CSN_MAX_COREDUMP_REQUEST 4096u /* what the kernel's socket says first; 16 bytes today */
+
+#endif
