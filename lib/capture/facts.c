@@ -1,6 +1,5 @@
 #include "capture/facts.h"
 
-#include <ctype.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/version.h"
+#include "capture/container.h"
 #include "target/proc_json.h"
 
 #define DELETED " (deleted)"
@@ -37,59 +37,6 @@ bool csn_facts_executable(const struct csn_hold *hold, char *out, size_t out_siz
 	}
 	snprintf(out, out_size, "%.*s", (int)length, exe->data);
 	return true;
-}
-
-static size_t hex_length(const char *text)
-{
-	size_t n = 0;
-
-	while (isdigit((unsigned char)text[n]) || (text[n] >= 'a' && text[n] <= 'f'))
-		n++;
-	return n;
-}
-
-/* 64 hex digits behind '/', '-' or ':' are a container's id, whoever made it. */
-static const char *find_long_id(const char *cgroup)
-{
-	const char *at;
-
-	for (at = strpbrk(cgroup, "/-:"); at; at = strpbrk(at + 1, "/-:"))
-		if (hex_length(at + 1) == 64)
-			return at + 1;
-	return NULL;
-}
-
-void csn_container_find(const char *cgroup, char *out, size_t out_size)
-{
-	static const struct {
-		const char *prefix;
-		bool hex; /* an id; otherwise a name that people chose */
-	} makers[] = {
-		{ "docker-", true },
-		{ "libpod-", true },
-		{ "cri-containerd-", true },
-		{ "crio-", true },
-		{ "nerdctl-", true },
-		{ "/docker/", true },
-		{ "/lxc.payload.", false },
-		{ "/lxc/", false },
-		{ "/machine.slice/machine-", false },
-	};
-	const char *at = find_long_id(cgroup);
-	size_t i, n;
-
-	out[0] = '\0';
-	if (at)
-		snprintf(out, out_size, "%.64s", at);
-	for (i = 0; !at && i < csn_countof(makers); i++) {
-		at = strstr(cgroup, makers[i].prefix);
-		if (!at)
-			continue;
-		at += strlen(makers[i].prefix);
-		n = makers[i].hex ? hex_length(at) : strcspn(at, "/.");
-		if (n && (!makers[i].hex || n >= 12))
-			snprintf(out, out_size, "%.*s", (int)n, at);
-	}
 }
 
 static void put_text(struct csn_json *json, const char *member, const struct csn_text *text)
@@ -136,24 +83,42 @@ static void put_env(struct csn_json *json, const struct csn_text *text)
 	csn_json_end_object(json);
 }
 
-/* "0::/path" of the unified hierarchy when it says something, else the longest other path. */
+/* The path behind the second colon of a line "4:memory:/path". False at the end of the text. */
+static bool next_path(const char **at, char *out, size_t out_size)
+{
+	const char *end = strchrnul(*at, '\n'), *colon = memchr(*at, ':', (size_t)(end - *at));
+
+	if (end == *at)
+		return false;
+	colon = colon ? memchr(colon + 1, ':', (size_t)(end - colon - 1)) : NULL;
+	snprintf(out, out_size, "%.*s", colon ? (int)(end - colon - 1) : 0, colon ? colon + 1 : "");
+	*at = *end ? end + 1 : end;
+	return true;
+}
+
+/* Of all hierarchies the path that names a container, else the longest: "/" says nothing. */
 static void put_cgroup(struct csn_json *json, const struct csn_text *text)
 {
-	char path[CSN_MAX_PATH] = "", container[128];
-	const char *at = text->data, *end, *colon;
+	char path[CSN_MAX_PATH] = "", line[CSN_MAX_PATH];
+	struct csn_container container = { 0 }, found;
+	const char *at = text->data;
 
 	if (!at)
 		return;
-	for (; *at; at = *end ? end + 1 : end) {
-		end = strchrnul(at, '\n');
-		colon = memchr(at, ':', (size_t)(end - at));
-		colon = colon ? memchr(colon + 1, ':', (size_t)(end - colon - 1)) : NULL;
-		if (colon && (size_t)(end - colon - 1) > strlen(path))
-			snprintf(path, sizeof(path), "%.*s", (int)(end - colon - 1), colon + 1);
+	while (next_path(&at, line, sizeof(line))) {
+		csn_container_find(line, &found);
+		if (container.id[0] ? found.id[0] && strlen(line) > strlen(path)
+				    : found.id[0] || strlen(line) > strlen(path)) {
+			container = found;
+			snprintf(path, sizeof(path), "%s", line);
+		}
 	}
-	csn_container_find(path, container, sizeof(container));
 	csn_json_member_string(json, "cgroup", path);
-	csn_json_member_string(json, "container", container[0] ? container : NULL);
+	csn_json_member_string(json, "container", container.id[0] ? container.id : NULL);
+	if (container.runtime)
+		csn_json_member_string(json, "container_runtime", container.runtime);
+	if (container.pod_uid[0])
+		csn_json_member_string(json, "pod_uid", container.pod_uid);
 }
 
 static void put_namespaces(struct csn_json *json, const struct csn_texts *texts)

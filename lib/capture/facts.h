@@ -23,10 +23,6 @@ struct csn_facts {
 int csn_facts_format(const struct csn_hold *hold, const struct csn_facts *facts,
 		     struct csn_buf *out, struct csn_error *err) csn_must_check;
 
-/* The container's id in a cgroup path: 12 to 64 hex digits of docker, containerd, cri-o, podman,
- * or the name of an lxc or nspawn machine. Empty when there is none. */
-void csn_container_find(const char *cgroup, char *out, size_t out_size);
-
 /* Path of the executable without " (deleted)", into out; false when unknown. */
 bool csn_facts_executable(const struct csn_hold *hold, char *out, size_t out_size,
 			  bool *ret_deleted);

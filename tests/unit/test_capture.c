@@ -17,6 +17,7 @@
 #include "base/io.h"
 #include "base/json_load.h"
 #include "base/limits.h"
+#include "capture/container.h"
 #include "capture/facts.h"
 #include "capture/write.h"
 
@@ -601,26 +602,95 @@ static void an_unverified_process_has_no_texts_in_the_note(void **state)
 static void containers_are_found_in_cgroup_paths(void **state)
 {
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define OTHER "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
+#define UID "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
+#define UID_ "0f1e2d3c_4b5a_6978_8796_a5b4c3d2e1f0"
+#define HASH "0123456789abcdef0123456789abcdef"
 	static const struct {
-		const char *cgroup, *container;
+		const char *cgroup, *container, *runtime, *pod;
 	} cases[] = {
-		{ "/system.slice/docker-" ID ".scope", ID },
-		{ "/docker/" ID, ID },
-		{ "/kubepods.slice/kubepods-pod12_34.slice/cri-containerd-" ID ".scope", ID },
-		{ "/kubepods/burstable/pod1234/" ID, ID },
-		{ "/machine.slice/libpod-" ID ".scope/container", ID },
-		{ "/lxc.payload.web/init.scope", "web" },
-		{ "/system.slice/ssh.service", "" },
-		{ "/docker/abc", "" },
-		{ "/", "" },
+		{ "/system.slice/docker-" ID ".scope", ID, "docker", "" },
+		{ "/docker/" ID, ID, "docker", "" },
+		{ "/docker/" ID "/docker/" OTHER, OTHER, "docker", "" },
+		{ "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" UID_
+		  ".slice/cri-containerd-" ID ".scope",
+		  ID, "containerd", UID },
+		{ "/kubepods.slice/kubepods-pod" UID_ ".slice/crio-" ID ".scope", ID, "cri-o",
+		  UID },
+		{ "/kubepods/burstable/pod" UID "/" ID, ID, "", UID },
+		{ "/kubepods/besteffort/pod" HASH "/" ID, ID, "", HASH },
+		{ "/system.slice/containerd.service/kubepods-besteffort-pod" UID_
+		  ".slice:cri-containerd:" ID,
+		  ID, "containerd", UID },
+		{ "/docker/" ID "/kubelet/kubepods/pod" UID "/" OTHER, OTHER, "", UID },
+		{ "/machine.slice/libpod-" ID ".scope/container", ID, "podman", "" },
+		{ "/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" ID
+		  ".scope/container",
+		  ID, "podman", "" },
+		{ "/libpod_parent/libpod-" ID, ID, "podman", "" },
+		{ "/machine.slice/libpod-conmon-" ID ".scope", "", "", "" },
+		{ "/kubepods.slice/kubepods-pod" UID_ ".slice/crio-conmon-" ID ".scope", "", "",
+		  UID },
+		{ "/default/nerdctl-" ID ".scope", ID, "containerd", "" },
+		{ "/lxc.payload.web/init.scope", "web", "lxc", "" },
+		{ "/lxc/web/system.slice/ssh.service", "web", "lxc", "" },
+		{ "/lxc.monitor.web", "", "", "" },
+		{ "/machine.slice/machine-web\\x2dfront.scope", "web-front", "nspawn", "" },
+		{ "/machine.slice/systemd-nspawn@web.service/payload", "web", "nspawn", "" },
+		{ "/some.slice/unheard-of-" ID ".scope", ID, "", "" },
+		{ "/system.slice/ssh.service", "", "", "" },
+		{ "/docker/abc", "", "", "" },
+		{ "/docker/0123456789AB", "", "", "" },
+		{ "/kubepods/podium/pod-" UID, "", "", "" },
+		{ "/system.slice/docker-" ID "0.scope", "", "", "" },
+		{ "/", "", "", "" },
+		{ "", "", "", "" },
 	};
-	char container[128];
+	struct csn_container found;
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < csn_countof(cases); i++) {
-		csn_container_find(cases[i].cgroup, container, sizeof(container));
-		assert_string_equal(container, cases[i].container);
+		csn_container_find(cases[i].cgroup, &found);
+		assert_string_equal(found.id, cases[i].container);
+		assert_string_equal(found.runtime ? found.runtime : "", cases[i].runtime);
+		assert_string_equal(found.pod_uid, cases[i].pod);
+	}
+}
+
+static void of_all_hierarchies_the_one_with_the_container_is_told(void **state)
+{
+	static const struct {
+		const char *text, *wanted;
+	} cases[] = {
+		{ "0::/\n12:pids:/user.slice/user-1000.slice/a-very-long-name-of-a-session/"
+		  "and-more/of/"
+		  "it/session-1.scope/that/is/longer/than/any/id\n5:memory:/docker/" ID "\n",
+		  "\"cgroup\":\"/docker/" ID "\",\"container\":\"" ID
+		  "\",\"container_runtime\":\"docker\"" },
+		{ "0::/kubepods/pod" UID "/" ID "\n1:name=systemd:/\n",
+		  "\"container\":\"" ID "\",\"pod_uid\":\"" UID "\"" },
+		{ "0::/system.slice/a.service\n1:cpu:/\n",
+		  "\"cgroup\":\"/system.slice/a.service\",\"container\":null" },
+		{ "0::/a:b\nno colons\n::\n\n9:x:/docker/" ID "\n",
+		  "\"cgroup\":\"/a:b\",\"container\":null" },
+	};
+	const struct fake_segment segment = { 0x10000, PAGE, PAGE, PF_R };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < csn_countof(cases); i++) {
+		cleanup_(csn_buf_done) struct csn_buf out = CSN_BUF_INIT(CSN_MAX_CORESNAP_NOTE);
+		struct csn_facts facts = { .uuid = "u" };
+		struct fake fake;
+
+		fake_init(&fake, &segment, 1, NULL, NULL, 0);
+		fake.hold.done = CSN_PHASE_OPENED;
+		fake.hold.victim.verified = true;
+		set_text(&fake.hold, CSN_TEXT_CGROUP, cases[i].text, strlen(cases[i].text));
+		assert_int_equal(csn_facts_format(&fake.hold, &facts, &out, NULL), 0);
+		assert_non_null(strstr(csn_buf_text(&out), cases[i].wanted));
+		fake_done(&fake);
 	}
 }
 
@@ -698,6 +768,7 @@ int main(void)
 		cmocka_unit_test(only_allowed_names_of_the_environment_leave),
 		cmocka_unit_test(an_unverified_process_has_no_texts_in_the_note),
 		cmocka_unit_test(containers_are_found_in_cgroup_paths),
+		cmocka_unit_test(of_all_hierarchies_the_one_with_the_container_is_told),
 		cmocka_unit_test(headers_that_never_come_cost_no_more_than_the_deadline),
 		cmocka_unit_test(a_process_that_is_not_dumping_is_not_believed),
 		cmocka_unit_test(the_checksum_is_that_of_gzip),
