@@ -4,4 +4,9 @@
 
 #define CSN_MAX_COREDUMP_REQUEST 4096u /* what the kernel's socket says first; 16 bytes today */
 
+/* Routing: one match of one rule. */
+#define CSN_MAX_ROUTE_STEPS 100000u
+#define CSN_MAX_ROUTE_DEPTH 2000u
+#define CSN_MAX_ROUTE_HEAP_KIB 2048u
+
 #endif

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/limits.h"
+#include "base/limits_host.h"
 
 struct csn_router {
 	const struct csn_coresnap_conf *conf; /* borrowed */
@@ -25,7 +25,7 @@ static int compile_rule(const struct csn_coresnap_conf *conf, const struct csn_f
 	if (!rule->letter)
 		return 0;
 	*ret_code = pcre2_compile((PCRE2_SPTR)rule->pattern, PCRE2_ZERO_TERMINATED,
-				  PCRE2_NEVER_BACKSLASH_C, &code, &at, NULL);
+				  PCRE2_NEVER_BACKSLASH_C | PCRE2_DOLLAR_ENDONLY, &code, &at, NULL);
 	if (*ret_code)
 		return 0;
 	pcre2_get_error_message(code, message, sizeof(message));
@@ -57,8 +57,9 @@ int csn_router_new(const struct csn_coresnap_conf *conf, struct csn_router **ret
 		csn_router_free(router);
 		return r;
 	}
-	pcre2_set_match_limit(router->limits, CSN_MAX_REGEX_MATCH_STEPS);
-	pcre2_set_depth_limit(router->limits, CSN_MAX_REGEX_MATCH_STEPS / 100);
+	pcre2_set_match_limit(router->limits, CSN_MAX_ROUTE_STEPS);
+	pcre2_set_depth_limit(router->limits, CSN_MAX_ROUTE_DEPTH);
+	pcre2_set_heap_limit(router->limits, CSN_MAX_ROUTE_HEAP_KIB);
 	*ret_router = router;
 	return 0;
 }
@@ -96,20 +97,32 @@ static const char *subject_of(const struct csn_crash *crash, char letter)
 	return "";
 }
 
-const char *csn_router_find(const struct csn_router *router, const struct csn_crash *crash)
+/* Names are bytes to us: no UTF mode, nothing to be invalid. */
+static bool matches(const struct csn_router *router, size_t rule, const char *subject,
+		    bool *ret_ran_away)
+{
+	int r = pcre2_match(router->codes[rule], (PCRE2_SPTR)subject, strlen(subject), 0, 0,
+			    router->match, router->limits);
+
+	*ret_ran_away = r == PCRE2_ERROR_MATCHLIMIT || r == PCRE2_ERROR_DEPTHLIMIT ||
+			r == PCRE2_ERROR_HEAPLIMIT;
+	return r >= 0;
+}
+
+const char *csn_router_find(const struct csn_router *router, const struct csn_crash *crash,
+			    unsigned *ret_runaway_line)
 {
 	const struct csn_coresnap_conf *conf = router->conf;
+	bool ran_away;
 	size_t i;
 
+	*ret_runaway_line = 0;
 	for (i = 0; i < conf->n_rules; i++) {
-		const char *subject;
-
-		if (!conf->rules[i].letter)
+		if (!conf->rules[i].letter ||
+		    matches(router, i, subject_of(crash, conf->rules[i].letter), &ran_away))
 			return conf->rules[i].project;
-		subject = subject_of(crash, conf->rules[i].letter);
-		if (pcre2_match(router->codes[i], (PCRE2_SPTR)subject, strlen(subject), 0, 0,
-				router->match, router->limits) >= 0)
-			return conf->rules[i].project;
+		if (ran_away && *ret_runaway_line == 0)
+			*ret_runaway_line = conf->rules[i].line;
 	}
 	return NULL;
 }

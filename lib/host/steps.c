@@ -172,6 +172,7 @@ void step_start_sending(struct csn_service *service, struct job *job)
 {
 	struct csn_error err = CSN_ERROR_INIT;
 	const char *project;
+	unsigned runaway_line;
 	int r;
 
 	job->tried = true;
@@ -179,7 +180,13 @@ void step_start_sending(struct csn_service *service, struct job *job)
 		return;
 	service->is_sending = true;
 	job->step = STEP_SENDING;
-	project = csn_router_find(service->host->router, &job->crash);
+	project = csn_router_find(service->host->router, &job->crash, &runaway_line);
+	if (runaway_line)
+		csn_host_say(service->host, LOG_WARNING,
+			     "crash %s: the expression in line %u of %s takes too long and counts "
+			     "as not matching; make it simpler",
+			     job->uuid, runaway_line,
+			     service->host->conf.file ? service->host->conf.file : "coresnap.conf");
 	if (!project) {
 		outcome_failed(service, job, "coroner", CSN_EXIT_CONFIG,
 			       "no format rule of coresnap.conf matches this crash");

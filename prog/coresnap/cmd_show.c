@@ -63,6 +63,7 @@ static int show_object(const struct csn_host *host, const struct csn_spool_objec
 {
 	char path[CSN_MAX_PATH], assets[CSN_MAX_PATH], size[32], when[CSN_CTIME_TEXT];
 	struct csn_error err = CSN_ERROR_INIT;
+	unsigned runaway_line;
 	struct csn_crash crash;
 
 	if (csn_crash_load(&host->spool, object->stage, object->uuid, &crash, &err) < 0)
@@ -85,7 +86,7 @@ static int show_object(const struct csn_host *host, const struct csn_spool_objec
 		{ "hostname", crash.hostname },
 		{ "user", crash.user },
 		{ "container", crash.container },
-		{ "project", csn_router_find(host->router, &crash) },
+		{ "project", csn_router_find(host->router, &crash, &runaway_line) },
 		{ NULL, NULL },
 	};
 

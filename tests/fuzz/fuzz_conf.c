@@ -13,6 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 	struct csn_attributes attributes = { 0 };
 	struct csn_crash crash = { .exe = NULL };
 	struct csn_router *router = NULL;
+	unsigned line;
 	struct csn_coresnap_conf conf;
 	char *text = malloc(size_bytes + 1);
 
@@ -23,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 	if (csn_coresnap_conf_parse("", "fuzz", text, &conf, NULL) == 0) {
 		crash.exe = conf.archive_path;
 		if (csn_router_new(&conf, &router, NULL) == 0)
-			(void)csn_router_find(router, &crash);
+			(void)csn_router_find(router, &crash, &line);
 		csn_router_free(router);
 		csn_coresnap_conf_done(&conf);
 	}

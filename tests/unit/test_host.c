@@ -105,15 +105,18 @@ static void bad_values_name_their_line_and_what_is_wanted(void **state)
 	assert_refused("retry.min = 5m\nretry.max = 1m", "c.conf: retry.max: less than retry.min");
 }
 
-/* The project of a crash of exe under the rules in text. */
-static void assert_project(const char *text, const char *exe, const char *expected)
+/* The project of a crash of exe under the rules in text, and the line of a rule that ran away. */
+static void assert_route(const char *text, const char *exe, const char *expected,
+			 unsigned expected_line)
 {
 	struct csn_crash crash = {
 		.exe = (char *)(uintptr_t)exe,
 		.program = (char *)(uintptr_t) "server",
 		.user = (char *)(uintptr_t) "www",
+		.hostname = (char *)(uintptr_t) "web-7",
 		.signal = SIGSEGV,
 	};
+	unsigned runaway_line;
 	struct csn_error err = CSN_ERROR_INIT;
 	struct csn_coresnap_conf conf;
 	struct csn_router *router;
@@ -121,13 +124,19 @@ static void assert_project(const char *text, const char *exe, const char *expect
 
 	parse(text, &conf);
 	assert_int_equal(csn_router_new(&conf, &router, &err), 0);
-	project = csn_router_find(router, &crash);
+	project = csn_router_find(router, &crash, &runaway_line);
+	assert_int_equal(runaway_line, expected_line);
 	if (expected)
 		assert_string_equal(project, expected);
 	else
 		assert_null(project);
 	csn_router_free(router);
 	csn_coresnap_conf_done(&conf);
+}
+
+static void assert_project(const char *text, const char *exe, const char *expected)
+{
+	assert_route(text, exe, expected, 0);
 }
 
 static void the_first_matching_rule_wins_in_file_order(void **state)
@@ -163,18 +172,36 @@ static void rules_look_at_what_their_letter_says(void **state)
 	assert_project("format.1 = p %f /^server$/", "/a/b", "p");
 	assert_project("format.1 = p %u /^www$/", "/a/b", "p");
 	assert_project("format.1 = p %s /^SIGSEGV$/", "/a/b", "p");
+	assert_project("format.1 = p %h /^web-[0-9]+$/", "/a/b", "p");
 	assert_project("format.1 = p %c /./", "/a/b", NULL);
+}
+
+static void names_are_matched_as_bytes(void **state)
+{
+	(void)state;
+	assert_project("format.1 = p %e /\\xff\\xfe$/", "/a/\xff\xfe", "p");
+	assert_project("format.1 = p %e /^\\/a\\/.\\n.$/s", "/a/\xc3\n\xa4", NULL);
+	assert_project("format.1 = p %e /^\\/a\\/.\\n.$/", "/a/\xc3\n\xa4", "p");
+	/* A dollar stands at the end of the name, not of a line in it. */
+	assert_project("format.1 = p %e /sbin\\/nginx$/", "/usr/sbin/nginx\n/tmp/x", NULL);
+	assert_project("format.1 = p %e /sbin\\/nginx$/", "/usr/sbin/nginx\n", NULL);
 }
 
 static void a_runaway_expression_counts_as_no_match(void **state)
 {
 	char exe[200];
+	clock_t began;
 
 	(void)state;
 	memset(exe, 'a', sizeof(exe) - 1);
 	exe[sizeof(exe) - 1] = '\0';
 	exe[sizeof(exe) - 2] = '!';
-	assert_project("format.1 = p %e /^(?:a|aa|a+)+$/\nformat.1 = rest", exe, "rest");
+	began = clock();
+	assert_route("\nformat.1 = p %e /(a+)+$/\nformat.1 = p %e /^(?:a|aa|a+)+$/\n"
+		     "format.1 = rest",
+		     exe, "rest", 2);
+	/* Of processor time, so that a busy machine does not count. */
+	assert_in_range((clock() - began) * 1000 / CLOCKS_PER_SEC, 0, 100);
 }
 
 static void a_wrong_expression_names_its_line(void **state)
@@ -384,6 +411,7 @@ int main(void)
 		cmocka_unit_test(the_first_matching_rule_wins_in_file_order),
 		cmocka_unit_test(slashes_delimit_the_expression_as_in_the_guide),
 		cmocka_unit_test(rules_look_at_what_their_letter_says),
+		cmocka_unit_test(names_are_matched_as_bytes),
 		cmocka_unit_test(a_runaway_expression_counts_as_no_match),
 		cmocka_unit_test(a_wrong_expression_names_its_line),
 		cmocka_unit_test(later_attributes_win_and_measured_names_are_refused),
