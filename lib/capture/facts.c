@@ -328,7 +328,7 @@ static void put_times(struct csn_json *json, const struct csn_hold *hold,
 
 	csn_json_key(json, "times_us");
 	csn_json_begin_object(json);
-	for (phase = CSN_PHASE_HEADERS; phase < CSN_N_PHASES; phase++)
+	for (phase = CSN_PHASE_START + 1; phase < CSN_N_PHASES; phase++)
 		if (hold->done_ns[phase])
 			csn_json_member_int(json, csn_phase_name(phase),
 					    (hold->done_ns[phase] - hold->began_ns) / 1000);

@@ -21,10 +21,11 @@
 const char *csn_phase_name(enum csn_phase phase)
 {
 	static const char *const names[CSN_N_PHASES] = {
-		[CSN_PHASE_START] = "start",       [CSN_PHASE_HEADERS] = "headers",
-		[CSN_PHASE_IDENTITY] = "identity", [CSN_PHASE_PROC] = "proc",
-		[CSN_PHASE_FILES] = "files",       [CSN_PHASE_STACKS] = "stacks",
-		[CSN_PHASE_WINDOWS] = "windows",   [CSN_PHASE_OPENED] = "opened",
+		[CSN_PHASE_START] = "start",     [CSN_PHASE_IDENTITY] = "identity",
+		[CSN_PHASE_COUNTED] = "counted", [CSN_PHASE_ADMITTED] = "admitted",
+		[CSN_PHASE_HEADERS] = "headers", [CSN_PHASE_PROC] = "proc",
+		[CSN_PHASE_FILES] = "files",     [CSN_PHASE_STACKS] = "stacks",
+		[CSN_PHASE_WINDOWS] = "windows", [CSN_PHASE_OPENED] = "opened",
 	};
 
 	return names[phase];
@@ -109,10 +110,16 @@ static bool is_trusted(const struct csn_hold *hold)
 
 static void take_phases(struct csn_hold *hold)
 {
-	if (take_headers(hold) < 0 || !finish(hold, CSN_PHASE_HEADERS))
-		return;
 	csn_victim_open(&hold->request, &hold->victim);
 	if (!finish(hold, CSN_PHASE_IDENTITY))
+		return;
+	if (hold->admit && !hold->admit(hold->decide_context, hold)) {
+		(void)finish(hold, CSN_PHASE_COUNTED);
+		return;
+	}
+	if (!finish(hold, CSN_PHASE_ADMITTED))
+		return;
+	if (take_headers(hold) < 0 || !finish(hold, CSN_PHASE_HEADERS))
 		return;
 	if (hold->victim.verified)
 		csn_texts_read(&hold->victim, &hold->request, !hold->prefix.has_files,
@@ -171,6 +178,16 @@ static void wait_for_worker(struct csn_hold *hold)
 	pthread_mutex_unlock(&hold->lock);
 }
 
+/* The worker hangs where the executable lies (a file server that is gone), before it read a byte of
+ * the core: what the kernel has sent already is still there to be had. */
+static void rescue_headers(struct csn_hold *hold)
+{
+	struct pollfd sent = { .fd = hold->core_fd, .events = POLLIN };
+
+	if (poll(&sent, 1, 0) > 0 && take_headers(hold) == 0)
+		hold->done = CSN_PHASE_HEADERS;
+}
+
 int csn_hold_take(struct csn_hold *hold, struct csn_error *err)
 {
 	pthread_condattr_t attributes;
@@ -189,6 +206,10 @@ int csn_hold_take(struct csn_hold *hold, struct csn_error *err)
 	if (r < 0)
 		return r;
 	wait_for_worker(hold);
+	if (hold->done == CSN_PHASE_COUNTED)
+		return 0;
+	if (hold->done < CSN_PHASE_ADMITTED)
+		rescue_headers(hold);
 	if (hold->done >= CSN_PHASE_HEADERS) {
 		csn_memory_close(&hold->memory);
 		if (hold->done < CSN_PHASE_OPENED)
@@ -210,7 +231,8 @@ void csn_hold_release(struct csn_hold *hold)
 	(void)shutdown(hold->core_fd, SHUT_RDWR);
 	close(hold->core_fd);
 	hold->core_fd = -1;
-	if (hold->done == CSN_PHASE_OPENED || !hold->victim.verified)
+	if (hold->done == CSN_PHASE_OPENED || hold->done == CSN_PHASE_COUNTED ||
+	    !hold->victim.verified)
 		return;
 	/* What hung us (a page of a dead file server) may hang the kernel's own dump as well. The
 	 * process is dying already; but SIGKILL changes what its parent is told, so it comes last.

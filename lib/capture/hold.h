@@ -14,9 +14,11 @@
 
 enum csn_phase {
 	CSN_PHASE_START,
-	CSN_PHASE_HEADERS,  /* hold->prefix */
 	CSN_PHASE_IDENTITY, /* hold->victim */
-	CSN_PHASE_PROC,     /* hold->texts */
+	CSN_PHASE_COUNTED,  /* not admitted: the end */
+	CSN_PHASE_ADMITTED,
+	CSN_PHASE_HEADERS, /* hold->prefix */
+	CSN_PHASE_PROC,    /* hold->texts */
 	CSN_PHASE_FILES,
 	CSN_PHASE_STACKS,
 	CSN_PHASE_WINDOWS,
@@ -28,6 +30,9 @@ enum csn_mode { CSN_MODE_MINIMAL, CSN_MODE_FULL, CSN_MODE_NOTES };
 
 struct csn_hold;
 
+/* Decides whether to take anything, as soon as the identity is known and before a byte of the core
+ * is read; false: it is only counted. */
+typedef bool (*csn_hold_admit)(void *context, const struct csn_hold *hold);
 /* Decides what to take, once headers, identity and /proc are known. ret_reason: static word. */
 typedef enum csn_mode (*csn_hold_decide)(void *context, const struct csn_hold *hold,
 					 const char **ret_reason);
@@ -38,6 +43,7 @@ struct csn_hold {
 	int core_fd;
 	int64_t began_ns, deadline_ns; /* CLOCK_MONOTONIC */
 	uint64_t budget_bytes;         /* of windows */
+	csn_hold_admit admit;          /* NULL: all */
 	csn_hold_decide decide;        /* NULL: minimal */
 	void *decide_context;
 
@@ -62,7 +68,8 @@ struct csn_hold {
 
 /* Takes all there is to take until the deadline. The caller filled the first group of members.
  * Fails when not even the headers came. In full mode memory is not taken here (capture/write.h
- * reads it). The process stays held until csn_hold_release. */
+ * reads it). With done at CSN_PHASE_COUNTED nothing was taken. The process stays held until
+ * csn_hold_release. */
 int csn_hold_take(struct csn_hold *hold, struct csn_error *err) csn_must_check;
 /* Lets the process go, also when the kernel hangs in its memory: then by SIGKILL. */
 void csn_hold_release(struct csn_hold *hold);

@@ -33,41 +33,58 @@ struct crash {
 	struct csn_facts facts;
 	char uuid[CSN_UUID_TEXT];
 	char who[512]; /* for log lines */
-	uint64_t ticks;
-	bool tick; /* the ladder says: count it, keep nothing */
+	enum csn_rate_step step;
+	uint64_t ticks; /* of the ladder's present window */
 };
+
+/* The kernel's number of the container; before 6.13 what /proc calls it. */
+static uint64_t get_cgroup(const struct csn_victim *victim)
+{
+	cleanup_close int fd = -1;
+	char path[4096];
+	ssize_t n;
+
+	if (victim->cgroup_id)
+		return victim->cgroup_id;
+	fd = openat(victim->proc_fd, "cgroup", O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? 0 : csn_read_full(fd, path, sizeof(path));
+	return n > 0 ? csn_hash_bytes(path, (size_t)n) : 0;
+}
 
 static enum csn_rate_step ask_ladder(struct crash *crash, const struct csn_hold *hold)
 {
-	const struct csn_text *cgroup = &hold->texts.items[CSN_TEXT_CGROUP];
-	uint64_t cgroup_key = hold->victim.cgroup_id;
 	struct statx exe;
 
 	/* Without asking a file server, which may be what the process died of. */
 	if (!hold->victim.verified ||
 	    statx(hold->victim.proc_fd, "exe", AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &exe) < 0)
 		return CSN_RATE_FULL;
-	if (!cgroup_key && cgroup->data)
-		cgroup_key = csn_hash_bytes(cgroup->data, cgroup->size);
 	return csn_rate_take(&crash->archive->spool, &crash->archive->policy,
 			     csn_rate_key(makedev(exe.stx_dev_major, exe.stx_dev_minor),
 					  exe.stx_ino,
 					  exe.stx_mtime.tv_sec * CSN_NS_PER_SECOND +
 						  exe.stx_mtime.tv_nsec,
-					  cgroup_key),
+					  get_cgroup(&hold->victim)),
 			     crash->facts.captured_ns, &crash->ticks);
 }
 
-/* Quota and ladder, then the configured mode. */
+/* Before any memory is read, and before the core's headers. */
+static bool admit(void *context, const struct csn_hold *hold)
+{
+	struct crash *crash = context;
+
+	crash->step = ask_ladder(crash, hold);
+	return crash->step != CSN_RATE_TICK;
+}
+
+/* Ladder and quota, then the configured mode. */
 static enum csn_mode decide(void *context, const struct csn_hold *hold, const char **ret_reason)
 {
 	struct crash *crash = context;
 	const struct csn_policy *policy = &crash->archive->policy;
 	struct csn_spool_space space;
-	enum csn_rate_step step = ask_ladder(crash, hold);
 
-	if (step != CSN_RATE_FULL) {
-		crash->tick = step == CSN_RATE_TICK;
+	if (crash->step == CSN_RATE_NOTES) {
 		*ret_reason = "rate";
 		return CSN_MODE_NOTES;
 	}
@@ -222,14 +239,26 @@ static int finish(struct crash *crash)
 	if (!crash->hold.victim.verified)
 		csn_log(log, LOG_WARNING, "%s: identity unverified: %s", crash->who,
 			crash->hold.victim.reason ? crash->hold.victim.reason : "out of time");
-	if (crash->tick) {
-		csn_log(log, LOG_NOTICE, "%s: only counted (%llu so far): %s", crash->who,
-			(unsigned long long)crash->ticks, "it crashes too often (dump.rate.notes)");
-		return 0;
-	}
 	explain_notes(crash);
 	copy_assets(crash);
 	return write_core(crash);
+}
+
+/* The ladder's lowest step: one of a loop, of which enough is known. */
+static int count(struct crash *crash)
+{
+	struct csn_error err;
+
+	if (archive_drop_root(crash->archive, &err) < 0) {
+		csn_log(&crash->archive->log, LOG_ERR,
+			"crash of %s is lost: cannot give up root: %s", crash->who, err.text);
+		return CSN_EXIT_OS;
+	}
+	if (crash->ticks == 1)
+		csn_log(&crash->archive->log, LOG_NOTICE,
+			"%s: only counted from now on: it crashes too often (dump.rate.notes)",
+			crash->who);
+	return 0;
 }
 
 /* Not even the headers came: it was killed, or the kernel gave up. */
@@ -249,7 +278,10 @@ int archive_crash(struct archive *archive, const struct csn_request *request, in
 	struct crash crash = {
 		.archive = archive,
 		.facts = { .captured_ns = csn_realtime_ns(), .uptime_ms = boot_time_ms() },
-		.hold = { .request = *request, .core_fd = core_fd, .decide = decide },
+		.hold = { .request = *request,
+			  .core_fd = core_fd,
+			  .admit = admit,
+			  .decide = decide },
 	};
 	struct csn_error err;
 	int status;
@@ -265,6 +297,10 @@ int archive_crash(struct archive *archive, const struct csn_request *request, in
 		return lose_unseen(&crash, &err);
 	}
 	describe(&crash);
+	if (crash.hold.done == CSN_PHASE_COUNTED) {
+		csn_hold_release(&crash.hold);
+		return count(&crash);
+	}
 	if (crash.hold.mode == CSN_MODE_FULL) {
 		alarm(FULL_ALARM_S);
 		status = finish(&crash);
