@@ -30,6 +30,10 @@ install: all ## installs below $(DESTDIR)/opt/backtrace
 	@meson install -C $(BUILD) --no-rebuild $(if $(DESTDIR),--destdir $(DESTDIR))
 	@tools/link-programs "$(DESTDIR)"
 
+uninstall: ## removes what install put in place; settings and data stay
+	@[ -n "$(DESTDIR)" ] || [ ! -x /opt/backtrace/bin/coresnap ] || /opt/backtrace/bin/coresnap disable
+	@tools/uninstall $(BUILD) "$(DESTDIR)"
+
 e2e: stage ## the black-box tests alone
 	@CSN_STAGE=$(STAGE) /usr/bin/python3 -m pytest -q tests/e2e
 
@@ -74,4 +78,4 @@ clean: ## removes the build folders
 help: ## this list
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
-.PHONY: all quickstart check stage install e2e bench lint fmt asan fuzz soak golden deps clean help
+.PHONY: all quickstart check stage install uninstall e2e bench lint fmt asan fuzz soak golden deps clean help
