@@ -104,9 +104,25 @@ void purge_expect(struct csn_service *service);
 /* metrics.c */
 void metrics_write(struct csn_service *service);
 
-/* service.c */
+/* sources.c */
 int service_watch(struct csn_service *service, int fd, struct watch *watch, struct csn_error *err)
 	csn_must_check;
 void service_unwatch(struct csn_service *service, int fd);
+/* Opens everything that wakes the service. */
+int source_open_all(struct csn_service *service, struct csn_error *err) csn_must_check;
+/* Watches the spool's folders: what comes into the stages, and stages that go. */
+int source_watch_spool(struct csn_service *service, struct csn_error *err) csn_must_check;
+/* Adds everything that is in the spool; also after inotify lost events. */
+void source_add_all(struct csn_service *service);
+/* Takes what an event brought. */
+void source_handle(struct csn_service *service, const struct watch *watch);
+
+/* reload.c */
+/* Back-off is forgotten (uuid NULL: of all jobs): somebody mended something. */
+void reload_make_due(struct csn_service *service, const char *uuid);
+/* Reads the configuration again; the old one stays when it is broken. */
+void reload_conf(struct csn_service *service);
+/* Folders of the spool were taken away: makes and opens them again. */
+int reload_spool(struct csn_service *service, struct csn_error *err) csn_must_check;
 
 #endif
