@@ -192,3 +192,22 @@ void csn_json_member_address(struct csn_json *json, const char *name, csn_addr v
 	csn_json_key(json, name);
 	csn_json_address(json, value);
 }
+
+void csn_json_member_hex(struct csn_json *json, const char *name, const char *text)
+{
+	static const char digits[] = "0123456789abcdef";
+	size_t at = 0, length = strlen(text), n;
+
+	while (at < length && (n = csn_utf8_length(text + at, length - at)) > 0)
+		at += n;
+	if (at == length)
+		return;
+	csn_json_key(json, name);
+	before_value(json);
+	csn_buf_putc(json->out, '"');
+	for (at = 0; at < length; at++) {
+		csn_buf_putc(json->out, digits[(unsigned char)text[at] >> 4]);
+		csn_buf_putc(json->out, digits[(unsigned char)text[at] & 15]);
+	}
+	csn_buf_putc(json->out, '"');
+}

@@ -42,6 +42,8 @@ void csn_json_member_string(struct csn_json *json, const char *name, const char 
 void csn_json_member_int(struct csn_json *json, const char *name, int64_t value);
 void csn_json_member_uint(struct csn_json *json, const char *name, uint64_t value);
 void csn_json_member_bool(struct csn_json *json, const char *name, bool value);
+/* The text's bytes in hex, when it is not UTF-8 and would be told wrongly; else nothing. */
+void csn_json_member_hex(struct csn_json *json, const char *name, const char *text);
 void csn_json_member_address(struct csn_json *json, const char *name, csn_addr value);
 
 #endif

@@ -233,6 +233,7 @@ static void put_process(struct csn_json *json, const struct csn_hold *hold,
 	put_ages(json, hold, facts);
 	if (csn_facts_executable(hold, exe, sizeof(exe), &deleted)) {
 		csn_json_member_string(json, "exe", exe);
+		csn_json_member_hex(json, "exe_hex", exe);
 		csn_json_member_bool(json, "exe_deleted", deleted);
 	}
 	put_text(json, "comm", &items[CSN_TEXT_COMM]);

@@ -15,6 +15,7 @@
 #include "base/json_load.h"
 #include "base/limits.h"
 #include "snapshot/document.h"
+#include "spool/core_identity.h"
 #include "spool/core_note.h"
 
 #define DELETED " (deleted)"
@@ -88,10 +89,23 @@ static int set_user(struct csn_crash *crash, int64_t uid, struct csn_error *err)
 	return csn_crash_set(&crash->user, found ? found->pw_name : number, err);
 }
 
+/* A path that is no UTF-8 stands in hex beside it; out holds the bytes. NULL when there is none. */
+static const char *exe_of(const json_t *object, char out[CSN_MAX_PATH])
+{
+	const char *hex = csn_json_get_string(object, "exe_hex", NULL);
+	size_t length = hex ? strlen(hex) / 2 : 0;
+
+	if (!hex || length >= CSN_MAX_PATH || !csn_hex_parse(hex, out, length) ||
+	    memchr(out, '\0', length))
+		return csn_json_get_string(object, "exe", NULL);
+	out[length] = '\0';
+	return out;
+}
+
 static int read_note_members(struct csn_crash *crash, const json_t *note, struct csn_error *err)
 {
-	int r = set_exe(crash, csn_json_get_string(note, "exe", NULL),
-			csn_json_get_string(note, "comm", NULL), err);
+	char bytes[CSN_MAX_PATH];
+	int r = set_exe(crash, exe_of(note, bytes), csn_json_get_string(note, "comm", NULL), err);
 
 	if (r == 0)
 		r = csn_crash_set(&crash->hostname, csn_json_get_string(note, "hostname", NULL),
@@ -114,15 +128,18 @@ static int read_note_members(struct csn_crash *crash, const json_t *note, struct
 	return r;
 }
 
-/* A core that others took has no note of ours, but the kernel's name of the process. */
-static int load_name(int core_fd, struct csn_crash *crash, struct csn_error *err)
+/* A core that others took has no note of ours, but the kernel's. */
+static int load_identity(int core_fd, struct csn_crash *crash, struct csn_error *err)
 {
-	char name[CSN_CORE_NAME_TEXT];
+	struct csn_core_identity identity;
 	struct csn_error ignored;
+	int r;
 
-	if (csn_core_note_read_name(core_fd, name, &ignored) < 0 || !*name)
+	if (csn_core_identify(core_fd, &identity, &ignored) < 0)
 		return 0;
-	return csn_crash_set(&crash->program, name, err);
+	crash->signal = identity.signal;
+	r = set_exe(crash, identity.exe, *identity.name ? identity.name : NULL, err);
+	return r == 0 ? set_user(crash, identity.uid, err) : r;
 }
 
 static int load_note(const struct csn_spool *spool, enum csn_stage stage, struct csn_crash *crash,
@@ -137,7 +154,7 @@ static int load_note(const struct csn_spool *spool, enum csn_stage stage, struct
 		return 0;
 	if (csn_core_note_read(fd, &text, &ignored) < 0 ||
 	    csn_json_load(csn_buf_text(&text), text.size, &note, &ignored) < 0)
-		return load_name(fd, crash, err);
+		return load_identity(fd, crash, err);
 	return read_note_members(crash, note, err);
 }
 
@@ -196,13 +213,29 @@ static int read_texts(const json_t *state, const struct text_row *rows, size_t c
 static int read_identity(struct csn_crash *crash, const json_t *state, struct csn_error *err)
 {
 	const struct text_row rows[] = {
-		{ "program", &crash->program },     { "exe", &crash->exe },
-		{ "hostname", &crash->hostname },   { "user", &crash->user },
+		{ "program", &crash->program },
+		{ "hostname", &crash->hostname },
+		{ "user", &crash->user },
 		{ "container", &crash->container },
 	};
+	char bytes[CSN_MAX_PATH];
+	int r = read_texts(state, rows, csn_countof(rows), err);
 
 	crash->signal = (int)csn_json_get_int(state, "signal", 0);
 	crash->time_ns = csn_json_get_int(state, "time_ns", 0);
+	if (r == 0)
+		r = set_exe(crash, exe_of(state, bytes), crash->program, err);
+	return r;
+}
+
+/* What watch mode noted when it took the core: it is of this host. */
+static int read_origin(struct csn_crash *crash, const json_t *state, struct csn_error *err)
+{
+	const struct text_row rows[] = {
+		{ "hostname", &crash->hostname },
+		{ "found_at", &crash->found_at },
+	};
+
 	return read_texts(state, rows, csn_countof(rows), err);
 }
 
@@ -243,9 +276,11 @@ int csn_crash_load(const struct csn_spool *spool, enum csn_stage stage, const ch
 
 	snprintf(crash.uuid, sizeof(crash.uuid), "%s", uuid);
 	/* A core says more of itself than was noted; a snapshot need not be opened. */
-	if (stage != CSN_STAGE_SENDING)
+	if (stage != CSN_STAGE_SENDING) {
 		r = load_note(spool, stage, &crash, err);
-	else if (state && json_object_get(state, "exe"))
+		if (r == 0 && state && json_object_get(state, "found_at"))
+			r = read_origin(&crash, state, err);
+	} else if (state && json_object_get(state, "exe"))
 		r = read_identity(&crash, state, err);
 	else if (csn_spool_has(spool, CSN_STAGE_PENDING, uuid))
 		r = load_note(spool, CSN_STAGE_PENDING, &crash, err);
@@ -273,6 +308,7 @@ int csn_crash_save(const struct csn_spool *spool, const struct csn_crash *crash,
 		{ "hostname", crash->hostname },   { "user", crash->user },
 		{ "container", crash->container }, { "reason", crash->reason },
 		{ "project", crash->project },     { "step", crash->step },
+		{ "found_at", crash->found_at },
 	};
 	size_t i;
 	int r;
@@ -281,6 +317,8 @@ int csn_crash_save(const struct csn_spool *spool, const struct csn_crash *crash,
 	for (i = 0; i < csn_countof(rows); i++)
 		if (rows[i].value && *rows[i].value)
 			csn_json_member_string(&json, rows[i].name, rows[i].value);
+	if (crash->exe)
+		csn_json_member_hex(&json, "exe_hex", crash->exe);
 	csn_json_member_int(&json, "signal", crash->signal);
 	csn_json_member_int(&json, "time_ns", crash->time_ns);
 	csn_json_member_uint(&json, "attempts", crash->attempts);
@@ -308,5 +346,6 @@ void csn_crash_done(struct csn_crash *crash)
 	free(crash->defaults);
 	free(crash->reason);
 	free(crash->project);
+	free(crash->found_at);
 	*crash = (struct csn_crash){ 0 };
 }

@@ -19,6 +19,7 @@ struct csn_crash {
 	char *user;     /* name, else number */
 	char *container;
 	char *defaults;  /* BACKTRACE_DEFAULTS of an unprivileged process; NULL none */
+	char *found_at;  /* where watch mode found the core; NULL: the kernel gave it to us */
 	int signal;      /* 0 unknown */
 	int64_t time_ns; /* since the epoch, of the crash; 0 unknown */
 

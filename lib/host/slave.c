@@ -91,6 +91,11 @@ int csn_slave_ptrace(struct csn_arena *arena, const struct csn_host *host,
 	add(&words, csn_arena_sprintf(arena, "-o%s/sending/%s", archive, crash->uuid));
 	add(&words, "--load=libc-");
 	add(&words, csn_arena_sprintf(arena, "--kv=coresnap.object:%s", crash->uuid));
+	/* Nobody measured the host of a core that was found. */
+	if (crash->found_at && crash->hostname)
+		add_pair(&words, "hostname", crash->hostname);
+	if (crash->found_at)
+		add_pair(&words, "coresnap.found_at", crash->found_at);
 	add_attributes(&words, attributes);
 	add(&words, csn_arena_sprintf(arena, "--resource=%s/assets/%s", archive, crash->uuid));
 	add_options(&words, host->conf.ptrace_options);

@@ -5,25 +5,12 @@
 
 #include "base/io.h"
 #include "base/limits.h"
-#include "base/span.h"
+#include "spool/core_note_internal.h"
 
 #define MAX_OWNER 16
 
-struct core {
-	int fd;
-	bool wide; /* ELFCLASS64 */
-	bool big_endian;
-	uint64_t phoff;
-	uint16_t phentsize, phnum;
-};
-
-struct segment {
-	uint32_t type;
-	uint64_t offset, size;
-};
-
-static int read_span(const struct core *core, void *bytes, size_t size_bytes, uint64_t offset,
-		     struct csn_span *ret_span, struct csn_error *err)
+int core_read(const struct core *core, void *bytes, size_t size_bytes, uint64_t offset,
+	      struct csn_span *ret_span, struct csn_error *err)
 {
 	ssize_t n =
 		offset > INT64_MAX ? 0 : csn_pread_full(core->fd, bytes, size_bytes, (off_t)offset);
@@ -35,11 +22,11 @@ static int read_span(const struct core *core, void *bytes, size_t size_bytes, ui
 	return 0;
 }
 
-static int read_header(struct core *core, struct csn_error *err)
+int core_read_header(struct core *core, struct csn_error *err)
 {
 	uint8_t bytes[64];
 	struct csn_span span = { 0 };
-	int r = read_span(core, bytes, sizeof(bytes), 0, &span, err);
+	int r = core_read(core, bytes, sizeof(bytes), 0, &span, err);
 	uint16_t type;
 
 	if (r < 0)
@@ -48,6 +35,7 @@ static int read_header(struct core *core, struct csn_error *err)
 		return csn_fail(err, CSN_E_FORMAT, "not an ELF file");
 	core->wide = bytes[EI_CLASS] == ELFCLASS64;
 	core->big_endian = span.big_endian = bytes[EI_DATA] == ELFDATA2MSB;
+	core->freebsd = bytes[EI_OSABI] == ELFOSABI_FREEBSD;
 	csn_span_seek(&span, EI_NIDENT);
 	type = csn_span_u16(&span);
 	csn_span_skip(&span, core->wide ? 14 : 10); /* machine, version, entry */
@@ -60,14 +48,13 @@ static int read_header(struct core *core, struct csn_error *err)
 	return 0;
 }
 
-/* Program header number index; FORMAT past the end of the file. */
-static int read_segment(const struct core *core, unsigned index, struct segment *ret_segment,
-			struct csn_error *err)
+int core_read_segment(const struct core *core, unsigned index, struct segment *ret_segment,
+		      struct csn_error *err)
 {
 	unsigned width = core->wide ? 8 : 4;
 	uint8_t bytes[56];
 	struct csn_span span = { 0 };
-	int r = read_span(core, bytes, core->wide ? 56 : 32,
+	int r = core_read(core, bytes, core->wide ? 56 : 32,
 			  core->phoff + (uint64_t)index * core->phentsize, &span, err);
 
 	if (r < 0)
@@ -88,12 +75,6 @@ static uint64_t aligned(uint32_t size)
 	return ((uint64_t)size + 3) & ~3ull;
 }
 
-/* Where a note's body stands. */
-struct note {
-	uint64_t offset;
-	uint32_t size;
-};
-
 /* Finds a note by its headers; the bodies of others are never read. NOT_FOUND when this segment has
  * none. */
 static int find_in_segment(const struct core *core, const struct segment *segment,
@@ -109,7 +90,7 @@ static int find_in_segment(const struct core *core, const struct segment *segmen
 		uint32_t name_size, size, type;
 		const void *name;
 		struct csn_span span = { 0 };
-		int r = read_span(core, bytes, sizeof(bytes), segment->offset + at, &span, err);
+		int r = core_read(core, bytes, sizeof(bytes), segment->offset + at, &span, err);
 
 		if (r < 0)
 			return r;
@@ -131,15 +112,15 @@ static int find_in_segment(const struct core *core, const struct segment *segmen
 	return csn_fail(err, CSN_E_NOT_FOUND, "no %s note", owner);
 }
 
-static int find_note(const struct core *core, const char *owner, uint32_t type,
-		     struct note *ret_note, struct csn_error *err)
+int core_find_note(const struct core *core, const char *owner, uint32_t type, struct note *ret_note,
+		   struct csn_error *err)
 {
 	struct segment segment;
 	unsigned index;
 	int r;
 
 	for (index = 0; index < core->phnum && index < CSN_MAX_NOTE_SEGMENTS; index++) {
-		r = read_segment(core, index, &segment, err);
+		r = core_read_segment(core, index, &segment, err);
 		if (r < 0)
 			return r;
 		if (segment.type != PT_NOTE)
@@ -156,10 +137,10 @@ int csn_core_note_read(int core_fd, struct csn_buf *out, struct csn_error *err)
 	struct core core = { .fd = core_fd };
 	struct note note = { 0 };
 	char *place;
-	int r = read_header(&core, err);
+	int r = core_read_header(&core, err);
 
 	if (r == 0)
-		r = find_note(&core, CSN_CORE_NOTE_OWNER, CSN_CORE_NOTE_TYPE, &note, err);
+		r = core_find_note(&core, CSN_CORE_NOTE_OWNER, CSN_CORE_NOTE_TYPE, &note, err);
 	if (r < 0)
 		return r;
 	if (note.size > CSN_MAX_CORESNAP_NOTE)
@@ -171,26 +152,5 @@ int csn_core_note_read(int core_fd, struct csn_buf *out, struct csn_error *err)
 		return csn_fail(err, CSN_E_FORMAT, "the CORESNAP note runs past the end");
 	while (out->size && out->data[out->size - 1] == '\0')
 		out->size--;
-	return 0;
-}
-
-int csn_core_note_read_name(int core_fd, char ret_name[CSN_CORE_NAME_TEXT], struct csn_error *err)
-{
-	struct core core = { .fd = core_fd };
-	char name[CSN_CORE_NAME_TEXT] = "";
-	struct note note = { 0 };
-	uint32_t at;
-	int r = read_header(&core, err);
-
-	if (r == 0)
-		r = find_note(&core, "CORE", NT_PRPSINFO, &note, err);
-	if (r < 0)
-		return r;
-	/* struct elf_prpsinfo: pr_fname behind state, flags and six ids. */
-	at = core.wide ? 40 : 28;
-	if (note.size < at + sizeof(name) - 1 ||
-	    csn_pread_full(core_fd, name, sizeof(name) - 1, (off_t)(note.offset + at)) < 0)
-		return csn_fail(err, CSN_E_FORMAT, "the NT_PRPSINFO note is cut");
-	memcpy(ret_name, name, sizeof(name));
 	return 0;
 }

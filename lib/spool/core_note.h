@@ -16,9 +16,4 @@
 /* Appends the note's JSON text. NOT_FOUND for a core without one, FORMAT for what is no core. */
 int csn_core_note_read(int core_fd, struct csn_buf *out, struct csn_error *err) csn_must_check;
 
-/* The name of the process from NT_PRPSINFO, for a core that others took; "" when it has none. */
-#define CSN_CORE_NAME_TEXT 17
-int csn_core_note_read_name(int core_fd, char ret_name[CSN_CORE_NAME_TEXT], struct csn_error *err)
-	csn_must_check;
-
 #endif

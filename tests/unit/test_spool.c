@@ -19,6 +19,7 @@
 #include "base/io.h"
 #include "base/limits.h"
 #include "folder.h"
+#include "spool/core_identity.h"
 #include "spool/core_note.h"
 #include "spool/policy.h"
 #include "spool/rate.h"
@@ -376,19 +377,21 @@ static void the_note_of_a_core_is_found_behind_others(void **state)
 	cleanup_(csn_buf_done) struct csn_buf text = CSN_BUF_INIT(1024);
 	cleanup_close int fd = make_core(*state);
 	struct csn_error err = CSN_ERROR_INIT;
-	char name[CSN_CORE_NAME_TEXT];
+	struct csn_core_identity identity;
 
 	assert_int_equal(csn_core_note_read(fd, &text, &err), 0);
 	assert_string_equal(csn_buf_text(&text), "{\"exe\":\"/usr/bin/vim.basic\"}");
-	assert_int_equal(csn_core_note_read_name(fd, name, &err), 0);
-	assert_string_equal(name, "vim.basic");
+	assert_int_equal(csn_core_identify(fd, &identity, &err), 0);
+	assert_string_equal(identity.name, "vim.basic");
+	assert_true(identity.has_notes);
+	assert_int_equal(identity.end, identity.notes_end);
 }
 
 static void a_core_cut_anywhere_never_gives_a_note(void **state)
 {
 	cleanup_close int fd = make_core(*state);
 	struct csn_error err = CSN_ERROR_INIT;
-	char name[CSN_CORE_NAME_TEXT];
+	struct csn_core_identity identity;
 	off_t size = lseek(fd, 0, SEEK_END);
 
 	while (size-- > 0) {
@@ -396,7 +399,7 @@ static void a_core_cut_anywhere_never_gives_a_note(void **state)
 
 		assert_int_equal(ftruncate(fd, size), 0);
 		assert_true(csn_core_note_read(fd, &text, &err) < 0);
-		(void)!csn_core_note_read_name(fd, name, &err);
+		(void)!csn_core_identify(fd, &identity, &err);
 	}
 }
 
