@@ -6,11 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/io.h"
 #include "capture/pidfd.h"
 #include "target/proc_json.h"
@@ -70,25 +68,28 @@ static const char *check_pidfd(struct csn_victim *victim, const struct csn_reque
 	return info.dumping ? NULL : "the process is not dumping core";
 }
 
-/* Where the kernel gave no pidfd, the number may have been taken over before we opened one: such a
- * process started after the crash. */
-static const char *check_start(const struct csn_victim *victim, const struct csn_request *request)
+/* When the process of this folder was started, in clock ticks after boot. */
+static bool read_start(int proc_fd, const char *path, int64_t *ret_ticks)
 {
 	char text[1024];
-	cleanup_close int fd = open_at(victim->proc_fd, "stat", 0);
+	cleanup_close int fd = open_at(proc_fd, path, 0);
 	ssize_t n = fd < 0 ? -1 : csn_read_full(fd, text, sizeof(text) - 1);
-	struct timespec since_boot;
-	int64_t ticks, age_s;
 
 	text[n > 0 ? n : 0] = '\0';
-	if (clock_gettime(CLOCK_BOOTTIME, &since_boot) < 0 ||
-	    !csn_proc_stat_field(text, 22, &ticks))
+	return csn_proc_stat_field(text, 22, ret_ticks);
+}
+
+/* Where the kernel gave no pidfd, the number may have been taken over before we opened one. The
+ * victim cannot go before we are started, so who took it over started after us. Both are counted
+ * from boot: the time that the kernel gave is of whole seconds, and its clock may have stepped. */
+static const char *check_start(const struct csn_victim *victim)
+{
+	int64_t its, ours;
+
+	if (!read_start(victim->proc_fd, "stat", &its) ||
+	    !read_start(AT_FDCWD, "/proc/self/stat", &ours))
 		return "its start time cannot be read";
-	age_s = since_boot.tv_sec - ticks / sysconf(_SC_CLK_TCK);
-	/* Both are whole seconds. */
-	if (csn_realtime_ns() / CSN_NS_PER_SECOND - age_s > request->time + 1)
-		return "it started after the crash";
-	return NULL;
+	return its > ours ? "it started after the crash" : NULL;
 }
 
 void csn_victim_open(const struct csn_request *request, struct csn_victim *victim)
@@ -116,7 +117,7 @@ void csn_victim_open(const struct csn_request *request, struct csn_victim *victi
 	if (!victim->reason)
 		victim->reason = check_status(victim, request);
 	if (!victim->reason && request->pidfd < 0)
-		victim->reason = check_start(victim, request);
+		victim->reason = check_start(victim);
 	if (!victim->reason && !csn_victim_is_alive(victim))
 		victim->reason = "it died before it was identified";
 	victim->verified = !victim->reason;

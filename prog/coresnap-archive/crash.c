@@ -239,6 +239,10 @@ static int finish(struct crash *crash)
 	if (!crash->hold.victim.verified)
 		csn_log(log, LOG_WARNING, "%s: identity unverified: %s", crash->who,
 			crash->hold.victim.reason ? crash->hold.victim.reason : "out of time");
+	if (crash->hold.died)
+		csn_log(log, LOG_WARNING,
+			"%s: it was killed or traced while it was captured; its core is partial",
+			crash->who);
 	explain_notes(crash);
 	copy_assets(crash);
 	return write_core(crash);
