@@ -62,9 +62,13 @@ static bool is_of_kernel(int fd)
 
 static int open_regular(const char *path, bool given, int *ret_fd, struct csn_error *err)
 {
-	cleanup_close int fd = open_without_waiting(path, given);
+	cleanup_close int fd = -1;
 	struct stat st;
 
+	/* To open a pipe or a device is to do something to it, whoever wrote the path. */
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		return csn_fail(err, CSN_E_FORMAT, "%s: not a regular file", path);
+	fd = open_without_waiting(path, given);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return csn_fail_os(err, errno, "%s", path);
 	if (!S_ISREG(st.st_mode))

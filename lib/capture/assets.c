@@ -101,11 +101,16 @@ static bool is_deleted(const char *path)
 /* Whether whoever analyses the core, as this user, finds that very file at its path. */
 static bool can_be_opened(const struct csn_asset *asset)
 {
-	cleanup_close int fd = open(asset->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	cleanup_close int fd = -1;
 	struct stat status;
 
-	return fd >= 0 && fstat(fd, &status) == 0 && status.st_dev == asset->device &&
-	       status.st_ino == asset->inode;
+	/* The path may be a container's and here be a pipe or a device: it is looked at before it
+	 * is opened. */
+	if (stat(asset->path, &status) < 0 || status.st_dev != asset->device ||
+	    status.st_ino != asset->inode)
+		return false;
+	fd = open(asset->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	return fd >= 0;
 }
 
 bool csn_assets_choose(struct csn_assets *assets)

@@ -128,8 +128,9 @@ enum csn_rate_step csn_rate_take(const struct csn_spool *spool, const struct csn
 		*ret_ticks = 0;
 	if (policy->rate_disabled)
 		return CSN_RATE_FULL;
-	fd = openat(spool->beside_fd, "rate", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0 || !lock_group(fd, offset, sizeof(group)))
+	fd = openat(spool->beside_fd, "rate",
+		    O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	if (fd < 0 || !csn_spool_is_plain(fd) || !lock_group(fd, offset, sizeof(group)))
 		return CSN_RATE_FULL;
 	if (geteuid() == 0 && fchown(fd, spool->uid, spool->gid) < 0)
 		return CSN_RATE_FULL;

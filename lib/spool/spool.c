@@ -207,6 +207,13 @@ void csn_spool_close(struct csn_spool *spool)
 	*spool = (struct csn_spool)CSN_SPOOL_INIT;
 }
 
+bool csn_spool_is_plain(int fd)
+{
+	struct stat status;
+
+	return fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_nlink == 1;
+}
+
 static int open_log(const struct csn_spool *spool)
 {
 	return openat(spool->beside_fd, "log",
@@ -227,8 +234,8 @@ int csn_spool_open_log(const struct csn_spool *spool, int *ret_fd, struct csn_er
 		if (fd < 0 || fstat(fd, &status) < 0)
 			return csn_fail_os(err, errno, "log");
 	}
-	if (!S_ISREG(status.st_mode))
-		return csn_fail(err, CSN_E_DENIED, "log: not a plain file");
+	if (!csn_spool_is_plain(fd))
+		return csn_fail(err, CSN_E_DENIED, "log: not a plain file of one name");
 	/* Readable by the group whatever the umask of who makes it. */
 	if (status.st_uid == geteuid() && (status.st_mode & 0777) != 0640)
 		(void)fchmod(fd, 0640);

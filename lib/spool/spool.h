@@ -54,6 +54,9 @@ int csn_spool_make(const char *path, uid_t uid, gid_t gid, struct csn_error *err
 int csn_spool_open(const char *path, struct csn_spool *ret_spool, struct csn_error *err)
 	csn_must_check;
 void csn_spool_close(struct csn_spool *spool);
+/* Whether an open file beside the spool is a plain one under a single name. A second name (a hard
+ * link) could be a file of somebody else that we were made to write or to give away. */
+bool csn_spool_is_plain(int fd);
 
 /* One file in a stage. */
 struct csn_spool_object {

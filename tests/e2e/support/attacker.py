@@ -5,6 +5,7 @@ the helper (the same process, standard input and descriptor 3 untouched)."""
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -53,16 +54,16 @@ def trace(spool):
         if not lines:
             return None
         main = lines[0].split()[0]
-        ends = re.compile(rf"{main} \+\+\+ (exited|killed)")
+        ends = re.compile(rf"{main}\s+\+\+\+ (exited|killed)")
         return lines if any(ends.match(line) for line in lines[-5:]) else None
 
-    return wait_until(ended, "the end of the traced helper")
+    return wait_until(ended, "the end of the traced helper", timeout=8)
 
 
 def exit_of(lines):
     """How the helper ended: "exited with 0", "killed by SIGKILL"."""
     main = lines[0].split()[0]
-    (end,) = [line for line in lines if re.match(rf"{main} \+\+\+", line)]
+    (end,) = [line for line in lines if re.match(rf"{main}\s+\+\+\+", line)]
     return end.split("+++")[1].strip()
 
 
@@ -105,3 +106,11 @@ def reaped_within(child, seconds):
         time.sleep(0.002)
     child.kill()
     raise AssertionError(f"{child.args} was held for more than {seconds} s")
+
+
+def end_traced(strace):
+    """Ends what a strace runs, and so the strace."""
+    with open(f"/proc/{strace.pid}/task/{strace.pid}/children") as file:
+        for child in file.read().split():
+            os.kill(int(child), signal.SIGTERM)
+    return strace.wait(20)
