@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/io.h"
+#include "base/uuid.h"
 
 #define N_GROUPS 128u /* 128 groups of 8 buckets: 1024 programs at a time */
 #define GROUP_BUCKETS 8u
@@ -17,11 +19,22 @@
 
 struct bucket {
 	uint64_t key;
-	int64_t full_start_ns, notes_start_ns;
+	int64_t full_start_ns, notes_start_ns, last_ns; /* since the boot */
 	uint64_t ticks;
 	uint32_t full_count, notes_count;
+	uint8_t object[16];
+	uint32_t owed, round;
+	uint32_t boot;
+	uint32_t is_whole; /* what object is */
 	uint32_t reserved;
 	uint32_t crc; /* of all before it; a torn bucket is an empty one */
+};
+
+/* One key's group of buckets, locked. */
+struct table {
+	int fd;
+	off_t offset;
+	struct bucket group[GROUP_BUCKETS];
 };
 
 uint64_t csn_rate_key(uint64_t device, uint64_t inode, int64_t mtime_ns, uint64_t cgroup)
@@ -60,24 +73,91 @@ static bool lock_group(int fd, off_t offset, off_t length)
 	return false;
 }
 
-/* The key's bucket, else an empty one, else the one that has been quiet longest. */
-static struct bucket *choose_bucket(struct bucket group[GROUP_BUCKETS], uint64_t key)
+/* Opened by root in a folder of another user: what is not plainly ours is left alone. */
+static int open_table(const struct csn_spool *spool)
 {
-	struct bucket *oldest = &group[0];
+	cleanup_close int fd = openat(spool->beside_fd, "rate",
+				      O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	struct stat status;
+
+	if (fd < 0 || !csn_spool_is_plain(fd) || fstat(fd, &status) < 0)
+		return -1;
+	/* Room for all of it now, so that a full disk does not blind the ladder. */
+	if (status.st_size == 0)
+		(void)fallocate(fd, 0, 0, N_GROUPS * GROUP_BUCKETS * sizeof(struct bucket));
+	if (status.st_uid == spool->uid)
+		return csn_take_fd(fd);
+	/* Made by root just now. */
+	if (status.st_uid != 0 || geteuid() != 0 || fchown(fd, spool->uid, spool->gid) < 0)
+		return -1;
+	return csn_take_fd(fd);
+}
+
+static void table_close(struct table *table)
+{
+	csn_closep(&table->fd);
+}
+
+/* False when there is no table to be had in time. */
+static bool table_open(const struct csn_spool *spool, uint64_t key, struct table *table)
+{
+	size_t i;
+
+	table->offset = (off_t)(key % N_GROUPS * sizeof(table->group));
+	table->fd = open_table(spool);
+	if (table->fd < 0 || !lock_group(table->fd, table->offset, sizeof(table->group)) ||
+	    csn_pread_full(table->fd, table->group, sizeof(table->group), table->offset) < 0)
+		return false;
+	for (i = 0; i < GROUP_BUCKETS; i++)
+		if (table->group[i].crc != bucket_crc(&table->group[i]))
+			table->group[i] = (struct bucket){ 0 };
+	return true;
+}
+
+static bool table_save(struct table *table, struct bucket *bucket)
+{
+	off_t offset = table->offset + (off_t)((char *)bucket - (char *)table->group);
+
+	bucket->crc = bucket_crc(bucket);
+	return csn_pwrite_full(table->fd, bucket, sizeof(*bucket), offset) == 0;
+}
+
+static struct bucket *find_bucket(struct table *table, uint64_t key)
+{
 	size_t i;
 
 	for (i = 0; i < GROUP_BUCKETS; i++)
-		if (group[i].crc != bucket_crc(&group[i]))
-			group[i] = (struct bucket){ 0 };
-	for (i = 0; i < GROUP_BUCKETS; i++) {
-		if (group[i].key == key)
-			return &group[i];
-		if (oldest->key &&
-		    (!group[i].key || group[i].full_start_ns < oldest->full_start_ns))
-			oldest = &group[i];
-	}
-	*oldest = (struct bucket){ .key = key };
-	return oldest;
+		if (table->group[i].key == key)
+			return &table->group[i];
+	return NULL;
+}
+
+/* Whom to send away first: the empty, those of another boot, the quiet; last those that still owe
+ * counts. */
+static bool is_quieter(const struct bucket *a, const struct bucket *b, uint32_t boot)
+{
+	if (!a->key || !b->key)
+		return !a->key && b->key;
+	if (!a->owed != !b->owed)
+		return !a->owed;
+	if ((a->boot == boot) != (b->boot == boot))
+		return a->boot != boot;
+	return a->last_ns < b->last_ns;
+}
+
+/* The key's bucket, else the place of the one that has been quiet longest. */
+static struct bucket *choose_bucket(struct table *table, uint64_t key, uint32_t boot)
+{
+	struct bucket *found = find_bucket(table, key), *quietest = &table->group[0];
+	size_t i;
+
+	if (found)
+		return found;
+	for (i = 1; i < GROUP_BUCKETS; i++)
+		if (is_quieter(&table->group[i], quietest, boot))
+			quietest = &table->group[i];
+	*quietest = (struct bucket){ .key = key };
+	return quietest;
 }
 
 /* One crash against one limit; opens a new window when the last one is over. */
@@ -98,50 +178,116 @@ static bool take_from(const struct csn_rate_limit *limit, int64_t *start_ns, uin
 }
 
 static enum csn_rate_step take(struct bucket *bucket, const struct csn_policy *policy,
-			       int64_t now_ns)
+			       struct csn_rate_time now)
 {
 	bool is_new;
 
-	if (take_from(&policy->rate_full, &bucket->full_start_ns, &bucket->full_count, now_ns,
+	if (bucket->boot != now.boot)
+		bucket->full_count = bucket->notes_count = 0;
+	bucket->boot = now.boot;
+	bucket->last_ns = now.boot_ns;
+	if (take_from(&policy->rate_full, &bucket->full_start_ns, &bucket->full_count, now.boot_ns,
 		      &is_new)) {
 		if (is_new)
 			bucket->ticks = 0;
 		return CSN_RATE_FULL;
 	}
-	if (take_from(&policy->rate_notes, &bucket->notes_start_ns, &bucket->notes_count, now_ns,
-		      &is_new))
+	if (take_from(&policy->rate_notes, &bucket->notes_start_ns, &bucket->notes_count,
+		      now.boot_ns, &is_new))
 		return CSN_RATE_NOTES;
 	bucket->ticks++;
 	return CSN_RATE_TICK;
 }
 
-enum csn_rate_step csn_rate_take(const struct csn_spool *spool, const struct csn_policy *policy,
-				 uint64_t key, int64_t now_ns, uint64_t *ret_ticks)
+struct csn_rate_time csn_rate_now(void)
 {
-	struct bucket group[GROUP_BUCKETS] = { 0 };
-	off_t offset = (off_t)(key % N_GROUPS * sizeof(group));
-	cleanup_close int fd = -1;
-	struct bucket *bucket;
-	enum csn_rate_step step;
+	cleanup_close int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	struct timespec now = { 0 };
+	char id[64];
+	ssize_t n = fd < 0 ? 0 : csn_read_full(fd, id, sizeof(id));
 
-	if (ret_ticks)
-		*ret_ticks = 0;
-	if (policy->rate_disabled)
-		return CSN_RATE_FULL;
-	fd = openat(spool->beside_fd, "rate",
-		    O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-	if (fd < 0 || !csn_spool_is_plain(fd) || !lock_group(fd, offset, sizeof(group)))
-		return CSN_RATE_FULL;
-	if (geteuid() == 0 && fchown(fd, spool->uid, spool->gid) < 0)
-		return CSN_RATE_FULL;
-	if (csn_pread_full(fd, group, sizeof(group), offset) < 0)
-		return CSN_RATE_FULL;
-	bucket = choose_bucket(group, key);
-	step = take(bucket, policy, now_ns);
-	bucket->crc = bucket_crc(bucket);
-	if (csn_pwrite_full(fd, group, sizeof(group), offset) < 0)
-		return CSN_RATE_FULL;
-	if (ret_ticks)
-		*ret_ticks = bucket->ticks;
-	return step;
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (struct csn_rate_time){
+		.boot_ns = (int64_t)now.tv_sec * CSN_NS_PER_SECOND + now.tv_nsec,
+		.boot = n > 0 ? csn_crc32(id, (size_t)n) : 0,
+	};
+}
+
+void csn_rate_take(const struct csn_spool *spool, const struct csn_policy *policy, uint64_t key,
+		   struct csn_rate_time now, struct csn_rate_answer *ret_answer)
+{
+	cleanup_(table_close) struct table table = { .fd = -1 };
+	struct csn_rate_answer answer = { .step = CSN_RATE_FULL };
+	struct bucket *bucket;
+
+	*ret_answer = answer;
+	if (policy->rate_disabled || !table_open(spool, key, &table))
+		return;
+	bucket = choose_bucket(&table, key, now.boot);
+	answer.step = take(bucket, policy, now);
+	answer.ticks = bucket->ticks;
+	memcpy(answer.object, bucket->object, sizeof(answer.object));
+	if (table_save(&table, bucket))
+		*ret_answer = answer;
+}
+
+void csn_rate_stored(const struct csn_spool *spool, uint64_t key, const char *uuid, bool whole)
+{
+	cleanup_(table_close) struct table table = { .fd = -1 };
+	struct bucket *bucket;
+
+	if (!table_open(spool, key, &table))
+		return;
+	bucket = find_bucket(&table, key);
+	if (!bucket || (!whole && bucket->is_whole) || !csn_uuid_parse(uuid, bucket->object))
+		return;
+	bucket->is_whole = whole;
+	(void)table_save(&table, bucket);
+}
+
+bool csn_rate_owe(const struct csn_spool *spool, uint64_t key, uint32_t count)
+{
+	cleanup_(table_close) struct table table = { .fd = -1 };
+	struct bucket *bucket;
+
+	if (!table_open(spool, key, &table))
+		return false;
+	bucket = find_bucket(&table, key);
+	if (!bucket || bucket->owed > UINT32_MAX - count)
+		return false;
+	bucket->owed += count;
+	return table_save(&table, bucket);
+}
+
+static void settle_group(struct table *table, csn_rate_pay pay, void *context)
+{
+	size_t i;
+
+	for (i = 0; i < GROUP_BUCKETS; i++) {
+		struct bucket *bucket = &table->group[i];
+		struct csn_rate_debt debt = {
+			.key = bucket->key,
+			.count = bucket->owed,
+			.round = bucket->round + 1,
+		};
+
+		memcpy(debt.object, bucket->object, sizeof(debt.object));
+		if (!bucket->key || !bucket->owed || !pay(context, &debt))
+			continue;
+		bucket->owed = 0;
+		bucket->round++;
+		(void)table_save(table, bucket);
+	}
+}
+
+void csn_rate_settle(const struct csn_spool *spool, csn_rate_pay pay, void *context)
+{
+	uint64_t group;
+
+	for (group = 0; group < N_GROUPS; group++) {
+		cleanup_(table_close) struct table table = { .fd = -1 };
+
+		if (table_open(spool, group, &table))
+			settle_group(&table, pay, context);
+	}
 }

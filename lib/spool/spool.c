@@ -97,6 +97,8 @@ int csn_spool_make(const char *path, uid_t uid, gid_t gid, struct csn_error *err
 	r = make_folder(beside_fd, name, 0700, uid, gid, err);
 	if (r == 0)
 		r = make_folder(beside_fd, "state", 0700, uid, gid, err);
+	if (r == 0)
+		r = make_folder(beside_fd, "ticks", 0700, uid, gid, err);
 	if (r < 0)
 		return csn_wrap(err, "%s", beside);
 	dir_fd = openat(beside_fd, name, FOLDER_FLAGS);
@@ -173,6 +175,8 @@ static int open_all(struct csn_spool *spool, struct csn_error *err)
 				 err);
 	if (r == 0)
 		r = open_or_make(spool, spool->beside_fd, "state", &spool->state_fd, err);
+	if (r == 0)
+		r = open_or_make(spool, spool->beside_fd, "ticks", &spool->ticks_fd, err);
 	return r;
 }
 
@@ -202,6 +206,7 @@ void csn_spool_close(struct csn_spool *spool)
 	csn_closep(&spool->beside_fd);
 	csn_closep(&spool->assets_fd);
 	csn_closep(&spool->state_fd);
+	csn_closep(&spool->ticks_fd);
 	for (i = 0; i < CSN_N_STAGES; i++)
 		csn_closep(&spool->stage_fd[i]);
 	*spool = (struct csn_spool)CSN_SPOOL_INIT;

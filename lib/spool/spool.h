@@ -5,6 +5,7 @@
  *	<archive>/assets/<uuid>/    files of the dead that its user could not open at their paths
  *	<archive>/kept/<uuid>       cores kept after analysis (keep.core), until purge
  *	<beside>/{policy,rate,log}  compiled settings, crash-loop table, log
+ *	<beside>/ticks/             crashes of a loop that were only counted (spool/ticks.h)
  *	<beside>/state/<uuid>       what is known of an object that is not done (JSON)
  *
  * <beside> is the folder that holds <archive>. A name in pending/ or sending/ is always whole:
@@ -34,7 +35,7 @@ struct csn_spool {
 	int dir_fd;                     /* <archive> */
 	int beside_fd;                  /* the folder that holds it */
 	int stage_fd[CSN_N_STAGES];
-	int assets_fd, state_fd;
+	int assets_fd, state_fd, ticks_fd;
 	uid_t uid; /* owner of <archive> */
 	gid_t gid;
 };
@@ -42,15 +43,15 @@ struct csn_spool {
 #define CSN_SPOOL_INIT \
 	{ \
 		.dir_fd = -1, .beside_fd = -1, .stage_fd = { -1, -1, -1 }, .assets_fd = -1, \
-		.state_fd = -1 \
+		.state_fd = -1, .ticks_fd = -1 \
 	}
 
 /* Makes the folders that are missing, 0700 and (when we are root) owned by uid:gid; parents 0755.
  * Existing ones are left as they are. */
 int csn_spool_make(const char *path, uid_t uid, gid_t gid, struct csn_error *err) csn_must_check;
 /* Opens an existing spool. DENIED when a folder is a symlink, is writable by others, or belongs to
- * somebody else than <archive> does. kept/ and state/ are made when missing (needs the owner or
- * root). Close with csn_spool_close. */
+ * somebody else than <archive> does. kept/, state/ and ticks/ are made when missing (needs the
+ * owner or root). Close with csn_spool_close. */
 int csn_spool_open(const char *path, struct csn_spool *ret_spool, struct csn_error *err)
 	csn_must_check;
 void csn_spool_close(struct csn_spool *spool);

@@ -20,9 +20,11 @@
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/options.h"
+#include "base/text.h"
 #include "capture/facts.h"
 #include "capture/write.h"
 #include "spool/rate.h"
+#include "spool/ticks.h"
 
 #define RELEASE_NS (2 * CSN_NS_PER_SECOND)
 #define FULL_ALARM_S 300 /* a whole dump takes as long as its disk; the default is 10 s in all */
@@ -32,9 +34,10 @@ struct crash {
 	struct csn_hold hold;
 	struct csn_facts facts;
 	char uuid[CSN_UUID_TEXT];
-	char who[512]; /* for log lines */
-	enum csn_rate_step step;
-	uint64_t ticks; /* of the ladder's present window */
+	char who[512];                 /* for log lines */
+	uint64_t key;                  /* of the ladder */
+	struct csn_rate_answer answer; /* what the ladder says */
+	char exe[CSN_MAX_PATH];        /* "" unknown; known only of a crash that is just counted */
 };
 
 /* The kernel's number of the container; before 6.13 what /proc calls it. */
@@ -51,21 +54,19 @@ static uint64_t get_cgroup(const struct csn_victim *victim)
 	return n > 0 ? csn_hash_bytes(path, (size_t)n) : 0;
 }
 
-static enum csn_rate_step ask_ladder(struct crash *crash, const struct csn_hold *hold)
+static uint64_t get_key(const struct csn_hold *hold)
 {
 	struct statx exe;
 
 	/* Without asking a file server, which may be what the process died of. */
-	if (!hold->victim.verified ||
-	    statx(hold->victim.proc_fd, "exe", AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &exe) < 0)
-		return CSN_RATE_FULL;
-	return csn_rate_take(&crash->archive->spool, &crash->archive->policy,
-			     csn_rate_key(makedev(exe.stx_dev_major, exe.stx_dev_minor),
-					  exe.stx_ino,
-					  exe.stx_mtime.tv_sec * CSN_NS_PER_SECOND +
-						  exe.stx_mtime.tv_nsec,
-					  get_cgroup(&hold->victim)),
-			     crash->facts.captured_ns, &crash->ticks);
+	if (hold->victim.verified &&
+	    statx(hold->victim.proc_fd, "exe", AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &exe) == 0)
+		return csn_rate_key(makedev(exe.stx_dev_major, exe.stx_dev_minor), exe.stx_ino,
+				    exe.stx_mtime.tv_sec * CSN_NS_PER_SECOND +
+					    exe.stx_mtime.tv_nsec,
+				    get_cgroup(&hold->victim));
+	/* Nobody is asked to believe anything: all that a user leaves unidentified is one loop. */
+	return csn_rate_key(UINT64_MAX, hold->request.uid, 0, 0);
 }
 
 /* Before any memory is read, and before the core's headers. */
@@ -73,8 +74,18 @@ static bool admit(void *context, const struct csn_hold *hold)
 {
 	struct crash *crash = context;
 
-	crash->step = ask_ladder(crash, hold);
-	return crash->step != CSN_RATE_TICK;
+	ssize_t n;
+
+	crash->key = get_key(hold);
+	csn_rate_take(&crash->archive->spool, &crash->archive->policy, crash->key, csn_rate_now(),
+		      &crash->answer);
+	if (crash->answer.step != CSN_RATE_TICK)
+		return true;
+	n = hold->victim.verified
+		    ? readlinkat(hold->victim.proc_fd, "exe", crash->exe, sizeof(crash->exe) - 1)
+		    : 0;
+	crash->exe[n > 0 ? n : 0] = '\0';
+	return false;
 }
 
 /* Ladder and quota, then the configured mode. */
@@ -84,7 +95,7 @@ static enum csn_mode decide(void *context, const struct csn_hold *hold, const ch
 	const struct csn_policy *policy = &crash->archive->policy;
 	struct csn_spool_space space;
 
-	if (crash->step == CSN_RATE_NOTES) {
+	if (crash->answer.step == CSN_RATE_NOTES) {
 		*ret_reason = "rate";
 		return CSN_MODE_NOTES;
 	}
@@ -113,6 +124,11 @@ static void describe(struct crash *crash)
 	const struct csn_text *comm = &crash->hold.texts.items[CSN_TEXT_COMM];
 	bool known = crash->hold.done >= CSN_PHASE_PROC && comm->size > 1;
 
+	if (crash->hold.done == CSN_PHASE_COUNTED) {
+		snprintf(crash->who, sizeof(crash->who), "%.400s (signal %d)",
+			 *crash->exe ? csn_last_part(crash->exe) : "?", crash->hold.request.signal);
+		return;
+	}
 	/* The kernel adds one newline; those before it belong to the name. */
 	snprintf(crash->who, sizeof(crash->who), "%.*s (process %lld, signal %d)",
 		 known ? (int)comm->size - 1 : 1, known ? comm->data : "?",
@@ -164,7 +180,11 @@ static int publish(struct crash *crash, enum csn_core_memory memory, struct csn_
 		return r;
 	/* Before the daemon, which sees the name now, says what it makes of it. */
 	archive_report(crash->archive, crash->uuid);
-	return csn_publish_commit(&file, false, err);
+	r = csn_publish_commit(&file, false, err);
+	if (r == 0 && crash->hold.done > CSN_PHASE_COUNTED)
+		csn_rate_stored(&crash->archive->spool, crash->key, crash->uuid,
+				crash->answer.step == CSN_RATE_FULL);
+	return r;
 }
 
 static bool is_full_disk(const struct csn_error *err)
@@ -251,18 +271,35 @@ static int finish(struct crash *crash)
 /* The ladder's lowest step: one of a loop, of which enough is known. */
 static int count(struct crash *crash)
 {
+	struct csn_tick tick = {
+		.key = crash->key,
+		.time_ns = crash->facts.captured_ns,
+		.count = 1,
+		.signal = crash->hold.request.signal,
+		.uid = crash->hold.request.uid,
+	};
+	size_t length = strlen(crash->exe);
 	struct csn_error err;
+
+	memcpy(tick.object, crash->answer.object, sizeof(tick.object));
+	snprintf(tick.exe, sizeof(tick.exe), "%s",
+		 crash->exe + (length < sizeof(tick.exe) ? 0 : length - sizeof(tick.exe) + 1));
 
 	if (archive_drop_root(crash->archive, &err) < 0) {
 		csn_log(&crash->archive->log, LOG_ERR,
 			"crash of %s is lost: cannot give up root: %s", crash->who, err.text);
 		return CSN_EXIT_OS;
 	}
-	if (crash->ticks == 1)
+	if (crash->answer.ticks == 1)
 		csn_log(&crash->archive->log, LOG_NOTICE,
 			"%s: only counted from now on: it crashes too often (dump.rate.notes)",
 			crash->who);
-	return 0;
+	if (csn_ticks_append(&crash->archive->spool, &tick, &err) == 0 ||
+	    csn_rate_owe(&crash->archive->spool, crash->key, 1))
+		return 0;
+	csn_log(&crash->archive->log, LOG_ERR, "a crash of %s is not even counted: %s", crash->who,
+		err.text);
+	return CSN_EXIT_OS;
 }
 
 /* Not even the headers came: it was killed, or the kernel gave up. */

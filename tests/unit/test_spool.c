@@ -24,6 +24,7 @@
 #include "spool/policy.h"
 #include "spool/rate.h"
 #include "spool/spool.h"
+#include "spool/ticks.h"
 
 #define UUID_A "3d22c19c-09c0-4000-8000-000000000001"
 #define UUID_B "3d22c19c-09c0-4000-8000-000000000002"
@@ -294,6 +295,15 @@ static void the_helper_finds_the_policy_of_its_installation(void **state)
 	assert_string_equal(found.archive, "/nowhere/var/coresnap/archive");
 }
 
+static enum csn_rate_step ask(struct fixture *fixture, const struct csn_policy *policy,
+			      uint64_t key, struct csn_rate_time now)
+{
+	struct csn_rate_answer answer;
+
+	csn_rate_take(&fixture->spool, policy, key, now, &answer);
+	return answer.step;
+}
+
 static void the_ladder_goes_from_whole_to_notes_to_ticks_and_back(void **state)
 {
 	struct fixture *fixture = *state;
@@ -301,21 +311,224 @@ static void the_ladder_goes_from_whole_to_notes_to_ticks_and_back(void **state)
 		.rate_full = { 2, 10 },
 		.rate_notes = { 1, 100 },
 	};
-	uint64_t key = csn_rate_key(1, 2, 3, 4), ticks;
-	int64_t now = 1000 * CSN_NS_PER_SECOND;
+	uint64_t key = csn_rate_key(1, 2, 3, 4);
+	struct csn_rate_time now = { .boot_ns = 1000 * CSN_NS_PER_SECOND, .boot = 7 };
+	struct csn_rate_answer answer;
 
-	assert_int_equal(csn_rate_take(&fixture->spool, &policy, key, now, NULL), CSN_RATE_FULL);
-	assert_int_equal(csn_rate_take(&fixture->spool, &policy, key, now, NULL), CSN_RATE_FULL);
-	assert_int_equal(csn_rate_take(&fixture->spool, &policy, key, now, NULL), CSN_RATE_NOTES);
-	assert_int_equal(csn_rate_take(&fixture->spool, &policy, key, now, &ticks), CSN_RATE_TICK);
-	assert_int_equal(csn_rate_take(&fixture->spool, &policy, key, now, &ticks), CSN_RATE_TICK);
-	assert_int_equal(ticks, 2);
-	assert_int_equal(csn_rate_take(&fixture->spool, &policy, key + 1, now, NULL),
-			 CSN_RATE_FULL);
-	now += 11 * CSN_NS_PER_SECOND;
-	assert_int_equal(csn_rate_take(&fixture->spool, &policy, key, now, NULL), CSN_RATE_FULL);
+	assert_int_equal(ask(fixture, &policy, key, now), CSN_RATE_FULL);
+	assert_int_equal(ask(fixture, &policy, key, now), CSN_RATE_FULL);
+	assert_int_equal(ask(fixture, &policy, key, now), CSN_RATE_NOTES);
+	assert_int_equal(ask(fixture, &policy, key, now), CSN_RATE_TICK);
+	csn_rate_take(&fixture->spool, &policy, key, now, &answer);
+	assert_int_equal(answer.step, CSN_RATE_TICK);
+	assert_int_equal(answer.ticks, 2);
+	assert_int_equal(ask(fixture, &policy, key + 1, now), CSN_RATE_FULL);
+	now.boot_ns += 11 * CSN_NS_PER_SECOND;
+	assert_int_equal(ask(fixture, &policy, key, now), CSN_RATE_FULL);
 	policy.rate_disabled = true;
-	assert_int_equal(csn_rate_take(&fixture->spool, &policy, key, now, NULL), CSN_RATE_FULL);
+	assert_int_equal(ask(fixture, &policy, key, now), CSN_RATE_FULL);
+}
+
+static void the_ladder_starts_anew_with_the_machine(void **state)
+{
+	struct fixture *fixture = *state;
+	struct csn_policy policy = { .rate_full = { 1, 600 }, .rate_notes = { 1, 600 } };
+	struct csn_rate_time now = { .boot_ns = 1000, .boot = 1 };
+
+	assert_int_equal(ask(fixture, &policy, 5, now), CSN_RATE_FULL);
+	assert_int_equal(ask(fixture, &policy, 5, now), CSN_RATE_NOTES);
+	assert_int_equal(ask(fixture, &policy, 5, now), CSN_RATE_TICK);
+	now.boot = 2;
+	assert_int_equal(ask(fixture, &policy, 5, now), CSN_RATE_FULL);
+	assert_int_equal(ask(fixture, &policy, 5, now), CSN_RATE_NOTES);
+	assert_int_equal(ask(fixture, &policy, 5, now), CSN_RATE_TICK);
+	/* A time before the window's start belongs to no window. */
+	now.boot_ns = 10;
+	assert_int_equal(ask(fixture, &policy, 5, now), CSN_RATE_FULL);
+}
+
+static bool keep_debt(void *context, const struct csn_rate_debt *debt)
+{
+	*(struct csn_rate_debt *)context = *debt;
+	return true;
+}
+
+static void a_full_ladder_sends_away_the_quietest_and_none_that_owes(void **state)
+{
+	struct fixture *fixture = *state;
+	struct csn_policy policy = { .rate_full = { 1, 600 }, .rate_notes = { 0, 600 } };
+	struct csn_rate_time now = { .boot_ns = 1000, .boot = 1 };
+	struct csn_rate_debt debt = { 0 };
+	uint64_t i;
+
+	/* One group of buckets: keys that differ by the number of groups. */
+	for (i = 0; i < 8; i++, now.boot_ns++)
+		assert_int_equal(ask(fixture, &policy, 128 * (i + 1), now), CSN_RATE_FULL);
+	assert_int_equal(ask(fixture, &policy, 128, now), CSN_RATE_TICK);
+	assert_true(csn_rate_owe(&fixture->spool, 256, 3));
+	now.boot_ns++;
+	assert_int_equal(ask(fixture, &policy, 128 * 9, now), CSN_RATE_FULL);
+	/* 384 was the quietest that owed nothing. */
+	assert_int_equal(ask(fixture, &policy, 256, now), CSN_RATE_TICK);
+	csn_rate_settle(&fixture->spool, keep_debt, &debt);
+	assert_int_equal(debt.key, 256);
+	assert_int_equal(debt.count, 3);
+	debt.key = 0;
+	csn_rate_settle(&fixture->spool, keep_debt, &debt);
+	assert_int_equal(debt.key, 0);
+	assert_int_equal(ask(fixture, &policy, 128, now), CSN_RATE_TICK);
+	assert_false(csn_rate_owe(&fixture->spool, 384, 1));
+	assert_int_equal(ask(fixture, &policy, 384, now), CSN_RATE_FULL);
+}
+
+static void ticks_belong_to_the_last_crash_that_was_stored_whole(void **state)
+{
+	struct fixture *fixture = *state;
+	struct csn_policy policy = { .rate_full = { 1, 600 }, .rate_notes = { 0, 600 } };
+	struct csn_rate_time now = { .boot_ns = 1000, .boot = 1 };
+	static const uint8_t none[16];
+	struct csn_rate_answer answer;
+
+	assert_int_equal(ask(fixture, &policy, 5, now), CSN_RATE_FULL);
+	csn_rate_take(&fixture->spool, &policy, 5, now, &answer);
+	assert_memory_equal(answer.object, none, sizeof(none));
+	csn_rate_stored(&fixture->spool, 5, "01000000-0000-4000-8000-000000000000", false);
+	csn_rate_take(&fixture->spool, &policy, 5, now, &answer);
+	assert_int_equal(answer.object[0], 1);
+	csn_rate_stored(&fixture->spool, 5, "02000000-0000-4000-8000-000000000000", true);
+	csn_rate_stored(&fixture->spool, 5, "03000000-0000-4000-8000-000000000000", false);
+	csn_rate_take(&fixture->spool, &policy, 5, now, &answer);
+	assert_int_equal(answer.object[0], 2);
+}
+
+static void a_ladder_that_is_not_ours_is_left_alone(void **state)
+{
+	struct fixture *fixture = *state;
+	struct csn_policy policy = { .rate_full = { 1, 600 }, .rate_notes = { 0, 600 } };
+	struct csn_rate_time now = { .boot_ns = 1000, .boot = 1 };
+	struct csn_error err = CSN_ERROR_INIT;
+	int fd = fixture->spool.beside_fd;
+	struct stat status;
+
+	assert_int_equal(csn_write_file(fd, "precious", "x", 1, 0600, &err), 0);
+	assert_int_equal(linkat(fd, "precious", fd, "rate", 0), 0);
+	assert_int_equal(ask(fixture, &policy, 5, now), CSN_RATE_FULL);
+	assert_int_equal(ask(fixture, &policy, 5, now), CSN_RATE_FULL);
+	assert_int_equal(fstatat(fd, "precious", &status, 0), 0);
+	assert_int_equal(status.st_size, 1);
+}
+
+static struct csn_tick make_tick(uint64_t key, uint32_t count)
+{
+	return (struct csn_tick){ .key = key,
+				  .object = { 0xab, 0xcd },
+				  .time_ns = 1234567890123456789,
+				  .count = count,
+				  .signal = 11,
+				  .uid = 1000,
+				  .exe = "/usr/bin/a program" };
+}
+
+/* Closes and reads; returns the records and the bytes that were none. */
+static size_t read_ticks(struct fixture *fixture, char uuid[CSN_UUID_TEXT], struct csn_tick *ticks,
+			 size_t max, uint64_t *ret_skipped)
+{
+	struct csn_buf bytes = CSN_BUF_INIT(65536);
+	struct csn_error err = CSN_ERROR_INIT;
+	struct csn_span span;
+	size_t n = 0;
+	int fd = -1;
+
+	assert_int_equal(csn_ticks_close(&fixture->spool, uuid, &fd, &err), 0);
+	if (fd < 0)
+		return 0;
+	assert_int_equal(csn_read_fd(fd, "log", &bytes, &err), 0);
+	span = csn_span_of(bytes.data, bytes.size);
+	*ret_skipped = 0;
+	while (n < max && csn_ticks_next(&span, &ticks[n], ret_skipped))
+		n++;
+	csn_buf_done(&bytes);
+	close(fd);
+	return n;
+}
+
+static void ticks_come_back_as_they_were_appended(void **state)
+{
+	struct fixture *fixture = *state;
+	struct csn_tick written = make_tick(7, 1), read[4];
+	struct csn_error err = CSN_ERROR_INIT;
+	char uuid[CSN_UUID_TEXT], again[CSN_UUID_TEXT];
+	uint64_t skipped;
+
+	assert_int_equal(read_ticks(fixture, uuid, read, 4, &skipped), 0);
+	assert_int_equal(csn_ticks_waiting(&fixture->spool), 0);
+	assert_int_equal(csn_ticks_append(&fixture->spool, &written, &err), 0);
+	memset(written.exe, 'y', sizeof(written.exe));
+	written.count = 5;
+	assert_int_equal(csn_ticks_append(&fixture->spool, &written, &err), 0);
+	assert_int_equal(csn_ticks_waiting(&fixture->spool), 2 * CSN_TICK_BYTES);
+	assert_int_equal(read_ticks(fixture, uuid, read, 4, &skipped), 2);
+	assert_int_equal(skipped, 0);
+	assert_int_equal(read[0].key, 7);
+	assert_int_equal(read[0].object[1], 0xcd);
+	assert_true(read[0].time_ns == written.time_ns);
+	assert_int_equal(read[0].signal, 11);
+	assert_int_equal(read[0].uid, 1000);
+	assert_string_equal(read[0].exe, "/usr/bin/a program");
+	assert_int_equal(read[1].count, 5);
+	assert_int_equal(strlen(read[1].exe), CSN_TICK_EXE_MAX - 1);
+	/* Until it is forgotten the same file is given again, and new records go to a new one. */
+	assert_int_equal(csn_ticks_append(&fixture->spool, &written, &err), 0);
+	assert_int_equal(read_ticks(fixture, again, read, 4, &skipped), 2);
+	assert_string_equal(again, uuid);
+	assert_int_equal(csn_ticks_forget(&fixture->spool, uuid, &err), 0);
+	assert_int_equal(read_ticks(fixture, again, read, 4, &skipped), 1);
+	assert_string_not_equal(again, uuid);
+}
+
+static void what_is_no_tick_is_passed_over(void **state)
+{
+	struct fixture *fixture = *state;
+	struct csn_tick tick = make_tick(7, 1), read[4];
+	struct csn_error err = CSN_ERROR_INIT;
+	char uuid[CSN_UUID_TEXT];
+	uint64_t skipped;
+	int fd;
+
+	assert_int_equal(csn_ticks_append(&fixture->spool, &tick, &err), 0);
+	fd = openat(fixture->spool.ticks_fd, "new", O_RDWR | O_APPEND);
+	/* Torn in the middle, then garbage that looks like a beginning. */
+	assert_int_equal(csn_ticks_append(&fixture->spool, &tick, &err), 0);
+	assert_int_equal(ftruncate(fd, CSN_TICK_BYTES + 100), 0);
+	assert_int_equal(csn_write_full(fd, "CSNTICK\0 CCC", 12), 0);
+	assert_int_equal(csn_ticks_append(&fixture->spool, &tick, &err), 0);
+	/* A bit flipped in one that is whole. */
+	assert_int_equal(csn_ticks_append(&fixture->spool, &tick, &err), 0);
+	assert_int_equal(csn_ticks_append(&fixture->spool, &tick, &err), 0);
+	close(fd);
+	fd = openat(fixture->spool.ticks_fd, "new", O_RDWR);
+	assert_int_equal(csn_pwrite_full(fd, "?", 1, 2 * CSN_TICK_BYTES + 112 + 50), 0);
+	close(fd);
+	assert_int_equal(read_ticks(fixture, uuid, read, 4, &skipped), 3);
+	assert_int_equal(skipped, 112 + CSN_TICK_BYTES);
+}
+
+static void a_file_that_is_written_to_is_not_closed_yet(void **state)
+{
+	struct fixture *fixture = *state;
+	struct csn_tick tick = make_tick(7, 1);
+	struct csn_error err = CSN_ERROR_INIT;
+	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+	char uuid[CSN_UUID_TEXT];
+	int writer, fd = -1;
+
+	assert_int_equal(csn_ticks_append(&fixture->spool, &tick, &err), 0);
+	writer = openat(fixture->spool.ticks_fd, "new", O_RDWR | O_APPEND);
+	assert_int_equal(fcntl(writer, F_OFD_SETLK, &lock), 0);
+	assert_int_equal(csn_ticks_close(&fixture->spool, uuid, &fd, &err), -CSN_E_LIMIT);
+	close(writer);
+	assert_int_equal(csn_ticks_close(&fixture->spool, uuid, &fd, &err), 0);
+	close(fd);
 }
 
 static void a_torn_ladder_lets_crashes_through(void **state)
@@ -329,7 +542,8 @@ static void a_torn_ladder_lets_crashes_through(void **state)
 	assert_int_equal(csn_write_file(fixture->spool.beside_fd, "rate", garbage, sizeof(garbage),
 					0600, &err),
 			 0);
-	assert_int_equal(csn_rate_take(&fixture->spool, &policy, 7, 1, NULL), CSN_RATE_FULL);
+	assert_int_equal(ask(fixture, &policy, 7, (struct csn_rate_time){ .boot_ns = 1 }),
+			 CSN_RATE_FULL);
 }
 
 /* A core of one PT_NOTE with three notes, the last byte of the file being the last of ours. */
@@ -412,6 +626,13 @@ int main(void)
 		spool_test(listing_is_oldest_first_and_ignores_foreign_names),
 		spool_test(a_prefix_finds_one_object_or_says_why_not),
 		spool_test(an_object_is_locked_by_one_process_only),
+		spool_test(the_ladder_starts_anew_with_the_machine),
+		spool_test(a_full_ladder_sends_away_the_quietest_and_none_that_owes),
+		spool_test(ticks_belong_to_the_last_crash_that_was_stored_whole),
+		spool_test(a_ladder_that_is_not_ours_is_left_alone),
+		spool_test(ticks_come_back_as_they_were_appended),
+		spool_test(what_is_no_tick_is_passed_over),
+		spool_test(a_file_that_is_written_to_is_not_closed_yet),
 		spool_test(moving_and_removing_tolerate_what_is_gone),
 		spool_test(the_log_is_moved_away_past_one_mebibyte),
 		cmocka_unit_test(quota_is_rounded_up_to_the_next_block),
