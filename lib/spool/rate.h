@@ -32,6 +32,7 @@ struct csn_rate_answer {
 /* The key of a crash: the executable (device, inode, modification time) and its cgroup. */
 uint64_t csn_rate_key(uint64_t device, uint64_t inode, int64_t mtime_ns, uint64_t cgroup);
 
+/* The present moment, for csn_rate_take. */
 struct csn_rate_time csn_rate_now(void);
 
 /* Counts one crash of key and says what to take. Never blocks longer than 100 ms. */
