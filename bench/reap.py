@@ -1,105 +1,140 @@
 #!/usr/bin/python3
-"""How long a process with 1 GiB of touched heap takes to be reaped.
+"""How long a process takes to die: nobody takes its core, the kernel writes a file, Debian's
+systemd-coredump stores it, or ours takes what matters, by pipe and by socket.
 
-Our helper beside dying without any dump (RLIMIT_CORE 0, core_pattern a file), paired A B A B, and
-beside the kernel's own core file. Needs root; the target is at most 1.25 times."""
+From the store to address 0 until the parent's waitpid returns (bench/programs/die.c: 4 threads, 25
+frames deep each). A figure counts only if every measured crash left a core with all stacks. Needs
+root; holds core_pattern meanwhile. CASES names those to run: empty, 1g, 4g, full, burst."""
 
 import json
 import os
 import pathlib
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests/e2e"))
+sys.path[:0] = [str(ROOT / "tests/e2e"), str(ROOT / "bench")]
 from support import capture, kernel  # noqa: E402
+from measuring import collectors  # noqa: E402
 
-RUNS = int(os.environ.get("RUNS", "10"))
-FILE_RUNS = int(os.environ.get("FILE_RUNS", "3"))
-MIB = int(os.environ.get("MIB", "1024"))
-TARGET = 1.25
-
-VICTIM = r"""
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
-int main(int argc, char **argv)
-{
-	size_t size = strtoull(argv[1], NULL, 10) << 20, i;
-	char *heap = mmap(NULL, size, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	madvise(heap, size, MADV_NOHUGEPAGE);
-	for (i = 0; i < size; i += 4096)
-		heap[i] = (char)(i >> 12 | 1);
-	write(1, "x", 1);
-	pause();
-}
-"""
+RUNS = int(os.environ.get("RUNS", "25"))
+CASES = ("empty", "1g", "4g", "full", "burst")
+FULL = 1
 
 
-def reap(victim, core_limit):
-    """Seconds from SIGSEGV to the end of waitpid."""
-    def limit():
-        resource.setrlimit(resource.RLIMIT_CORE, (core_limit, resource.RLIM_INFINITY))
-
-    child = subprocess.Popen([victim, str(MIB)], stdout=subprocess.PIPE, preexec_fn=limit)
-    child.stdout.read(1)
-    started = time.perf_counter()
-    child.send_signal(11)
-    child.wait()
-    return time.perf_counter() - started
+def die(program, collector, mib, count=1):
+    """Milliseconds of each death, all at once, after every core was found whole."""
+    limit = "unlimited" if collector.core_limit < 0 else str(collector.core_limit)
+    done = subprocess.run(["bash", "-c", f"ulimit -Sc {limit}; exec {program} {mib} 3 {count}"],
+                          capture_output=True, text=True, check=True)
+    rows = [line.split() for line in done.stdout.splitlines()]
+    assert len(rows) == count
+    collector.settle(count, mib << 20)
+    return [int(row[0]) / 1e6 for row in rows]
 
 
-def measure(victim, spool, folder):
-    ours, none, file = [], [], []
-    for _ in range(RUNS):
-        kernel.write(kernel.PATTERN, spool.pattern)
-        before = len(list(spool.pending.iterdir()))
-        ours.append(reap(victim, 0))
-        core = spool.core(before + 1)
-        core.path.unlink()
-        kernel.write(kernel.PATTERN, "core")
-        none.append(reap(victim, 0))
-    for _ in range(FILE_RUNS):
-        kernel.write(kernel.PATTERN, f"{folder}/core")
-        file.append(reap(victim, -1))
-        pathlib.Path(folder, "core").unlink(missing_ok=True)
-    return ours, none, file, core.facts["held_us"]
+def alternate(program, parties, mib, runs):
+    """{collector: milliseconds}; in turn, so that what disturbs one disturbs all."""
+    times = {party: [] for party in parties}
+    for number in range(max(runs.values())):
+        for party in parties:
+            if number >= runs[party]:
+                continue
+            with party.taking():
+                times[party] += die(program, party, mib)
+    return times
+
+
+def show(case, times, base, target=None):
+    """One line for each, and the JSON that docs/benchmarks.md is made from."""
+    plain = times[base]
+    for party, values in times.items():
+        figures = {
+            "bench": "reap", "case": case, "collector": party.name, "runs": len(values),
+            "median_ms": round(statistics.median(values), 3), "min_ms": round(min(values), 3),
+            "added_median_ms": round(statistics.median(values) - statistics.median(plain), 3),
+            "added_min_ms": round(min(values) - min(plain), 3),
+            "ratio_median": round(statistics.median(values) / statistics.median(plain), 3),
+        }
+        if isinstance(party, collectors.Ours):
+            figures["held_ms_median"] = round(statistics.median(party.held_ms), 3)
+            figures["held_ms_max"] = round(max(party.held_ms), 3)
+            figures["core_mib"] = round(statistics.median(party.core_bytes) / (1 << 20), 2)
+        print(f"{case:6} {party.name:36} median {figures['median_ms']:10.2f} ms  "
+              f"min {figures['min_ms']:10.2f} ms  ratio {figures['ratio_median']:7.2f}  "
+              f"n={len(values)}")
+        print(json.dumps(figures), flush=True)
+
+
+class Bench:
+    def __init__(self, program, spool, folder):
+        self.program = program
+        self.nobody = collectors.Nobody()
+        self.file = collectors.KernelFile(folder)
+        self.spool = spool
+        found = collectors.find_systemd(folder)
+        if not found:
+            print("without systemd-coredump: neither installed nor to be had from apt-get")
+        self.systemd = [collectors.Systemd(found, zstd) for zstd in (False, True)] if found else []
+
+    def ours(self, **keywords):
+        return collectors.Ours(self.spool, "coresnap-archive, pipe", **keywords)
+
+    def small(self, case, mib, runs):
+        parties = [self.nobody, self.ours()]
+        show(case, alternate(self.program, parties, mib, dict.fromkeys(parties, runs)), self.nobody)
+
+    def empty(self):
+        self.small("empty", 0, RUNS)
+
+    def big(self, case, mib, runs, peers):
+        parties = [self.nobody, self.ours(), self.file, *self.systemd]
+        counts = {party: peers for party in parties} | dict.fromkeys(parties[:2], runs)
+        show(case, alternate(self.program, parties, mib, counts), self.nobody)
+
+    def full(self):
+        ours = self.ours(mode=FULL)
+        ours.name = "coresnap-archive, full"
+        parties = [self.nobody, ours, self.file, *self.systemd[:1]]
+        show("full", alternate(self.program, parties, 1024, dict.fromkeys(parties, 5)), self.nobody)
+
+    def burst(self):
+        """64 at once; how long each was held by the helper's own word."""
+        ours = self.ours()
+        with ours.taking():
+            times = die(self.program, ours, 16, 64)
+        held = max(ours.held_ms)
+        print(f"burst  64 crashes at once: {len(ours.held_ms)} captured, held at most {held:.1f} ms, "
+              f"reaped after at most {max(times):.1f} ms")
+        print(json.dumps({"bench": "reap", "case": "burst", "captured": len(ours.held_ms),
+                          "held_ms_max": round(held, 3), "reaped_ms_max": round(max(times), 3)}))
+
+    def run(self, case):
+        {"empty": self.empty, "1g": lambda: self.big("1g", 1024, 10, 3),
+         "4g": lambda: self.big("4g", 4096, 5, 5), "full": self.full, "burst": self.burst}[case]()
 
 
 def main():
     if os.geteuid() != 0 or not os.access(kernel.PATTERN, os.W_OK):
         print("skipped: needs root and a core_pattern that can be written")
         return 0
+    wanted = os.environ.get("CASES", "").split()
+    cases = [case for case in CASES if not wanted or case in wanted]
     stage = pathlib.Path(os.environ.get("CSN_STAGE", ROOT / "build/stage"))
     find = lambda name: stage / "opt/backtrace/sbin" / name  # noqa: E731
-    with tempfile.TemporaryDirectory() as folder, capture.new_spool(find) as spool, kernel.locked():
-        victim = capture.compile_c(pathlib.Path(folder), "victim", VICTIM)
-        kernel.write(kernel.PIPE_LIMIT, "64")
-        ours, none, file, held_us = measure(victim, spool, folder)
-    median = statistics.median
-    # Paired: neighbours on the machine disturb both of a pair alike.
-    ratio = median(ours) / median(none)
-    paired = median(a / b for a, b in zip(ours, none))
-    result = {
-        "bench": "reap", "heap_mib": MIB, "runs": RUNS,
-        "ours_ms": round(1000 * median(ours), 1), "none_ms": round(1000 * median(none), 1),
-        "kernel_file_ms": round(1000 * median(file), 1) if file else None,
-        "ratio": round(ratio, 3), "paired_ratio": round(paired, 3),
-        "kernel_file_ratio": round(median(file) / median(none), 1) if file else None,
-        "held_ms": held_us / 1000, "target": TARGET,
-    }
-    print(f"reaped, {MIB} MiB of heap, median of {RUNS}: "
-          f"coresnap {result['ours_ms']} ms, no dump {result['none_ms']} ms, "
-          f"kernel's core file {result['kernel_file_ms']} ms")
-    print(f"ratio to no dump: coresnap {ratio:.2f} (paired {paired:.2f}, target {TARGET}), "
-          f"kernel's core file {result['kernel_file_ratio']}; held for {held_us / 1000:.1f} ms")
-    print(json.dumps(result))
-    return 0 if min(ratio, paired) <= TARGET else 1
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        program = pathlib.Path(folder) / "die"
+        subprocess.run(["cc", "-O2", "-o", program, ROOT / "bench/programs/die.c", "-pthread"],
+                       check=True)
+        for case in cases:
+            # Not longer than a case: others wait for core_pattern.
+            with capture.new_spool(find) as spool, kernel.locked():
+                kernel.write(kernel.PIPE_LIMIT, "64")
+                Bench(program, spool, folder).run(case)
+    return 0
 
 
 if __name__ == "__main__":
