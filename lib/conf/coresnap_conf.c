@@ -21,13 +21,20 @@ enum value_kind {
 	VALUE_SIZE,
 	VALUE_BOOL,
 	VALUE_DURATION,
-	VALUE_RATE
+	VALUE_RATE,
+	VALUE_CHOICE, /* an enum */
 };
+
+/* In the order of their enums. */
+static const char *const mode_words[] = { "minimal", "full", "auto", NULL };
+static const char *const keep_words[] = { "none", "failed", "all", NULL };
+static const char *const capture_words[] = { "pipe", "socket", "auto", NULL };
 
 static const struct value {
 	const char *key;
 	enum value_kind kind;
 	size_t offset;
+	const char *const *words; /* of a choice */
 } values[] = {
 #define FIELD(name) offsetof(struct csn_coresnap_conf, name)
 	{ "archive.path", VALUE_PATH, FIELD(archive_path) },
@@ -44,6 +51,9 @@ static const struct value {
 	{ "dump.rate.notes", VALUE_RATE, FIELD(rate_notes) },
 	{ "dump.rate.disabled", VALUE_BOOL, FIELD(rate_disabled) },
 	{ "core_pattern.manage", VALUE_BOOL, FIELD(core_pattern_manage) },
+	{ "dump.mode", VALUE_CHOICE, FIELD(dump_mode), mode_words },
+	{ "keep.core", VALUE_CHOICE, FIELD(keep_core), keep_words },
+	{ "capture.mode", VALUE_CHOICE, FIELD(capture_mode), capture_words },
 	{ "retry.min", VALUE_DURATION, FIELD(retry_min_seconds) },
 	{ "retry.max", VALUE_DURATION, FIELD(retry_max_seconds) },
 	{ "purge.age", VALUE_DURATION, FIELD(purge_age_seconds) },
@@ -94,6 +104,25 @@ static int set_path(char **place, const char *value, bool optional, struct csn_e
 	return set_text(place, value, err);
 }
 
+/* An enum is as wide as an unsigned int. */
+static int parse_choice(const char *const *words, const char *value, unsigned *ret_choice,
+			struct csn_error *err)
+{
+	cleanup_(csn_buf_done) struct csn_buf all = CSN_BUF_INIT(CSN_KIB);
+	char shown[80];
+	unsigned i;
+
+	for (i = 0; words[i]; i++) {
+		if (strcmp(words[i], value) == 0) {
+			*ret_choice = i;
+			return 0;
+		}
+		csn_buf_printf(&all, "%s%s", i ? ", " : "", words[i]);
+	}
+	return csn_fail(err, CSN_E_FORMAT, "'%s' is none of %s",
+			csn_escape_to(shown, sizeof(shown), value), csn_buf_text(&all));
+}
+
 static int set_value(void *context, const char *key, const char *value, struct csn_ini_place place,
 		     struct csn_error *err)
 {
@@ -119,52 +148,10 @@ static int set_value(void *context, const char *key, const char *value, struct c
 		return csn_ini_duration(value, field, err);
 	case VALUE_RATE:
 		return parse_rate(value, field, err);
+	case VALUE_CHOICE:
+		return parse_choice(values[i].words, value, field, err);
 	}
 	return 0;
-}
-
-static int parse_choice(const char *const *words, size_t n_words, const char *value,
-			int *ret_choice, struct csn_error *err)
-{
-	cleanup_(csn_buf_done) struct csn_buf all = CSN_BUF_INIT(CSN_KIB);
-	int found = csn_find_word(words, n_words, value);
-	char shown[80];
-
-	for (size_t i = 0; i < n_words; i++)
-		csn_buf_printf(&all, "%s%s", i ? ", " : "", words[i]);
-	if (found < 0)
-		return csn_fail(err, CSN_E_FORMAT, "'%s' is none of %s",
-				csn_escape_to(shown, sizeof(shown), value), csn_buf_text(&all));
-	*ret_choice = found;
-	return 0;
-}
-
-static int set_mode(void *context, const char *key, const char *value, struct csn_ini_place place,
-		    struct csn_error *err)
-{
-	static const char *const words[] = { "minimal", "full", "auto" };
-	struct csn_coresnap_conf *conf = context;
-	int choice = 0, r = parse_choice(words, csn_countof(words), value, &choice, err);
-
-	(void)key;
-	(void)place;
-	if (r == 0)
-		conf->dump_mode = (enum csn_conf_mode)choice;
-	return r;
-}
-
-static int set_keep(void *context, const char *key, const char *value, struct csn_ini_place place,
-		    struct csn_error *err)
-{
-	static const char *const words[] = { "none", "failed", "all" };
-	struct csn_coresnap_conf *conf = context;
-	int choice = 0, r = parse_choice(words, csn_countof(words), value, &choice, err);
-
-	(void)key;
-	(void)place;
-	if (r == 0)
-		conf->keep_core = (enum csn_keep_core)choice;
-	return r;
 }
 
 /* "10%", "2.5%", or a size. */
@@ -285,7 +272,7 @@ static const struct csn_ini_key schema[] = {
 	{ "", "ptrace.options", set_value },
 	{ "", "defaults.command", set_value },
 	{ "", "metrics.path", set_value },
-	{ "", "dump.mode", set_mode },
+	{ "", "dump.mode", set_value },
 	{ "", "dump.budget", set_value },
 	{ "", "dump.full.below", set_value },
 	{ "", "dump.quota", set_quota },
@@ -293,8 +280,9 @@ static const struct csn_ini_key schema[] = {
 	{ "", "dump.rate.full", set_value },
 	{ "", "dump.rate.notes", set_value },
 	{ "", "dump.rate.disabled", set_value },
-	{ "", "keep.core", set_keep },
+	{ "", "keep.core", set_value },
 	{ "", "core_pattern.manage", set_value },
+	{ "", "capture.mode", set_value },
 	{ "", "retry.min", set_value },
 	{ "", "retry.max", set_value },
 	{ "", "workers", set_workers },

@@ -12,6 +12,9 @@
 
 enum csn_conf_mode { CSN_CONF_MINIMAL, CSN_CONF_FULL, CSN_CONF_AUTO };
 
+/* How the kernel brings crashes; AUTO: by the socket where a supervised listener is up. */
+enum csn_capture_mode { CSN_CAPTURE_PIPE, CSN_CAPTURE_SOCKET, CSN_CAPTURE_AUTO };
+
 enum csn_keep_core { CSN_KEEP_NONE, CSN_KEEP_FAILED, CSN_KEEP_ALL };
 
 /* What a format rule looks at: the letter behind the %. */
@@ -44,6 +47,7 @@ struct csn_coresnap_conf {
 	bool rate_disabled;
 	enum csn_keep_core keep_core;
 	bool core_pattern_manage;
+	enum csn_capture_mode capture_mode;
 	int64_t purge_age_seconds;
 	bool purge_disabled;
 	int64_t retry_min_seconds, retry_max_seconds;

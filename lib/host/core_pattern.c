@@ -16,79 +16,19 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "base/uuid.h"
+#include "spool/crash_socket.h"
 
-#define PATTERN_FILE "/proc/sys/kernel/core_pattern"
-#define LIMIT_FILE "/proc/sys/kernel/core_pipe_limit"
-#define HELPER "/opt/backtrace/sbin/coresnap-archive"
+#define MODES_FILE "/proc/sys/kernel/core_modes"
 #define POLICY "/var/coresnap/policy"
 #define ARGUMENTS "%P %I %s %d %t %u %g %F"
-#define RUN_FOLDER "/run/coresnap"
-#define PREVIOUS_FILE RUN_FOLDER "/previous"
+#define PREVIOUS_FILE CSN_RUN_FOLDER "/previous"
 /* The kernel takes 127 and cuts the rest without a word. */
 #define MAX_LINE 120
+/* A listener whose workers are all busy answers late. */
+#define LISTENER_WAIT_MS 2000
 
 /* Where a copy of the helper may live. */
-static const char *const copy_places[] = { RUN_FOLDER, "/var/lib/coresnap" };
-
-static int read_line(const char *path, char *out, size_t out_size, struct csn_error *err)
-{
-	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd >= 0 ? csn_read_full(fd, out, out_size - 1) : -errno;
-
-	if (n < 0)
-		return csn_fail_os(err, (int)-n, "%s", path);
-	out[n] = '\0';
-	out[strcspn(out, "\n")] = '\0';
-	return 0;
-}
-
-int csn_core_pattern_get(struct csn_core_pattern *ret_pattern, struct csn_error *err)
-{
-	struct csn_core_pattern pattern = { 0 };
-	char limit[24];
-	uint64_t value;
-	int r = read_line(PATTERN_FILE, pattern.text, sizeof(pattern.text), err);
-
-	if (r == 0)
-		r = read_line(LIMIT_FILE, limit, sizeof(limit), err);
-	if (r < 0)
-		return r;
-	pattern.pipe_limit = csn_parse_u64(limit, 10, &value) ? (unsigned)value : 0;
-	*ret_pattern = pattern;
-	return 0;
-}
-
-static int write_line(const char *path, const char *text, struct csn_error *err)
-{
-	cleanup_close int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
-	int r = fd >= 0 ? csn_write_full(fd, text, strlen(text)) : -errno;
-
-	if (r == -EROFS || r == -EACCES || r == -EPERM)
-		return csn_fail(err, CSN_E_DENIED, "%s: %s", path, strerror(-r));
-	if (r < 0)
-		return csn_fail_os(err, -r, "%s", path);
-	return 0;
-}
-
-/* Writes both and reads both back: some kernels accept what they will not use. */
-static int write_pattern(const struct csn_core_pattern *pattern, struct csn_error *err)
-{
-	struct csn_core_pattern seen;
-	char limit[24];
-	int r;
-
-	snprintf(limit, sizeof(limit), "%u", pattern->pipe_limit);
-	r = write_line(LIMIT_FILE, limit, err);
-	if (r == 0)
-		r = write_line(PATTERN_FILE, pattern->text, err);
-	if (r == 0)
-		r = csn_core_pattern_get(&seen, err);
-	if (r == 0 &&
-	    (strcmp(seen.text, pattern->text) != 0 || seen.pipe_limit != pattern->pipe_limit))
-		return csn_fail(err, CSN_E_OS, "%s: the kernel did not keep what was written",
-				PATTERN_FILE);
-	return r;
-}
+static const char *const copy_places[] = { CSN_RUN_FOLDER, "/var/lib/coresnap" };
 
 /* The program of a pipe pattern: length of the word behind '|'. */
 static size_t program_of(const char *text, const char **ret_program)
@@ -125,7 +65,7 @@ bool csn_core_pattern_is_helper(const char *text)
 	size_t length = program_of(text, &program), tail = sizeof(name) - 1;
 
 	if (!program)
-		return false;
+		return csn_crash_socket_is_pattern(text);
 	return (length >= tail && strncmp(program + length - tail, name, tail) == 0) ||
 	       is_copy(program, length);
 }
@@ -137,7 +77,7 @@ static int find_helper(const struct csn_root *root, char *out, size_t out_size,
 	char path[CSN_MAX_PATH];
 	cleanup_free char *real = NULL;
 
-	csn_root_path(root, HELPER, path, sizeof(path));
+	csn_root_path(root, CSN_HELPER, path, sizeof(path));
 	real = realpath(path, NULL);
 	if (!real)
 		return csn_fail_os(err, errno, "%s", path);
@@ -161,10 +101,14 @@ bool csn_core_pattern_is_of_root(const char *text, const struct csn_root *root)
 	char helper[CSN_MAX_PATH], folder[CSN_MAX_PATH];
 	const char *program = NULL;
 	size_t length = program_of(text, &program), i;
+	struct csn_crash_socket place;
 	struct csn_error ignored;
 
-	if (!program || find_helper(root, helper, sizeof(helper), &ignored) < 0)
+	if (find_helper(root, helper, sizeof(helper), &ignored) < 0)
 		return false;
+	csn_crash_socket_init(&place, helper);
+	if (!program)
+		return strcmp(text, place.pattern) == 0;
 	if (strlen(helper) == length && strncmp(helper, program, length) == 0)
 		return true;
 	for (i = 0; i < csn_countof(copy_places); i++) {
@@ -190,20 +134,6 @@ static bool is_roots_alone(const char *path)
 			return false;
 	}
 	return true;
-}
-
-/* A root-owned folder, made when missing. */
-static int make_roots_folder(const char *path, struct csn_error *err)
-{
-	struct stat status;
-
-	if (mkdir(path, 0755) < 0 && errno != EEXIST)
-		return csn_fail_os(err, errno, "%s", path);
-	if (lstat(path, &status) < 0)
-		return csn_fail_os(err, errno, "%s", path);
-	if (!S_ISDIR(status.st_mode) || status.st_uid != 0 || (status.st_mode & 022))
-		return csn_fail(err, CSN_E_DENIED, "%s: must be a folder of root alone", path);
-	return 0;
 }
 
 static int copy_file(const char *from, const char *to, struct csn_error *err)
@@ -242,7 +172,7 @@ static int copy_helper(const struct csn_root *root, const char *helper, char *ou
 	int r;
 
 	for (i = 0; i < csn_countof(copy_places); i++) {
-		r = make_roots_folder(copy_places[i], err);
+		r = csn_make_roots_folder(copy_places[i], 0755, err);
 		if (r < 0)
 			return r;
 		if (statvfs(copy_places[i], &status) == 0 && !(status.f_flag & ST_NOEXEC))
@@ -252,7 +182,7 @@ static int copy_helper(const struct csn_root *root, const char *helper, char *ou
 		return csn_fail(err, CSN_E_DENIED, "%s and %s are mounted noexec", copy_places[0],
 				copy_places[1]);
 	format_copy_folder(copy_places[i], helper, folder, sizeof(folder));
-	r = make_roots_folder(folder, err);
+	r = csn_make_roots_folder(folder, 0755, err);
 	if (r == 0)
 		r = link_policy(root, folder, err);
 	if (r < 0)
@@ -288,55 +218,94 @@ static int make_line(const struct csn_root *root, struct csn_core_pattern *patte
 
 static int save_previous(const struct csn_core_pattern *pattern, struct csn_error *err)
 {
-	char text[CSN_CORE_PATTERN_MAX + 32];
-	int n = snprintf(text, sizeof(text), "%s\n%u\n", pattern->text, pattern->pipe_limit);
-	int r = make_roots_folder(RUN_FOLDER, err);
+	int r = csn_make_roots_folder(CSN_RUN_FOLDER, 0755, err);
 
-	return r < 0 ? r : csn_write_file(AT_FDCWD, PREVIOUS_FILE, text, (size_t)n, 0644, err);
+	return r < 0 ? r : csn_core_pattern_save(pattern, PREVIOUS_FILE, err);
 }
 
 /* What was there before us; the kernel's own default when nobody wrote it down. */
 static struct csn_core_pattern read_previous(void)
 {
 	struct csn_core_pattern pattern = { .text = "core" };
-	cleanup_(csn_buf_done) struct csn_buf text = CSN_BUF_INIT(CSN_MAX_STATE_FILE);
 	struct csn_error ignored;
-	struct stat status;
-	uint64_t limit;
-	size_t length;
-	char *end;
 
-	if (lstat(PREVIOUS_FILE, &status) < 0 || !S_ISREG(status.st_mode) || status.st_uid != 0 ||
-	    csn_read_file(AT_FDCWD, PREVIOUS_FILE, &text, &ignored) < 0 || !text.size)
-		return pattern;
-	length = strcspn(text.data, "\n");
-	if (length >= sizeof(pattern.text) || text.data[length] != '\n')
-		return pattern;
-	memcpy(pattern.text, text.data, length);
-	pattern.text[length] = '\0';
-	end = text.data + length + 1;
-	end[strcspn(end, "\n")] = '\0';
-	if (csn_parse_u64(end, 10, &limit))
-		pattern.pipe_limit = (unsigned)limit;
+	(void)!csn_core_pattern_load(PREVIOUS_FILE, &pattern, &ignored);
 	return pattern;
 }
 
 /* Nothing is changed before it is known that the kernel's file can be written at all. */
 static int check_writable(struct csn_error *err)
 {
-	cleanup_close int fd = open(PATTERN_FILE, O_WRONLY | O_CLOEXEC);
+	cleanup_close int fd = open(CSN_CORE_PATTERN_FILE, O_WRONLY | O_CLOEXEC);
 
 	if (fd >= 0)
 		return 0;
 	if (errno == EROFS || errno == EACCES || errno == EPERM)
-		return csn_fail(err, CSN_E_DENIED, "%s: %s", PATTERN_FILE, strerror(errno));
-	return csn_fail_os(err, errno, "%s", PATTERN_FILE);
+		return csn_fail(err, CSN_E_DENIED, "%s: %s", CSN_CORE_PATTERN_FILE,
+				strerror(errno));
+	return csn_fail_os(err, errno, "%s", CSN_CORE_PATTERN_FILE);
 }
 
-int csn_core_pattern_enable(const struct csn_root *root, struct csn_core_pattern *ret_pattern,
-			    struct csn_error *err)
+/* core_modes lists them, one a line, since 6.16. */
+static bool kernel_has_sockets(void)
+{
+	cleanup_(csn_buf_done) struct csn_buf modes = CSN_BUF_INIT(CSN_MAX_STATE_FILE);
+	struct csn_error ignored;
+
+	return csn_read_file(AT_FDCWD, MODES_FILE, &modes, &ignored) == 0 &&
+	       strstr(csn_buf_text(&modes), "socket");
+}
+
+/* Whether the socket is to be used; an error when it is asked for and cannot be. */
+static int choose_socket(const struct csn_crash_socket *place, enum csn_capture_mode mode,
+			 bool *ret_socket, struct csn_error *err)
+{
+	bool supervised = false;
+	int r = 0;
+
+	if (mode != CSN_CAPTURE_PIPE && !kernel_has_sockets())
+		r = csn_fail(err, CSN_E_UNSUPPORTED,
+			     "this kernel cannot send cores to a socket (" MODES_FILE ")");
+	else if (mode != CSN_CAPTURE_PIPE)
+		r = csn_crash_socket_ask(place, LISTENER_WAIT_MS, &supervised, err);
+	if (r < 0 && mode == CSN_CAPTURE_SOCKET)
+		return r;
+	*ret_socket =
+		mode != CSN_CAPTURE_PIPE && r == 0 && (supervised || mode == CSN_CAPTURE_SOCKET);
+	return 0;
+}
+
+/* Writes ours, the pipe's line, or the socket's with that one kept for the listener. */
+static int write_ours(const struct csn_root *root, enum csn_capture_mode mode,
+		      struct csn_core_pattern *ours, struct csn_error *err)
+{
+	char helper[CSN_MAX_PATH];
+	struct csn_crash_socket place;
+	bool use_socket = false;
+	int r = find_helper(root, helper, sizeof(helper), err);
+
+	if (r < 0)
+		return r;
+	csn_crash_socket_init(&place, helper);
+	r = choose_socket(&place, mode, &use_socket, err);
+	if (r < 0)
+		return r;
+	if (!use_socket) {
+		csn_crash_socket_forget_pipe(&place);
+		return csn_core_pattern_set(ours, err);
+	}
+	r = csn_crash_socket_keep_pipe(&place, ours, err);
+	if (r < 0)
+		return r;
+	snprintf(ours->text, sizeof(ours->text), "%s", place.pattern);
+	return csn_core_pattern_set(ours, err);
+}
+
+int csn_core_pattern_enable(const struct csn_root *root, enum csn_capture_mode mode,
+			    struct csn_core_pattern *ret_pattern, struct csn_error *err)
 {
 	struct csn_core_pattern before = { 0 }, ours = { 0 };
+	struct csn_error ignored;
 	int r = check_writable(err);
 
 	if (r == 0)
@@ -347,25 +316,27 @@ int csn_core_pattern_enable(const struct csn_root *root, struct csn_core_pattern
 		r = save_previous(&before, err);
 	if (r < 0)
 		return r;
-	r = write_pattern(&ours, err);
+	r = write_ours(root, mode, &ours, err);
 	if (r < 0) {
-		struct csn_error ignored;
-
-		(void)!write_pattern(&before, &ignored);
+		(void)!csn_core_pattern_set(&before, &ignored);
 		return r;
 	}
 	*ret_pattern = ours;
 	return 0;
 }
 
+/* Copies of the helper, and the line that the listener would change to. */
 static void remove_copies(const struct csn_root *root)
 {
 	char helper[CSN_MAX_PATH], folder[CSN_MAX_PATH], path[CSN_MAX_PATH + 16];
+	struct csn_crash_socket place;
 	struct csn_error ignored;
 	size_t i;
 
 	if (find_helper(root, helper, sizeof(helper), &ignored) < 0)
 		return;
+	csn_crash_socket_init(&place, helper);
+	csn_crash_socket_forget_pipe(&place);
 	for (i = 0; i < csn_countof(copy_places); i++) {
 		format_copy_folder(copy_places[i], helper, folder, sizeof(folder));
 		snprintf(path, sizeof(path), "%s/a", folder);
@@ -400,7 +371,7 @@ int csn_core_pattern_disable(const struct csn_root *root, bool *ret_restored,
 	*ret_restored = csn_core_pattern_is_of_root(now.text, root) || is_dead_helper(now.text);
 	if (*ret_restored) {
 		now = read_previous();
-		r = write_pattern(&now, err);
+		r = csn_core_pattern_set(&now, err);
 		if (r < 0)
 			return r;
 		(void)unlink(PREVIOUS_FILE);

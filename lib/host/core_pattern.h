@@ -10,26 +10,23 @@
 
 #include "base/error.h"
 #include "base/root.h"
+#include "conf/coresnap_conf.h"
+#include "spool/kernel_pattern.h"
 
-#define CSN_CORE_PATTERN_MAX 128
 #define CSN_CORE_PIPE_LIMIT 64u
 
-struct csn_core_pattern {
-	char text[CSN_CORE_PATTERN_MAX];
-	unsigned pipe_limit;
-};
-
-/* What the kernel has now. */
-int csn_core_pattern_get(struct csn_core_pattern *ret_pattern, struct csn_error *err)
-	csn_must_check;
-/* True when the text runs the helper of any installation; of_root: of this one. */
+/* True when the text sends crashes to the helper, or to the listener, of any installation; of_root:
+ * of this one. */
 bool csn_core_pattern_is_helper(const char *text);
 bool csn_core_pattern_is_of_root(const char *text, const struct csn_root *root);
 
-/* Saves what is there, writes ours and the limit, reads both back. DENIED when the kernel does not
- * let us (a container, not root). */
-int csn_core_pattern_enable(const struct csn_root *root, struct csn_core_pattern *ret_pattern,
-			    struct csn_error *err) csn_must_check;
+/* Saves what is there, writes ours (capture.mode) and the limit, reads both back; what was there
+ * stays when that fails. DENIED when the kernel does not let us (a container, not root).
+ * CSN_CAPTURE_SOCKET fails when nobody listens (NOT_FOUND, TIMEOUT) or the kernel knows no sockets
+ * (UNSUPPORTED); CSN_CAPTURE_AUTO takes the pipe then, and when the listener has no supervisor. */
+int csn_core_pattern_enable(const struct csn_root *root, enum csn_capture_mode mode,
+			    struct csn_core_pattern *ret_pattern, struct csn_error *err)
+	csn_must_check;
 /* Puts back what was there ("core" when that is unknown). ret_restored: false when the pattern was
  * not ours and was left alone. */
 int csn_core_pattern_disable(const struct csn_root *root, bool *ret_restored,

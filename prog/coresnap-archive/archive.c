@@ -1,11 +1,14 @@
 #include "archive.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/limits.h"
 #include "capture/privilege.h"
+#include "spool/crash_socket.h"
 
 static int add_next_step(struct csn_error *err)
 {
@@ -16,16 +19,27 @@ static int add_next_step(struct csn_error *err)
 	return -(int)err->code;
 }
 
+void archive_find_self(const char *root, char *out, size_t out_size)
+{
+	char path[CSN_MAX_PATH];
+	cleanup_free char *real = NULL;
+	ssize_t n;
+
+	if (!root) {
+		n = readlink("/proc/self/exe", out, out_size - 1);
+		out[n > 0 ? n : 0] = '\0';
+		return;
+	}
+	snprintf(path, sizeof(path), "%s%s", root, CSN_HELPER);
+	real = realpath(path, NULL);
+	snprintf(out, out_size, "%s", real ? real : path);
+}
+
 int archive_open(struct archive *archive, const char *root, struct csn_error *err)
 {
-	char self[CSN_MAX_PATH], path[CSN_MAX_PATH];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char self[CSN_MAX_PATH];
 
-	self[n > 0 ? n : 0] = '\0';
-	if (root) {
-		snprintf(path, sizeof(path), "%s/opt/backtrace/sbin/coresnap-archive", root);
-		snprintf(self, sizeof(self), "%s", path);
-	}
+	archive_find_self(root, self, sizeof(self));
 	csn_log_open(&archive->log, "coresnap", LOG_DAEMON, false);
 	if (csn_policy_find(self, &archive->policy, &archive->policy_error) == 0)
 		archive->policy_error.code = CSN_OK;

@@ -1,4 +1,4 @@
-/* The two ways a core comes into the spool: from the kernel, and from a file. */
+/* The ways a core comes into the spool: from the kernel, by a pipe or a socket, and from a file. */
 #ifndef CORESNAP_ARCHIVE_ARCHIVE_H
 #define CORESNAP_ARCHIVE_ARCHIVE_H
 
@@ -12,13 +12,22 @@ struct archive {
 	struct csn_spool spool;
 	struct csn_log log;
 	struct csn_error policy_error; /* why the defaults hold; said once the log is open */
+	int told_fd; /* borrowed: gets our process id when the process was let go; -1 */
+};
+
+struct archive_listen_options {
+	const char *root; /* NULL: where the program lies */
+	bool foreground;  /* do not go into the background once it listens */
+	bool supervised;  /* somebody starts it again when it dies */
 };
 
 #define ARCHIVE_INIT \
 	{ \
-		.spool = CSN_SPOOL_INIT \
+		.spool = CSN_SPOOL_INIT, .told_fd = -1 \
 	}
 
+/* The real path of this program: the running one's, or that of the installation below root. */
+void archive_find_self(const char *root, char *out, size_t out_size);
 /* Finds policy and spool; root may be NULL. The error says what to do next. */
 int archive_open(struct archive *archive, const char *root, struct csn_error *err) csn_must_check;
 /* Becomes the spool's user, for good, and opens the log as that user. */
@@ -31,6 +40,8 @@ void archive_report(struct archive *archive, const char *uuid);
 int archive_crash(struct archive *archive, const struct csn_request *request, int core_fd);
 /* The kernel's pipe is standard input. Returns an exit status. */
 int archive_pipe(struct archive *archive, const struct csn_request *request);
+/* Listens where the kernel connects to, until told to end. Returns an exit status. */
+int archive_listen(const struct archive_listen_options *options);
 /* An existing core file. Returns an exit status. */
 int archive_file(struct archive *archive, const char *path);
 

@@ -314,6 +314,15 @@ static int lose_unseen(struct crash *crash, const struct csn_error *err)
 	return CSN_EXIT_DATA;
 }
 
+/* What follows takes its time: another worker is needed. */
+static void tell_listener(const struct archive *archive)
+{
+	pid_t pid = getpid();
+
+	if (archive->told_fd >= 0)
+		(void)!write(archive->told_fd, &pid, sizeof(pid));
+}
+
 int archive_crash(struct archive *archive, const struct csn_request *request, int core_fd)
 {
 	struct crash crash = {
@@ -343,6 +352,7 @@ int archive_crash(struct archive *archive, const struct csn_request *request, in
 		return count(&crash);
 	}
 	if (crash.hold.mode == CSN_MODE_FULL) {
+		tell_listener(archive);
 		alarm(FULL_ALARM_S);
 		status = finish(&crash);
 		csn_hold_release(&crash.hold);
@@ -350,5 +360,6 @@ int archive_crash(struct archive *archive, const struct csn_request *request, in
 	}
 	csn_hold_release(&crash.hold);
 	crash.facts.released_ns = csn_monotonic_ns();
+	tell_listener(archive);
 	return finish(&crash);
 }

@@ -11,6 +11,7 @@
 
 static const char *const usages[] = {
 	"coresnap-archive PID TID SIGNAL DUMPABLE TIME UID GID [PIDFD]",
+	"coresnap-archive --listen [-f] [--supervised]",
 	"coresnap-archive --file CORE",
 	NULL,
 };
@@ -40,10 +41,18 @@ static void harden(void)
 
 int main(int argc, char **argv)
 {
-	const char *file = NULL, *root = NULL;
+	const char *file = NULL;
+	struct archive_listen_options listen = { 0 };
+	bool listens = false;
 	const struct csn_option options[] = {
 		{ "file", 0, CSN_OPT_STRING, "CORE", "take this core file into the spool", &file },
-		{ "root", 0, CSN_OPT_STRING, "DIR", "installation below DIR", &root },
+		{ "listen", 0, CSN_OPT_FLAG, NULL, "take crashes through a socket (capture.mode)",
+		  &listens },
+		{ "foreground", 'f', CSN_OPT_FLAG, NULL, "listen in the foreground",
+		  &listen.foreground },
+		{ "supervised", 0, CSN_OPT_FLAG, NULL,
+		  "somebody starts the listener again when it dies", &listen.supervised },
+		{ "root", 0, CSN_OPT_STRING, "DIR", "installation below DIR", &listen.root },
 		{ NULL },
 	};
 	const struct csn_program program = {
@@ -54,7 +63,7 @@ int main(int argc, char **argv)
 		.options = options,
 		.examples = examples,
 		.notes = "Exit status: 0 archived, 64 usage, 65 no core, 71 system error,\n"
-			 "75 disk full (tried to keep the notes), 78 no spool.",
+			 "75 disk full (tried to keep the notes), 77 not root, 78 no spool.",
 	};
 	struct archive archive = ARCHIVE_INIT;
 	struct csn_request request;
@@ -65,13 +74,15 @@ int main(int argc, char **argv)
 	status = csn_options_parse(&program, argc, argv, &first);
 	if (status >= 0)
 		return status;
+	if (listens)
+		return archive_listen(&listen);
 	if (!file) {
 		alarm(ALL_SECONDS);
 		if (csn_request_parse((size_t)(argc - first), (const char *const *)argv + first,
 				      &request, &err) < 0)
 			return csn_usage_error(&program, "%s", err.text);
 	}
-	if (archive_open(&archive, root, &err) < 0) {
+	if (archive_open(&archive, listen.root, &err) < 0) {
 		csn_log(&archive.log, LOG_ERR, "%s", err.text);
 		if (archive.log.to_syslog)
 			fprintf(stderr, "coresnap-archive: %s\n", err.text);

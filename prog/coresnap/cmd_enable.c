@@ -11,8 +11,15 @@
 #include "coresnap.h"
 #include "host/core_pattern.h"
 
-static const char *const container_hint =
-	"in a container run it on the host, or use 'ptrace PID' and 'coroner put'";
+/* What to do about it; NULL when the message says all. */
+static const char *enable_hint(enum csn_code code, enum csn_capture_mode mode)
+{
+	if (code == CSN_E_DENIED)
+		return "in a container run it on the host, or use 'ptrace PID' and 'coroner put'";
+	if (mode == CSN_CAPTURE_SOCKET && (code == CSN_E_NOT_FOUND || code == CSN_E_TIMEOUT))
+		return "start coresnap-capture first, or set capture.mode = pipe";
+	return code == CSN_E_UNSUPPORTED ? "set capture.mode = pipe" : NULL;
+}
 
 /* The tokens in coroner.cf are for root and the spool's user only; somebody else's file is left. */
 static int guard_tokens(const struct csn_host *host, struct csn_error *err)
@@ -56,9 +63,17 @@ int coresnap_enable(int argc, char **argv, void *context)
 	cleanup_(csn_host_done) struct csn_host host = CSN_HOST_INIT;
 	struct csn_error err = CSN_ERROR_INIT;
 	struct csn_core_pattern pattern;
+	bool wants_listener = false;
+	const struct csn_option options[] = {
+		{ "wants-listener", 0, CSN_OPT_FLAG, NULL,
+		  "only say by the exit status whether capture.mode wants a listener (0 yes, 1 no)",
+		  &wants_listener },
+		{ NULL },
+	};
 	const struct coresnap_syntax syntax = {
-		.usage = "coresnap enable",
+		.usage = "coresnap enable [--wants-listener]",
 		.summary = "Makes the kernel send crashes here; run it as root.",
+		.options = options,
 		.examples = { "coresnap enable", "cat /proc/sys/kernel/core_pattern" },
 	};
 	int first, status = coresnap_parse(&syntax, argc, argv, &first);
@@ -67,15 +82,19 @@ int coresnap_enable(int argc, char **argv, void *context)
 		status = coresnap_open(context, false, &host);
 	if (status >= 0)
 		return status;
+	if (wants_listener)
+		return host.conf.core_pattern_manage && host.conf.capture_mode != CSN_CAPTURE_PIPE
+			       ? 0
+			       : 1;
 	if (prepare(&host, &err) < 0)
 		return coresnap_complain(coresnap_status_of(&err), &err, "run it as root");
 	if (!host.conf.core_pattern_manage) {
 		printf("core_pattern.manage is false: core_pattern is left alone\n");
 		return 0;
 	}
-	if (csn_core_pattern_enable(&host.root, &pattern, &err) < 0)
+	if (csn_core_pattern_enable(&host.root, host.conf.capture_mode, &pattern, &err) < 0)
 		return coresnap_complain(coresnap_status_of(&err), &err,
-					 err.code == CSN_E_DENIED ? container_hint : NULL);
+					 enable_hint(err.code, host.conf.capture_mode));
 	printf("core_pattern: %s\n", pattern.text);
 	return 0;
 }
