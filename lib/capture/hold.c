@@ -110,6 +110,11 @@ static bool is_trusted(const struct csn_hold *hold)
 
 static void take_phases(struct csn_hold *hold)
 {
+	/* Which thread crashed, the socket does not say. */
+	bool late = hold->request.tid != 0;
+
+	if (!late && take_headers(hold) < 0)
+		return;
 	csn_victim_open(&hold->request, &hold->victim);
 	if (!finish(hold, CSN_PHASE_IDENTITY))
 		return;
@@ -119,7 +124,7 @@ static void take_phases(struct csn_hold *hold)
 	}
 	if (!finish(hold, CSN_PHASE_ADMITTED))
 		return;
-	if (take_headers(hold) < 0 || !finish(hold, CSN_PHASE_HEADERS))
+	if ((late && take_headers(hold) < 0) || !finish(hold, CSN_PHASE_HEADERS))
 		return;
 	if (hold->victim.verified)
 		csn_texts_read(&hold->victim, &hold->request, !hold->prefix.has_files,
@@ -178,13 +183,18 @@ static void wait_for_worker(struct csn_hold *hold)
 	pthread_mutex_unlock(&hold->lock);
 }
 
-/* The worker hangs where the executable lies (a file server that is gone), before it read a byte of
- * the core: what the kernel has sent already is still there to be had. */
+/* The worker hangs where the executable lies (a file server that is gone). It has the headers if it
+ * had to look for the thread first; else it has not read a byte of the core, and what the kernel
+ * has sent already is still there to be had. */
 static void rescue_headers(struct csn_hold *hold)
 {
 	struct pollfd sent = { .fd = hold->core_fd, .events = POLLIN };
 
-	if (poll(&sent, 1, 0) > 0 && take_headers(hold) == 0)
+	if (!hold->request.tid)
+		return;
+	if (hold->prefix.image.size)
+		hold->done = CSN_PHASE_HEADERS;
+	else if (poll(&sent, 1, 0) > 0 && take_headers(hold) == 0)
 		hold->done = CSN_PHASE_HEADERS;
 }
 

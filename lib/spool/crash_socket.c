@@ -16,13 +16,11 @@
 
 void csn_crash_socket_init(struct csn_crash_socket *place, const char *helper)
 {
-	char digest[CSN_SHA256_TEXT];
-
-	csn_sha256_hex(helper, strlen(helper), digest);
 	if (strcmp(helper, CSN_HELPER) == 0)
 		snprintf(place->folder, sizeof(place->folder), "%s", FOLDER);
 	else
-		snprintf(place->folder, sizeof(place->folder), "%s-%.8s", FOLDER, digest);
+		snprintf(place->folder, sizeof(place->folder), "%s-%08x", FOLDER,
+			 csn_crc32(helper, strlen(helper)));
 	snprintf(place->path, sizeof(place->path), "%s/socket", place->folder);
 	snprintf(place->pattern, sizeof(place->pattern), "@@%s", place->path);
 }

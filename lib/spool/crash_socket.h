@@ -4,10 +4,10 @@
  *	/run/coresnap/crash/pid         the listener's process id, locked while it lives
  *	/run/coresnap/crash/pipe-line   core_pattern and core_pipe_limit of pipe mode
  *
- * The folder is root's alone. Another installation than that of the host has crash-<8 hex>, of its
- * helper's path. coresnap enable keeps the pipe's line there before it writes the socket's; while
- * the file is there, the listener changes from one to the other: to the pipe when it ends, and to
- * the socket when it starts. So a crash between the two is not lost. */
+ * The folder is root's alone. Another installation than that of the host has crash-<8 hex>, the
+ *CRC-32 of its helper's path. coresnap enable keeps the pipe's line there before it writes the
+ *socket's; while the file is there, the listener changes from one to the other: to the pipe when it
+ *ends, and to the socket when it starts. So a crash between the two is not lost. */
 #ifndef CSN_SPOOL_CRASH_SOCKET_H
 #define CSN_SPOOL_CRASH_SOCKET_H
 

@@ -400,6 +400,13 @@ static void lines_that_run_a_helper_are_known(void **state)
 	assert_false(csn_core_pattern_is_helper("|/usr/share/apport/apport %p"));
 	assert_false(csn_core_pattern_is_helper("core"));
 	assert_false(csn_core_pattern_is_helper("/var/coresnap-archive"));
+	assert_true(csn_core_pattern_is_helper("@@/run/coresnap/crash/socket"));
+	assert_true(csn_core_pattern_is_helper("@@/run/coresnap/crash-0123abcd/socket"));
+	assert_false(csn_core_pattern_is_helper("@@/run/coresnap/crasher/socket"));
+	assert_false(csn_core_pattern_is_helper("@@/run/coresnap/crash-/a/socket"));
+	assert_false(csn_core_pattern_is_helper("@@/run/coresnap/crash"));
+	assert_false(csn_core_pattern_is_helper("@/run/coresnap/crash/socket"));
+	assert_false(csn_core_pattern_is_helper("@@/run/systemd/coredump"));
 }
 
 int main(void)

@@ -5,12 +5,12 @@
 """
 
 import contextlib
-import hashlib
 import os
 import pathlib
 import shutil
 import signal
 import subprocess
+import zlib
 
 from support import kernel
 from support.world import wait_until
@@ -25,8 +25,7 @@ def kernel_has_sockets():
 class Listener:
     def __init__(self, helper, supervised=True):
         self.helper = pathlib.Path(helper).resolve()
-        digest = hashlib.sha256(str(self.helper).encode()).hexdigest()
-        self.folder = pathlib.Path(f"/run/coresnap/crash-{digest[:8]}")
+        self.folder = pathlib.Path(f"/run/coresnap/crash-{zlib.crc32(str(self.helper).encode()):08x}")
         self.path = self.folder / "socket"
         self.pattern = f"@@{self.path}"
         self.options = ["--supervised"] if supervised else []
