@@ -252,3 +252,20 @@ const char *csn_coroner_cf_find_token(const struct csn_coroner_cf *cf, const cha
 			return cf->tokens.items[i].value;
 	return NULL;
 }
+
+char *csn_coroner_cf_make_base(const struct csn_coroner_cf *cf)
+{
+	const char *url = cf->write_url, *scheme = "https://";
+	char *base = NULL;
+	size_t length = url ? strlen(url) : 0;
+
+	while (length && url[length - 1] == '/')
+		length--;
+	if (!length)
+		return NULL;
+	if (strstr(url, "://"))
+		scheme = "";
+	else if (length > 5 && strncmp(url + length - 5, ":6097", 5) == 0)
+		scheme = "http://";
+	return asprintf(&base, "%s%.*s", scheme, (int)length, url) < 0 ? NULL : base;
+}

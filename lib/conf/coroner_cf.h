@@ -59,6 +59,9 @@ int csn_coroner_cf_read(const char *path, struct csn_coroner_cf *ret_cf, struct 
 	csn_must_check;
 void csn_coroner_cf_done(struct csn_coroner_cf *cf);
 
+/* The write URL with its scheme and without a slash at the end: "host:6098" is https, in the clear
+ * only on port 6097, which is for that. The caller frees it; NULL without memory or write URL. */
+char *csn_coroner_cf_make_base(const struct csn_coroner_cf *cf);
 /* The token of a name; NULL when there is none. Borrowed. */
 const char *csn_coroner_cf_find_token(const struct csn_coroner_cf *cf, const char *name);
 

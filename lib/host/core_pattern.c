@@ -20,7 +20,6 @@
 
 #define MODES_FILE "/proc/sys/kernel/core_modes"
 #define POLICY "/var/coresnap/policy"
-#define ARGUMENTS "%P %I %s %d %t %u %g %F"
 #define PREVIOUS_FILE CSN_RUN_FOLDER "/previous"
 /* The kernel takes 127 and cuts the rest without a word. */
 #define MAX_LINE 120
@@ -70,9 +69,8 @@ bool csn_core_pattern_is_helper(const char *text)
 	       is_copy(program, length);
 }
 
-/* The real path of this installation's helper. */
-static int find_helper(const struct csn_root *root, char *out, size_t out_size,
-		       struct csn_error *err)
+int csn_core_pattern_find_helper(const struct csn_root *root, char *out, size_t out_size,
+				 struct csn_error *err)
 {
 	char path[CSN_MAX_PATH];
 	cleanup_free char *real = NULL;
@@ -104,7 +102,7 @@ bool csn_core_pattern_is_of_root(const char *text, const struct csn_root *root)
 	struct csn_crash_socket place;
 	struct csn_error ignored;
 
-	if (find_helper(root, helper, sizeof(helper), &ignored) < 0)
+	if (csn_core_pattern_find_helper(root, helper, sizeof(helper), &ignored) < 0)
 		return false;
 	csn_crash_socket_init(&place, helper);
 	if (!program)
@@ -119,8 +117,7 @@ bool csn_core_pattern_is_of_root(const char *text, const struct csn_root *root)
 	return false;
 }
 
-/* True when nobody but root can change what stands at path, its folders included. */
-static bool is_roots_alone(const char *path)
+bool csn_core_pattern_is_roots_alone(const char *path, char *ret_culprit, size_t culprit_size)
 {
 	char part[CSN_MAX_PATH];
 	struct stat status;
@@ -130,8 +127,10 @@ static bool is_roots_alone(const char *path)
 		if (path[length] != '\0' && path[length] != '/')
 			continue;
 		snprintf(part, sizeof(part), "%.*s", (int)length, path);
-		if (lstat(part, &status) < 0 || status.st_uid != 0 || (status.st_mode & 022))
-			return false;
+		if (lstat(part, &status) == 0 && status.st_uid == 0 && !(status.st_mode & 022))
+			continue;
+		snprintf(ret_culprit, culprit_size, "%s", part);
+		return false;
 	}
 	return true;
 }
@@ -199,17 +198,18 @@ static int copy_helper(const struct csn_root *root, const char *helper, char *ou
 static int make_line(const struct csn_root *root, struct csn_core_pattern *pattern,
 		     struct csn_error *err)
 {
-	char helper[CSN_MAX_PATH], line[CSN_MAX_PATH + 64];
-	int r = find_helper(root, helper, sizeof(helper), err);
+	char helper[CSN_MAX_PATH], line[CSN_MAX_PATH + 64], culprit[CSN_MAX_PATH];
+	int r = csn_core_pattern_find_helper(root, helper, sizeof(helper), err);
 
 	if (r < 0)
 		return r;
-	snprintf(line, sizeof(line), "|%s %s", helper, ARGUMENTS);
-	if (strlen(line) > MAX_LINE || strpbrk(helper, " \t\n%") || !is_roots_alone(helper)) {
+	snprintf(line, sizeof(line), "|%s %s", helper, CSN_CORE_PATTERN_ARGUMENTS);
+	if (strlen(line) > MAX_LINE || strpbrk(helper, " \t\n%") ||
+	    !csn_core_pattern_is_roots_alone(helper, culprit, sizeof(culprit))) {
 		r = copy_helper(root, helper, helper, sizeof(helper), err);
 		if (r < 0)
 			return r;
-		snprintf(line, sizeof(line), "|%s %s", helper, ARGUMENTS);
+		snprintf(line, sizeof(line), "|%s %s", helper, CSN_CORE_PATTERN_ARGUMENTS);
 	}
 	pattern->pipe_limit = CSN_CORE_PIPE_LIMIT;
 	memcpy(pattern->text, line, strlen(line) + 1);
@@ -282,7 +282,7 @@ static int write_ours(const struct csn_root *root, enum csn_capture_mode mode,
 	char helper[CSN_MAX_PATH];
 	struct csn_crash_socket place;
 	bool use_socket = false;
-	int r = find_helper(root, helper, sizeof(helper), err);
+	int r = csn_core_pattern_find_helper(root, helper, sizeof(helper), err);
 
 	if (r < 0)
 		return r;
@@ -333,7 +333,7 @@ static void remove_copies(const struct csn_root *root)
 	struct csn_error ignored;
 	size_t i;
 
-	if (find_helper(root, helper, sizeof(helper), &ignored) < 0)
+	if (csn_core_pattern_find_helper(root, helper, sizeof(helper), &ignored) < 0)
 		return;
 	csn_crash_socket_init(&place, helper);
 	csn_crash_socket_forget_pipe(&place);
@@ -347,17 +347,26 @@ static void remove_copies(const struct csn_root *root)
 	}
 }
 
+bool csn_core_pattern_find_program(const char *text, char *out, size_t out_size)
+{
+	const char *program = NULL;
+	size_t length = program_of(text, &program);
+
+	if (!program || length >= out_size)
+		return false;
+	memcpy(out, program, length);
+	out[length] = '\0';
+	return true;
+}
+
 /* A line that runs a helper which is gone: every crash is lost until somebody repairs it. */
 static bool is_dead_helper(const char *text)
 {
 	char path[CSN_CORE_PATTERN_MAX];
-	const char *program = NULL;
-	size_t length = program_of(text, &program);
 
-	if (!program || !csn_core_pattern_is_helper(text))
-		return false;
-	snprintf(path, sizeof(path), "%.*s", (int)length, program);
-	return access(path, F_OK) < 0 && errno == ENOENT;
+	return csn_core_pattern_is_helper(text) &&
+	       csn_core_pattern_find_program(text, path, sizeof(path)) && access(path, F_OK) < 0 &&
+	       errno == ENOENT;
 }
 
 int csn_core_pattern_disable(const struct csn_root *root, bool *ret_restored,

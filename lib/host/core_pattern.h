@@ -14,11 +14,23 @@
 #include "spool/kernel_pattern.h"
 
 #define CSN_CORE_PIPE_LIMIT 64u
+/* What the line says behind the helper's path. */
+#define CSN_CORE_PATTERN_ARGUMENTS "%P %I %s %d %t %u %g %F"
 
 /* True when the text sends crashes to the helper, or to the listener, of any installation; of_root:
  * of this one. */
 bool csn_core_pattern_is_helper(const char *text);
 bool csn_core_pattern_is_of_root(const char *text, const struct csn_root *root);
+
+/* The program that a pipe pattern runs, at most CSN_CORE_PATTERN_MAX bytes into out. False when it
+ * is no pipe. */
+bool csn_core_pattern_find_program(const char *text, char *out, size_t out_size);
+/* True when nobody but root can change what stands at path (absolute), its folders included;
+ * ret_culprit gets the part that others can change, or that is missing. */
+bool csn_core_pattern_is_roots_alone(const char *path, char *ret_culprit, size_t culprit_size);
+/* The real path of this installation's helper. OS when it is missing or cannot be run. */
+int csn_core_pattern_find_helper(const struct csn_root *root, char *out, size_t out_size,
+				 struct csn_error *err) csn_must_check;
 
 /* Saves what is there, writes ours (capture.mode) and the limit, reads both back; what was there
  * stays when that fails. DENIED when the kernel does not let us (a container, not root).

@@ -174,6 +174,8 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
 	if (header_value(line, length, "Retry-After", value, sizeof(value))) {
 		if (csn_parse_u64(value, 10, &seconds) && seconds <= 366ull * 86400)
 			reply->retry_after_s = (int64_t)seconds;
+	} else if (header_value(line, length, "Date", value, sizeof(value))) {
+		reply->date_s = (int64_t)curl_getdate(value, NULL);
 	} else if (header_value(line, length, "Content-Type", value, sizeof(value))) {
 		value[sizeof(reply->content_type) - 1] = '\0';
 		memcpy(reply->content_type, value, strlen(value) + 1);
@@ -369,6 +371,7 @@ int csn_http_run(struct csn_http_client *client, const struct csn_http_call *cal
 	if (!transfer.max_size)
 		transfer.max_size = CSN_MAX_HTTP_REPLY;
 	*reply = (struct csn_http_reply){ .retry_after_s = -1,
+					  .date_s = -1,
 					  .body = CSN_BUF_INIT(transfer.max_size) };
 	r = make_headers(call, &headers, err);
 	if (r == 0)

@@ -55,6 +55,7 @@ struct csn_http_call {
 struct csn_http_reply {
 	int status;
 	int64_t retry_after_s;      /* -1 when not given (or given as a date) */
+	int64_t date_s;             /* the server's clock, seconds since the epoch; -1 not told */
 	char content_type[128];     /* "" when absent */
 	char disposition_name[256]; /* filename= of Content-Disposition, as sent; "" when absent */
 	uint64_t body_size;         /* received, wherever it went */

@@ -75,6 +75,15 @@ static void format_record(const struct csn_policy *policy, uint8_t record[CSN_PO
 	put_uint(&at, csn_crc32(record, CRC_AT), 4);
 }
 
+bool csn_policy_equal(const struct csn_policy *a, const struct csn_policy *b)
+{
+	uint8_t record_a[CSN_POLICY_BYTES], record_b[CSN_POLICY_BYTES];
+
+	format_record(a, record_a);
+	format_record(b, record_b);
+	return memcmp(record_a, record_b, sizeof(record_a)) == 0;
+}
+
 static int parse_record(const uint8_t record[CSN_POLICY_BYTES], struct csn_policy *policy,
 			struct csn_error *err)
 {

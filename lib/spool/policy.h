@@ -53,6 +53,8 @@ void csn_policy_init(struct csn_policy *policy, const char *root);
  * symlink only when its folder belongs to root. */
 int csn_policy_read(const char *path, struct csn_policy *ret_policy, struct csn_error *err)
 	csn_must_check;
+/* Whether both say the same to the helper. */
+bool csn_policy_equal(const struct csn_policy *a, const struct csn_policy *b);
 /* Publishes the record at path (0644: it holds no secret). */
 int csn_policy_write(const char *path, const struct csn_policy *policy, struct csn_error *err)
 	csn_must_check;

@@ -9,6 +9,7 @@
 #include "base/io.h"
 #include "base/limits.h"
 #include "coresnap.h"
+#include "doctor/canary.h"
 #include "host/core_pattern.h"
 
 /* What to do about it; NULL when the message says all. */
@@ -58,23 +59,53 @@ static int prepare(struct csn_host *host, struct csn_error *err)
 	return r == 0 ? guard_tokens(host, err) : r;
 }
 
+/* Some kernels take a line that they then do not follow: only a crash shows. A line that loses
+ * crashes is not left behind. */
+static int check(const struct csn_host *host)
+{
+	struct csn_error err = CSN_ERROR_INIT, ignored;
+	struct csn_core_pattern pattern;
+	struct csn_canary canary;
+	bool restored;
+	int r = csn_canary_run(&host->spool, CSN_CANARY_ARCHIVED, &canary, &err);
+
+	if (r < 0)
+		return coresnap_complain(r == -CSN_E_LIMIT ? CSN_EXIT_TEMPORARY : CSN_EXIT_OS, &err,
+					 "core_pattern stays as it is written above");
+	if (canary.step >= CSN_CANARY_ARCHIVED) {
+		printf("checked: a crash was archived in %lld ms: %s/pending/%s\n",
+		       (long long)canary.reached_ms[CSN_CANARY_ARCHIVED], host->spool.path,
+		       canary.uuid);
+		return 0;
+	}
+	if (csn_core_pattern_disable(&host->root, &restored, &pattern, &ignored) == 0 && restored)
+		printf("core_pattern: %s\n", pattern.text);
+	csn_fail(&err, CSN_E_OS, "a crash was tried and %s; core_pattern was put back",
+		 canary.was_dumped ? "did not arrive in pending/"
+				   : "the kernel did not run the helper");
+	return coresnap_complain(CSN_EXIT_OS, &err, "see 'coresnap doctor' and 'dmesg | tail'");
+}
+
 int coresnap_enable(int argc, char **argv, void *context)
 {
 	cleanup_(csn_host_done) struct csn_host host = CSN_HOST_INIT;
 	struct csn_error err = CSN_ERROR_INIT;
 	struct csn_core_pattern pattern;
-	bool wants_listener = false;
+	bool wants_listener = false, with_check = false;
 	const struct csn_option options[] = {
+		{ "check", 0, CSN_OPT_FLAG, NULL,
+		  "crash a small process and see it archived; else put core_pattern back",
+		  &with_check },
 		{ "wants-listener", 0, CSN_OPT_FLAG, NULL,
 		  "only say by the exit status whether capture.mode wants a listener (0 yes, 1 no)",
 		  &wants_listener },
 		{ NULL },
 	};
 	const struct coresnap_syntax syntax = {
-		.usage = "coresnap enable [--wants-listener]",
+		.usage = "coresnap enable [--check] [--wants-listener]",
 		.summary = "Makes the kernel send crashes here; run it as root.",
 		.options = options,
-		.examples = { "coresnap enable", "cat /proc/sys/kernel/core_pattern" },
+		.examples = { "coresnap enable --check", "cat /proc/sys/kernel/core_pattern" },
 	};
 	int first, status = coresnap_parse(&syntax, argc, argv, &first);
 
@@ -96,7 +127,7 @@ int coresnap_enable(int argc, char **argv, void *context)
 		return coresnap_complain(coresnap_status_of(&err), &err,
 					 enable_hint(err.code, host.conf.capture_mode));
 	printf("core_pattern: %s\n", pattern.text);
-	return 0;
+	return with_check ? check(&host) : 0;
 }
 
 int coresnap_disable(int argc, char **argv, void *context)

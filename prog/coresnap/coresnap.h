@@ -38,6 +38,7 @@ int coresnap_retry(int argc, char **argv, void *context);
 int coresnap_show_status(int argc, char **argv, void *context);
 int coresnap_show(int argc, char **argv, void *context);
 int coresnap_purge(int argc, char **argv, void *context);
+int coresnap_doctor(int argc, char **argv, void *context);
 int coresnap_enable(int argc, char **argv, void *context);
 int coresnap_disable(int argc, char **argv, void *context);
 

@@ -17,6 +17,7 @@ int main(int argc, char **argv)
 		{ "retry", "all|STAGE/UUID...", "process them now", coresnap_retry },
 		{ "status", NULL, "daemon, kernel, spool, what fails and what to do",
 		  coresnap_show_status },
+		{ "doctor", NULL, "check everything, and say how to mend it", coresnap_doctor },
 		{ "show", "UUID", "everything known of one crash", coresnap_show },
 		{ "purge", "[STAGE/UUID...]", "remove old or named objects", coresnap_purge },
 		{ "enable", NULL, "make the kernel send crashes here", coresnap_enable },
@@ -38,7 +39,8 @@ int main(int argc, char **argv)
 				"coresnap list --help",
 				NULL,
 			},
-		.notes = "Exit status: 0 done; 66 no such object; 71 a system error; 75 tried, and "
+		.notes = "Exit status: 0 done; 1 doctor: something was found; 66 no such object; "
+			 "71 a system error; 75 tried, and "
 			 "failed again;\n77 not allowed (core_pattern cannot be written); "
 			 "78 configuration; 64 usage.",
 		.context = &coresnap,

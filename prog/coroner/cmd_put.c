@@ -119,28 +119,14 @@ static int resolve_token(struct put *put, const char *name)
 			name, name);
 }
 
-/* "https://host:6098", or "host:6098": in the clear only on the port that is for that. */
 static int resolve_base(struct put *put)
 {
-	const char *url = put->cf.write_url;
-	size_t length;
-
-	if (!url)
+	if (!put->cf.write_url)
 		return complain(CSN_EXIT_CONFIG, put->cf.path,
 				"'write' is missing below [universe]; it names the server, "
 				"such as https://yourcompany.example.com:6098");
-	length = strlen(url);
-	while (length && url[length - 1] == '/')
-		length--;
-	if (asprintf(&put->base, "%s%.*s",
-		     strstr(url, "://")                                         ? ""
-		     : length > 5 && strncmp(url + length - 5, ":6097", 5) == 0 ? "http://"
-										: "https://",
-		     (int)length, url) < 0) {
-		put->base = NULL;
-		return complain(CSN_EXIT_OS, NULL, "out of memory");
-	}
-	return -1;
+	put->base = csn_coroner_cf_make_base(&put->cf);
+	return put->base ? -1 : complain(CSN_EXIT_OS, NULL, "out of memory");
 }
 
 static bool is_reserved(const char *name, size_t length)

@@ -1,0 +1,207 @@
+/* The spool: its folders, whose they are, and room on their disk. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "base/text.h"
+#include "doctor/doctor_internal.h"
+
+/* Fewer free inodes than this, and a crash soon finds none. */
+#define FEW_INODES 1000
+
+/* "chown -R coresnap:coresnap /var/coresnap/archive" and the mode, for all folders at once. */
+static const char *repair(struct csn_doctor *doctor, uid_t uid, gid_t gid)
+{
+	const char *path = doctor_quote(doctor, doctor->host.conf.archive_path);
+
+	return doctor_text(doctor,
+			   "chown -R %s:%s %s; chmod 0700 %s %s/pending %s/sending "
+			   "%s/assets %s/kept",
+			   doctor_user_name(doctor, uid), doctor_group_name(doctor, gid), path,
+			   path, path, path, path, path);
+}
+
+/* Says what keeps the spool from being opened. */
+static void tell_closed(struct csn_doctor *doctor)
+{
+	const char *path = doctor->host.conf.archive_path;
+	const struct csn_error *err = &doctor->spool_error;
+	struct stat status;
+
+	if (lstat(path, &status) < 0)
+		doctor_say(doctor, CSN_DOCTOR_PROBLEM,
+			   doctor_text(doctor, "%s enable", doctor->self), "the spool: %s",
+			   err->text);
+	else if (!S_ISDIR(status.st_mode))
+		doctor_say(doctor, CSN_DOCTOR_PROBLEM,
+			   doctor_text(doctor, "mv %s %s.aside; %s enable",
+				       doctor_quote(doctor, path), doctor_quote(doctor, path),
+				       doctor->self),
+			   "the spool: %s", err->text);
+	else if (!doctor->is_root && (err->os_errno == EACCES || err->code == CSN_E_DENIED))
+		doctor_say(doctor, CSN_DOCTOR_WARNING,
+			   doctor_text(doctor, "sudo %s doctor", doctor->self), "the spool: %s",
+			   err->text);
+	else if (err->code == CSN_E_DENIED)
+		doctor_say(doctor, CSN_DOCTOR_PROBLEM, repair(doctor, status.st_uid, status.st_gid),
+			   "the spool: %s", err->text);
+	else
+		doctor_say(doctor, CSN_DOCTOR_PROBLEM,
+			   doctor_text(doctor, "%s enable", doctor->self), "the spool: %s",
+			   err->text);
+}
+
+/* Whoever could replace a folder above the spool could replace the spool. */
+static bool parents_are_closed(struct csn_doctor *doctor)
+{
+	char part[CSN_MAX_PATH];
+	struct stat status;
+	char *slash;
+
+	snprintf(part, sizeof(part), "%s", doctor->host.spool.path);
+	while ((slash = strrchr(part, '/')) && slash != part) {
+		*slash = '\0';
+		if (stat(part, &status) < 0)
+			continue;
+		if ((status.st_uid == 0 || status.st_uid == doctor->uid) &&
+		    (!(status.st_mode & 022) || (status.st_mode & S_ISVTX)))
+			continue;
+		doctor_say(doctor, CSN_DOCTOR_PROBLEM,
+			   doctor_text(doctor, "chown root: %s; chmod go-w %s",
+				       doctor_quote(doctor, part), doctor_quote(doctor, part)),
+			   "%s, above the spool, can be changed by others than root and %s", part,
+			   doctor_user_name(doctor, doctor->uid));
+		return false;
+	}
+	return true;
+}
+
+static bool modes_are_right(struct csn_doctor *doctor)
+{
+	const struct csn_spool *spool = &doctor->host.spool;
+	const int fds[] = { spool->dir_fd, spool->assets_fd, spool->stage_fd[CSN_STAGE_PENDING],
+			    spool->stage_fd[CSN_STAGE_SENDING], spool->stage_fd[CSN_STAGE_KEPT] };
+	struct stat status;
+	size_t i;
+
+	for (i = 0; i < csn_countof(fds); i++) {
+		if (fstat(fds[i], &status) < 0 || !(status.st_mode & 077))
+			continue;
+		doctor_say(doctor, CSN_DOCTOR_WARNING, repair(doctor, spool->uid, spool->gid),
+			   "folders of the spool %s can be looked into by others", spool->path);
+		return false;
+	}
+	return true;
+}
+
+static bool has_owner(struct csn_doctor *doctor)
+{
+	const char *path = doctor_quote(doctor, doctor->host.spool.path);
+	struct passwd entry, *found = NULL;
+	char block[4096];
+
+	if (getpwuid_r(doctor->uid, &entry, block, sizeof(block), &found) != 0 || !found)
+		doctor_say(doctor, CSN_DOCTOR_PROBLEM,
+			   doctor_text(doctor,
+				       "systemd-sysusers; chown -R coresnap:coresnap %s; %s enable",
+				       path, doctor->self),
+			   "the spool belongs to user %u, whom nobody knows",
+			   (unsigned)doctor->uid);
+	else if (doctor->uid == 0 && !*doctor->host.root.path)
+		doctor_say(doctor, CSN_DOCTOR_WARNING,
+			   doctor_text(doctor,
+				       "systemd-sysusers; service coresnapd stop; chown -R "
+				       "coresnap:coresnap %s; service coresnapd start",
+				       path),
+			   "the spool belongs to root, so the daemon works as root");
+	else
+		return true;
+	return false;
+}
+
+/* Its log, its settings and the daemon's lock are beside it. */
+static bool beside_is_owned(struct csn_doctor *doctor)
+{
+	const struct csn_spool *spool = &doctor->host.spool;
+	const char *path;
+	struct stat status;
+
+	if (fstat(spool->beside_fd, &status) < 0 || status.st_uid == spool->uid)
+		return true;
+	path = doctor_text(doctor, "%.*s", (int)(csn_last_part(spool->path) - spool->path - 1),
+			   spool->path);
+	doctor_say(doctor, CSN_DOCTOR_PROBLEM,
+		   doctor_text(doctor, "chown %s:%s %s", doctor_user_name(doctor, spool->uid),
+			       doctor_group_name(doctor, spool->gid), doctor_quote(doctor, path)),
+		   "%s belongs to %s: the daemon works as %s and can put no lock and no log there",
+		   path, doctor_user_name(doctor, status.st_uid),
+		   doctor_user_name(doctor, spool->uid));
+	return false;
+}
+
+void doctor_check_spool(struct csn_doctor *doctor)
+{
+	const struct csn_spool *spool = &doctor->host.spool;
+	bool right;
+
+	if (!doctor->has_spool) {
+		tell_closed(doctor);
+		return;
+	}
+	right = parents_are_closed(doctor);
+	right = beside_is_owned(doctor) && right;
+	right = modes_are_right(doctor) && right;
+	right = has_owner(doctor) && right;
+	if (right)
+		doctor_say(doctor, CSN_DOCTOR_OK, NULL, "%s belongs to %s alone", spool->path,
+			   doctor_user_name(doctor, spool->uid));
+}
+
+void doctor_check_space(struct csn_doctor *doctor)
+{
+	struct csn_quota quota = csn_host_get_quota(&doctor->host);
+	const char *purge = doctor_text(doctor, "%s purge --age=1d", doctor->self);
+	struct csn_error err = CSN_ERROR_INIT;
+	struct csn_spool_space space;
+	char is_free[32], wanted[32];
+	struct statvfs status;
+
+	if (!doctor->has_spool)
+		return;
+	if (csn_spool_get_space(&doctor->host.spool, &quota, &space, &err) < 0) {
+		doctor_say(doctor, CSN_DOCTOR_PROBLEM, NULL, "%s", err.text);
+		return;
+	}
+	csn_format_size(is_free, sizeof(is_free), space.free_bytes);
+	csn_format_size(wanted, sizeof(wanted), space.threshold_bytes);
+	if (space.below)
+		doctor_say(doctor, CSN_DOCTOR_PROBLEM,
+			   doctor_text(doctor,
+				       "%s    # or free space elsewhere, or lower dump.quota in %s",
+				       purge,
+				       doctor->host.conf.file ? doctor->host.conf.file
+							      : "coresnap.conf"),
+			   "%s is free on the disk of %s, less than dump.quota asks for (%s): "
+			   "no memory is archived, nothing is analysed or sent",
+			   is_free, doctor->host.spool.path, wanted);
+	else
+		doctor_say(doctor, CSN_DOCTOR_OK, NULL, "%s free; dump.quota asks for %s", is_free,
+			   wanted);
+	if (fstatvfs(doctor->host.spool.dir_fd, &status) == 0 && status.f_files &&
+	    status.f_favail < FEW_INODES)
+		doctor_say(doctor, CSN_DOCTOR_PROBLEM,
+			   doctor_text(doctor, "%s    # or remove small files elsewhere", purge),
+			   "%llu inodes are free on the disk of %s",
+			   (unsigned long long)status.f_favail, doctor->host.spool.path);
+	if (status.f_flag & ST_RDONLY)
+		doctor_say(doctor, CSN_DOCTOR_PROBLEM,
+			   doctor_text(doctor, "mount -o remount,rw $(stat -c %%m %s)",
+				       doctor_quote(doctor, doctor->host.spool.path)),
+			   "the disk of %s is read-only", doctor->host.spool.path);
+}
