@@ -1,0 +1,110 @@
+"""The power goes after any system call of helper, analyser and daemon: what is on the disk then has
+only whole objects under their names, and the daemon that finds it ends in the old state or the new."""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import types
+
+import pytest
+
+from support import attacker, capture, powercut
+from support.host import Host
+from support.refuser import refuser
+from support.world import wait_until
+
+pytestmark = pytest.mark.system
+
+DIES = "#include <stdlib.h>\nint main(void) { abort(); }\n"
+STRACE = ["-s", "4000000", "-e", powercut.RECORDED]
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
+
+
+@pytest.fixture
+def recorded(stage):
+    """(archive, uuid, steps): one crash from the kernel to the server's answer."""
+    root = pathlib.Path(tempfile.mkdtemp(prefix="p", dir="/tmp"))
+    root.chmod(0o755)
+    host = Host(stage, root / "h", "keep.core = none\n", doubles=False)
+    exe = capture.compile_c(root, "dies", DIES)
+    (host.archive / "kept").mkdir(mode=0o700)
+    recording = powercut.Recording(host.archive.parent)
+    spool = types.SimpleNamespace(root=host.root, helper=host.sbin / "coresnap-archive")
+    pattern = attacker.traced(spool, *STRACE)
+    try:
+        with capture.kernel.core_pattern(pattern, 64):
+            capture.wait_status(subprocess.Popen([exe]))
+            recording.add(attacker.trace(spool))
+        with refuser((503, {}, b"{}"), (200, {}, b'{"response":"ok","object":"1","fingerprint":"f"}')) as server:
+            cf = host.root / "usr/local/etc/coroner.cf"
+            cf.parent.mkdir(parents=True)
+            cf.write_text(f"[universe]\nwrite = {server.url}\n[token]\nblackhole = {'0' * 64}\n")
+            cf.chmod(0o600)
+            (uuid,) = host.names("pending")
+            daemon = subprocess.Popen(["strace", "-f", "-y", "-q", *STRACE, "-o", root / "trace",
+                                       host.sbin / "coresnapd", "-f"], env=host.env,
+                                      stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                      stderr=open(host.log_path, "w"))
+            try:
+                host.wait_empty()
+                wait_until(lambda: not list((host.archive.parent / "state").iterdir()), "the end")
+            finally:
+                attacker.end_traced(daemon)
+            assert len(server.seen) == 2
+        recording.add((root / "trace").read_text(encoding="latin-1").splitlines())
+        yield host.archive, uuid, recording.steps
+    finally:
+        shutil.rmtree(root)
+
+
+def restart(stage, folder, archive, state):
+    """The daemon on what a cut left; (what it sent, what is still there, its log)."""
+    host = Host(stage, folder)
+    var = host.archive.parent
+    for path, data in state.items():
+        target = var / os.path.relpath(path, archive.parent)
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        target.write_bytes(data)
+        target.chmod(0o600)
+    try:
+        host.start()
+        host.wait_empty()
+        host.end()
+        return [uuid for _, uuid in host.objects()], host.log()
+    finally:
+        host.close()
+        shutil.rmtree(folder)
+
+
+def test_power_cut_after_any_step_leaves_the_old_state_or_the_new(recorded, stage, tmp_path):
+    """Fault 2: the publish sequence, from the first byte of a core to the removal of its snapshot,
+    cut after each system call, with everything that was not synced lost, kept, or torn."""
+    archive, uuid, steps = recorded
+    whole = set(powercut.contents_of(steps).values())
+    stages = [str(archive / name / uuid) for name in ("pending", "sending", "kept")]
+    published = max(n for n, step in enumerate(steps)
+                    if step == ("sync folder", str(archive / "pending")) and n < steps.index(
+                        ("ends", "coresnap-archive")))
+    answered = max(n for n, step in enumerate(steps) if step == ("ends", "coroner"))
+    states, distinct = 0, {}
+    for cut in range(len(steps) + 1):
+        for state in powercut.after_power_cut(steps[:cut]):
+            states += 1
+            there = [path for path in stages if path in state]
+            for path in state:
+                if UUID.fullmatch(path.rpartition("/")[2]):
+                    assert state[path] in whole and state[path], f"step {cut}: {path} is damaged"
+            if cut > published and cut <= answered:
+                assert there, f"step {cut}: the crash is lost"
+            spool = frozenset((path, data) for path, data in state.items()
+                              if path.startswith(str(archive)) or "/state/" in path)
+            distinct.setdefault(spool, (cut, state, bool(there)))
+    assert states > 100 and len(steps) > 30
+    for number, (cut, state, there) in enumerate(distinct.values()):
+        sent, log = restart(stage, tmp_path / f"h{number}", archive, state)
+        assert sent == ([uuid] if there else []), f"step {cut}: {sorted(state)}\n{log}"
+        assert "is kept in" not in log and "damaged" not in log, log
+    assert len(distinct) >= 6
