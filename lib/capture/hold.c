@@ -41,7 +41,6 @@ static bool finish(struct csn_hold *hold, enum csn_phase phase)
 	if (go_on) {
 		hold->done = phase;
 		hold->done_ns[phase] = csn_monotonic_ns();
-		pthread_cond_signal(&hold->changed);
 	}
 	pthread_mutex_unlock(&hold->lock);
 	return go_on;

@@ -139,17 +139,20 @@ static int set_patience(int fd, int timeout_ms, struct csn_error *err)
 		       : 0;
 }
 
-int csn_kernel_socket_negotiate(int fd, int timeout_ms, struct csn_error *err)
+int csn_kernel_socket_ask(int fd, int timeout_ms, struct csn_error *err)
 {
 	uint64_t mask;
 	int r = set_patience(fd, timeout_ms, err);
 
 	if (r == 0)
 		r = receive_request(fd, &mask, err);
-	if (r == 0)
-		r = send_answer(fd, mask & (KERNEL_BIT | WAIT_BIT), err);
-	if (r == 0)
-		r = receive_mark(fd, err);
+	return r == 0 ? send_answer(fd, mask & (KERNEL_BIT | WAIT_BIT), err) : r;
+}
+
+int csn_kernel_socket_confirm(int fd, struct csn_error *err)
+{
+	int r = receive_mark(fd, err);
+
 	/* The notes of ten thousand threads take their time. */
 	return r == 0 ? set_patience(fd, 0, err) : r;
 }

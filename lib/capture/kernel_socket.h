@@ -17,8 +17,11 @@
 int csn_kernel_socket_identify(int fd, struct csn_request *ret_request, struct csn_error *err)
 	csn_must_check;
 
-/* Agrees on a core that the kernel writes, and on its waiting for us to close when it can. After
- * that the core's bytes follow. timeout_ms bounds each wait. FORMAT, UNSUPPORTED, TIMEOUT. */
-int csn_kernel_socket_negotiate(int fd, int timeout_ms, struct csn_error *err) csn_must_check;
+/* Asks for a core that the kernel writes, and for its waiting until we close when it can do that.
+ * From then on it is at work. timeout_ms bounds each wait, also in csn_kernel_socket_confirm.
+ * FORMAT, UNSUPPORTED, TIMEOUT. */
+int csn_kernel_socket_ask(int fd, int timeout_ms, struct csn_error *err) csn_must_check;
+/* Reads what the kernel thinks of that. After it the core's bytes follow. */
+int csn_kernel_socket_confirm(int fd, struct csn_error *err) csn_must_check;
 
 #endif

@@ -74,28 +74,36 @@ static int64_t read_ns_tid(int tasks_fd, const char *name)
 	return strtoll(last + 1, NULL, 10);
 }
 
+static int64_t search_thread(int tasks_fd, int64_t pid, int64_t ns_tid)
+{
+	cleanup_closedir DIR *tasks = fdopendir(dup(tasks_fd));
+	const struct dirent *entry;
+	size_t i;
+
+	for (i = 0; tasks && i < CSN_MAX_THREADS && (entry = readdir(tasks)); i++)
+		if (*entry->d_name != '.' && read_ns_tid(tasks_fd, entry->d_name) == ns_tid)
+			return strtoll(entry->d_name, NULL, 10);
+	return pid;
+}
+
 /* Outside of pid namespaces the number is the same, and it is often the leader's. */
 static int64_t find_thread(int64_t pid, int64_t ns_tid)
 {
 	const int64_t likely[] = { ns_tid, pid };
-	cleanup_closedir DIR *tasks = NULL;
-	const struct dirent *entry;
+	cleanup_close int tasks_fd = -1;
 	char path[48], name[24];
 	size_t i;
 
 	snprintf(path, sizeof(path), "/proc/%lld/task", (long long)pid);
-	tasks = opendir(path);
-	if (!tasks)
+	tasks_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (tasks_fd < 0)
 		return pid;
 	for (i = 0; i < csn_countof(likely); i++) {
 		snprintf(name, sizeof(name), "%lld", (long long)likely[i]);
-		if (read_ns_tid(dirfd(tasks), name) == ns_tid)
+		if (read_ns_tid(tasks_fd, name) == ns_tid)
 			return likely[i];
 	}
-	for (i = 0; i < CSN_MAX_THREADS && (entry = readdir(tasks)); i++)
-		if (*entry->d_name != '.' && read_ns_tid(dirfd(tasks), entry->d_name) == ns_tid)
-			return strtoll(entry->d_name, NULL, 10);
-	return pid;
+	return search_thread(tasks_fd, pid, ns_tid);
 }
 
 void csn_request_complete(struct csn_request *request, int signal, int64_t ns_tid)

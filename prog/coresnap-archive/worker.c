@@ -46,10 +46,12 @@ static int take(struct listener *listener, int fd, const struct csn_request *req
 	int r;
 
 	alarm(ALL_SECONDS);
-	r = csn_kernel_socket_negotiate(fd, PATIENCE_MS, &err);
+	r = csn_kernel_socket_ask(fd, PATIENCE_MS, &err);
 	/* While the kernel makes the notes. */
 	if (r == 0)
 		r = archive_open(&archive, listener->options.root, &err);
+	if (r == 0)
+		r = csn_kernel_socket_confirm(fd, &err);
 	if (r < 0) {
 		close(fd);
 		csn_log(&listener->log, LOG_ERR, "crash of process %lld is lost: %s",

@@ -24,7 +24,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 		return 0;
 	if (csn_write_full(ends[0], data, size_bytes) < 0 || shutdown(ends[0], SHUT_WR) < 0)
 		abort();
-	r = csn_kernel_socket_negotiate(ends[1], PATIENCE_MS, &err);
+	r = csn_kernel_socket_ask(ends[1], PATIENCE_MS, &err);
+	if (r == 0)
+		r = csn_kernel_socket_confirm(ends[1], &err);
 	n = recv(ends[0], answer, sizeof(answer), MSG_DONTWAIT);
 	/* One answer of the first size, or none; none when the request was not understood. */
 	if ((n > 0 && n != 16) || (r == 0 && n != 16))

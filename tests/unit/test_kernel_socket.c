@@ -68,7 +68,9 @@ static void expect_answer(const struct ends *ends, uint64_t mask)
 
 static int negotiate(const struct ends *ends, struct csn_error *err)
 {
-	return csn_kernel_socket_negotiate(ends->ours, PATIENCE_MS, err);
+	int r = csn_kernel_socket_ask(ends->ours, PATIENCE_MS, err);
+
+	return r == 0 ? csn_kernel_socket_confirm(ends->ours, err) : r;
 }
 
 static void the_core_follows_the_request_of_today(void **state)
