@@ -70,7 +70,9 @@ static bool parse_request(char *request, bool *ret_all, enum csn_stage *ret_stag
 	if (!slash || !csn_uuid_parse(slash + 1, NULL))
 		return false;
 	*slash = '\0';
-	*ret_stage = strcmp(request, "pending") == 0 ? CSN_STAGE_PENDING : CSN_STAGE_SENDING;
+	*ret_stage = strcmp(request, "pending") == 0      ? CSN_STAGE_PENDING
+		     : strcmp(request, "quarantine") == 0 ? CSN_STAGE_QUARANTINE
+							  : CSN_STAGE_SENDING;
 	memcpy(uuid, slash + 1, CSN_UUID_TEXT);
 	return true;
 }

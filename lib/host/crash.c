@@ -166,8 +166,8 @@ static const char *attribute_text(const struct csn_snapshot *snapshot, const cha
 }
 
 /* The object of a spool that others filled: only the snapshot itself can say who died. */
-static int load_snapshot(const struct csn_spool *spool, struct csn_crash *crash,
-			 struct csn_error *err)
+static int load_snapshot(const struct csn_spool *spool, enum csn_stage stage,
+			 struct csn_crash *crash, struct csn_error *err)
 {
 	cleanup_(csn_snapshot_freep) struct csn_snapshot *snapshot = NULL;
 	char path[CSN_MAX_PATH];
@@ -175,7 +175,7 @@ static int load_snapshot(const struct csn_spool *spool, struct csn_crash *crash,
 	const char *exe;
 	int r;
 
-	csn_spool_path(spool, "sending", crash->uuid, path, sizeof(path));
+	csn_spool_path(spool, csn_stage_name(stage), crash->uuid, path, sizeof(path));
 	if (csn_snapshot_read_file(path, &snapshot, &ignored) < 0)
 		return 0;
 	exe = attribute_text(snapshot, "process.path");
@@ -247,6 +247,7 @@ static int read_failure(struct csn_crash *crash, const json_t *state, struct csn
 	};
 
 	crash->attempts = (unsigned)csn_json_get_int(state, "attempts", 0);
+	crash->blamed = (unsigned)csn_json_get_int(state, "blamed", 0);
 	crash->exit_status = (int)csn_json_get_int(state, "exit_status", 0);
 	crash->next_try_ns = csn_json_get_int(state, "next_try_ns", 0);
 	snprintf(crash->step, sizeof(crash->step), "%s", csn_json_get_string(state, "step", ""));
@@ -276,7 +277,7 @@ int csn_crash_load(const struct csn_spool *spool, enum csn_stage stage, const ch
 
 	snprintf(crash.uuid, sizeof(crash.uuid), "%s", uuid);
 	/* A core says more of itself than was noted; a snapshot need not be opened. */
-	if (stage != CSN_STAGE_SENDING) {
+	if (stage == CSN_STAGE_PENDING || stage == CSN_STAGE_KEPT) {
 		r = load_note(spool, stage, &crash, err);
 		if (r == 0 && state && json_object_get(state, "found_at"))
 			r = read_origin(&crash, state, err);
@@ -284,8 +285,10 @@ int csn_crash_load(const struct csn_spool *spool, enum csn_stage stage, const ch
 		r = read_identity(&crash, state, err);
 	else if (csn_spool_has(spool, CSN_STAGE_PENDING, uuid))
 		r = load_note(spool, CSN_STAGE_PENDING, &crash, err);
-	if (r == 0 && stage == CSN_STAGE_SENDING && !crash.exe)
-		r = load_snapshot(spool, &crash, err);
+	else if (stage == CSN_STAGE_QUARANTINE)
+		r = load_note(spool, stage, &crash, err);
+	if (r == 0 && (stage == CSN_STAGE_SENDING || stage == CSN_STAGE_QUARANTINE) && !crash.exe)
+		r = load_snapshot(spool, stage, &crash, err);
 	if (r == 0 && state)
 		r = read_failure(&crash, state, err);
 	if (r < 0) {
@@ -322,6 +325,7 @@ int csn_crash_save(const struct csn_spool *spool, const struct csn_crash *crash,
 	csn_json_member_int(&json, "signal", crash->signal);
 	csn_json_member_int(&json, "time_ns", crash->time_ns);
 	csn_json_member_uint(&json, "attempts", crash->attempts);
+	csn_json_member_uint(&json, "blamed", crash->blamed);
 	csn_json_member_int(&json, "exit_status", crash->exit_status);
 	csn_json_member_int(&json, "next_try_ns", crash->next_try_ns);
 	csn_json_end_object(&json);

@@ -25,7 +25,8 @@ struct csn_crash {
 
 	/* What went wrong last; attempts is 0 when nothing did. */
 	unsigned attempts;
-	char step[16]; /* "ptrace", "coroner" */
+	unsigned blamed; /* of these, analyses that failed by what the object is */
+	char step[16];   /* "ptrace", "coroner" */
 	int exit_status;
 	char *reason;        /* one line, unescaped */
 	int64_t next_try_ns; /* since the epoch */

@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/limits.h"
+#include "host/quarantine.h"
 #include "host/service_internal.h"
 
 /* The table holds pointers. */
@@ -58,6 +59,11 @@ int job_add(struct csn_service *service, enum csn_stage stage, const char *uuid,
 	struct csn_crash crash;
 	int r;
 
+	if (stage == CSN_STAGE_QUARANTINE) {
+		r = csn_quarantine_release(&service->host->spool, uuid, &stage, err);
+		if (r < 0)
+			return r == -CSN_E_NOT_FOUND ? 0 : r;
+	}
 	if (job) {
 		/* A snapshot of a core that waits for another try: somebody else made it. */
 		if (stage == CSN_STAGE_SENDING && job->stage == CSN_STAGE_PENDING)

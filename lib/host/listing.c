@@ -39,12 +39,17 @@ void csn_listing_object(struct csn_buf *out, const struct csn_spool_object *obje
 }
 
 void csn_listing_footer(struct csn_buf *out, size_t n_pending, uint64_t pending_bytes,
-			size_t n_sending, uint64_t sending_bytes)
+			size_t n_sending, uint64_t sending_bytes, size_t n_quarantine,
+			uint64_t quarantine_bytes)
 {
-	char pending[32], sending[32];
+	char pending[32], sending[32], quarantine[32];
 
 	csn_format_size(pending, sizeof(pending), pending_bytes);
 	csn_format_size(sending, sizeof(sending), sending_bytes);
-	csn_buf_printf(out, "[pending]/%zuO/%s [sending]/%zuO/%s\n", n_pending, pending, n_sending,
+	csn_buf_printf(out, "[pending]/%zuO/%s [sending]/%zuO/%s", n_pending, pending, n_sending,
 		       sending);
+	csn_format_size(quarantine, sizeof(quarantine), quarantine_bytes);
+	if (n_quarantine)
+		csn_buf_printf(out, " [quarantine]/%zuO/%s", n_quarantine, quarantine);
+	csn_buf_putc(out, '\n');
 }

@@ -16,8 +16,9 @@ const char *csn_format_ctime(int64_t time_ns, char out[CSN_CTIME_TEXT]);
  * from the dead (NULL: unknown) and is escaped. */
 void csn_listing_object(struct csn_buf *out, const struct csn_spool_object *object, bool has_core,
 			bool has_snapshot, const char *program);
-/* Appends "[pending]/1O/3.12mB [sending]/1O/9.45kB\n". */
+/* Appends "[pending]/1O/3.12mB [sending]/1O/9.45kB\n", with quarantine when it is not empty. */
 void csn_listing_footer(struct csn_buf *out, size_t n_pending, uint64_t pending_bytes,
-			size_t n_sending, uint64_t sending_bytes);
+			size_t n_sending, uint64_t sending_bytes, size_t n_quarantine,
+			uint64_t quarantine_bytes);
 
 #endif

@@ -1,4 +1,5 @@
 /* What follows from a step: success, failure, or later. */
+#include <stdio.h>
 #include <string.h>
 #include <syslog.h>
 
@@ -14,6 +15,8 @@
 
 /* After so many failures in a row the server is not what is wrong: the object steps aside. */
 #define MAX_LINE_FAILURES 16
+/* After so many failed analyses of one core, the core is what is wrong. */
+#define MAX_ANALYSES 5
 
 static int64_t retry_delay(const struct csn_service *service, unsigned failures)
 {
@@ -61,6 +64,7 @@ static void forget_failures(struct csn_service *service, struct job *job)
 	int r;
 
 	job->crash.attempts = 0;
+	job->crash.blamed = 0;
 	job->crash.exit_status = 0;
 	job->crash.step[0] = '\0';
 	r = csn_crash_set(&job->crash.reason, NULL, &err);
@@ -119,11 +123,82 @@ void outcome_sent(struct csn_service *service, struct job *job)
 		     (long long)seconds, seconds == 1 ? "" : "s");
 	service->n_sent++;
 	wake_line(service);
+	if (job->crash.project)
+		hold_release(service, job->crash.project);
 	job_drop(service, job);
 }
 
+/* Who is to blame for a failure, and so who waits. */
+enum blame {
+	BLAME_OBJECT,  /* it steps aside */
+	BLAME_FINAL,   /* its own fault, and it will not change */
+	BLAME_SERVER,  /* the line as a whole waits */
+	BLAME_PROJECT, /* what goes to the same project waits */
+	BLAME_HOST     /* our own installation: it steps aside, unblamed */
+};
+
+struct blame_row {
+	const char *step;
+	int status; /* -1: any other */
+	enum blame blame;
+};
+
+/* The first row that fits. A child that was killed says nothing against what it sends, but may well
+ * have been killed by what it analyses. */
+static const struct blame_row blames[] = {
+	{ "coroner", CSN_EXIT_DATA, BLAME_FINAL },
+	{ "coroner", CSN_EXIT_DENIED, BLAME_PROJECT },
+	{ "coroner", CSN_EXIT_CONFIG, BLAME_PROJECT },
+	{ "coroner", CSN_EXIT_USAGE, BLAME_PROJECT },
+	{ "coroner", -1, BLAME_SERVER },
+	{ "ptrace", CSN_EXIT_USAGE, BLAME_HOST },
+	{ "ptrace", CSN_EXIT_CONFIG, BLAME_HOST },
+	{ "ptrace", NOT_STARTED, BLAME_HOST },
+	{ "ptrace", NOT_FOUND, BLAME_HOST },
+	{ "ptrace", -1, BLAME_OBJECT },
+};
+
+static enum blame find_blame(const struct job *job, const char *step, int status)
+{
+	enum blame blame = BLAME_OBJECT;
+	size_t i;
+
+	for (i = 0; i < csn_countof(blames); i++)
+		if (strcmp(blames[i].step, step) == 0 &&
+		    (blames[i].status == status || blames[i].status < 0)) {
+			blame = blames[i].blame;
+			break;
+		}
+	if (blame == BLAME_SERVER && job->failures >= MAX_LINE_FAILURES)
+		return BLAME_OBJECT;
+	if (blame == BLAME_PROJECT && !job->crash.project)
+		return BLAME_OBJECT;
+	if (blame == BLAME_OBJECT && job->stage == CSN_STAGE_PENDING &&
+	    job->crash.blamed + 1 >= MAX_ANALYSES)
+		return BLAME_FINAL;
+	return blame;
+}
+
+static int64_t find_delay(struct csn_service *service, const struct job *job, enum blame blame,
+			  const char *reason)
+{
+	int64_t max_ns = service->host->conf.retry_max_seconds * CSN_NS_PER_SECOND;
+	uint64_t random;
+
+	if (blame == BLAME_FINAL)
+		return 0;
+	if (blame == BLAME_PROJECT)
+		return retry_delay(service, hold_count(service, job->crash.project));
+	if (blame != BLAME_SERVER)
+		return job->stage == CSN_STAGE_SENDING ? max_ns
+						       : retry_delay(service, job->failures + 1);
+	csn_random_bytes(&random, sizeof(random));
+	return csn_backoff_obey_ns(retry_delay(service, ++service->line_failures),
+				   csn_backoff_read_retry_after(reason), random);
+}
+
 static void remember_failure(struct csn_service *service, struct job *job, const char *step,
-			     int status, const char *reason, int64_t delay_ns)
+			     int status, const char *reason, int64_t next_try_ns)
 {
 	struct csn_crash *crash = &job->crash;
 	struct csn_error err = CSN_ERROR_INIT;
@@ -131,8 +206,8 @@ static void remember_failure(struct csn_service *service, struct job *job, const
 
 	crash->attempts++;
 	crash->exit_status = status;
-	crash->next_try_ns = csn_realtime_ns() + delay_ns;
-	memcpy(crash->step, step, strlen(step) + 1);
+	crash->next_try_ns = next_try_ns;
+	snprintf(crash->step, sizeof(crash->step), "%s", step);
 	r = csn_crash_set(&crash->reason, reason, &err);
 	if (r == 0)
 		r = csn_crash_save(&service->host->spool, crash, &err);
@@ -141,31 +216,57 @@ static void remember_failure(struct csn_service *service, struct job *job, const
 			     err.text);
 }
 
+/* The state first: what lies in quarantine always says why. */
+static void give_up(struct csn_service *service, struct job *job, const char *step, int status,
+		    const char *reason)
+{
+	struct csn_error err = CSN_ERROR_INIT;
+	char text[512];
+
+	csn_escape_to(text, sizeof(text), reason);
+	remember_failure(service, job, step, status, reason, 0);
+	if (csn_spool_move(&service->host->spool, job->stage, CSN_STAGE_QUARANTINE, job->uuid,
+			   &err) < 0) {
+		outcome_postponed(service, job, &err);
+		return;
+	}
+	csn_host_say(service->host, LOG_ERR,
+		     "crash %s moved to quarantine: %s exit %d: %s; it is not tried again by "
+		     "itself ('coresnap retry quarantine/%.8s')",
+		     job->uuid, step, status, text, job->uuid);
+	job_drop(service, job);
+}
+
 void outcome_failed(struct csn_service *service, struct job *job, const char *step, int status,
 		    const char *reason)
 {
-	/* 75 and a coroner that was killed say nothing against the object: the line waits. */
-	bool line = job->stage == CSN_STAGE_SENDING &&
-		    (status == CSN_EXIT_TEMPORARY || status > 128) &&
-		    job->failures < MAX_LINE_FAILURES;
-	unsigned failures = line ? ++service->line_failures : job->failures + 1;
-	bool refused = job->stage == CSN_STAGE_SENDING && !line;
-	int64_t max_ns = service->host->conf.retry_max_seconds * CSN_NS_PER_SECOND;
-	int64_t delay_ns = refused ? max_ns : retry_delay(service, failures);
+	enum blame blame = find_blame(job, step, status);
+	int64_t delay_ns = find_delay(service, job, blame, reason);
+	int64_t due_ns = csn_monotonic_ns() + delay_ns;
 	char text[512];
 
+	if (!*reason)
+		reason = "no message";
 	job->failures++;
-	csn_escape_to(text, sizeof(text), *reason ? reason : "no message");
-	csn_host_say(service->host, refused ? LOG_ERR : LOG_WARNING,
+	service->n_failed++;
+	if (blame == BLAME_OBJECT)
+		job->crash.blamed++;
+	if (blame == BLAME_FINAL) {
+		give_up(service, job, step, status, reason);
+		return;
+	}
+	csn_escape_to(text, sizeof(text), reason);
+	csn_host_say(service->host, LOG_WARNING,
 		     "crash %s kept in %s: %s exit %d: %s; next try in %lld s", job->uuid,
 		     csn_stage_name(job->stage), step, status, text,
 		     (long long)((delay_ns + CSN_NS_PER_SECOND / 2) / CSN_NS_PER_SECOND));
-	remember_failure(service, job, step, status, reason, delay_ns);
-	if (line)
-		service->line_due_ns = csn_monotonic_ns() + delay_ns;
+	remember_failure(service, job, step, status, reason, csn_realtime_ns() + delay_ns);
+	if (blame == BLAME_SERVER)
+		service->line_due_ns = due_ns;
 	else
-		job->due_ns = csn_monotonic_ns() + delay_ns;
-	service->n_failed++;
+		job->due_ns = due_ns;
+	if (blame == BLAME_PROJECT)
+		hold_until(service, job->crash.project, due_ns);
 	job_release(service, job);
 }
 

@@ -15,6 +15,7 @@ void reload_make_due(struct csn_service *service, const char *uuid)
 
 	service->line_due_ns = 0;
 	service->quota_due_ns = 0;
+	hold_release_all(service);
 	for (i = 0; i < service->n_jobs; i++)
 		if (!uuid || strcmp(service->jobs[i]->uuid, uuid) == 0)
 			service->jobs[i]->due_ns = 0;

@@ -37,6 +37,7 @@ void csn_service_free(struct csn_service *service)
 	while (service->n_jobs)
 		job_drop(service, service->jobs[service->n_jobs - 1]);
 	free(service->jobs);
+	hold_release_all(service);
 	csn_closep(&service->epoll_fd);
 	csn_closep(&service->inotify_fd);
 	csn_closep(&service->signal_fd);

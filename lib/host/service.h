@@ -11,8 +11,9 @@
  *
  * Order: the oldest crash first, by the time of the crash. Sending is one at a time and strictly in
  * order; while the server cannot be reached the line as a whole waits (back-off with full jitter),
- * so that what arrives later arrives in order. What a server or an analyser refuses steps aside
- * and is tried again at retry.max; nothing is deleted but by success or by purge.
+ * so that what arrives later arrives in order. A project whose token is refused waits alone. What
+ * a server refuses for good or no analysis survives goes into quarantine (host/quarantine.h);
+ *nothing is deleted but by success or by purge.
  *
  * One thread; SIGTERM, SIGINT, SIGHUP and SIGCHLD must not be handled by anybody else. */
 #ifndef CSN_HOST_SERVICE_H

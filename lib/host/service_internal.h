@@ -7,6 +7,10 @@
 #include "host/crash.h"
 #include "host/service.h"
 
+/* Exit statuses of a slave that could not be started: by us, by execve. */
+#define NOT_STARTED 126
+#define NOT_FOUND 127
+
 enum job_step {
 	STEP_WAITING,
 	STEP_DEFAULTS, /* defaults.command runs */
@@ -45,6 +49,8 @@ struct job {
 	char *defaults_output;
 };
 
+struct hold;
+
 struct csn_service {
 	struct csn_host *host; /* borrowed */
 	bool once, stopping, reload;
@@ -59,6 +65,7 @@ struct csn_service {
 	/* The sending line as a whole, after a failure that is the server's. */
 	unsigned line_failures;
 	int64_t line_due_ns;
+	struct hold *holds; /* owned; projects that wait */
 	bool below_quota;
 	int64_t quota_due_ns; /* monotonic; 0 none */
 	int64_t purge_due_ns; /* monotonic; 0 now, INT64_MAX never */
@@ -78,6 +85,16 @@ void job_drop(struct csn_service *service, struct job *job);
 void job_release(struct csn_service *service, struct job *job);
 struct job *job_next_to_analyse(const struct csn_service *service, int64_t now_ns);
 struct job *job_next_to_send(const struct csn_service *service, int64_t now_ns);
+
+/* hold.c */
+/* Until when the project waits, monotonic; 0 when it does not. */
+int64_t hold_due_ns(struct csn_service *service, const char *project);
+/* Counts one more failure of the project in a row; returns how many there are. */
+unsigned hold_count(struct csn_service *service, const char *project);
+void hold_until(struct csn_service *service, const char *project, int64_t due_ns);
+/* The project (all of them) can be sent to again: what waited for that is due. */
+void hold_release(struct csn_service *service, const char *project);
+void hold_release_all(struct csn_service *service);
 
 /* steps.c */
 void step_start_analysis(struct csn_service *service, struct job *job);

@@ -20,9 +20,6 @@
 #define MAX_COMMAND_LINE (2 * CSN_MIB)
 
 #define PTRACE_PARTIAL 1
-/* What our own inability to start a slave counts as. */
-#define NOT_STARTED 126
-
 static void log_slave(const struct csn_host *host, const char *const *argv)
 {
 	cleanup_(csn_buf_done) struct csn_buf line = CSN_BUF_INIT(MAX_COMMAND_LINE);
@@ -187,12 +184,17 @@ void step_start_sending(struct csn_service *service, struct job *job)
 			     "as not matching; make it simpler",
 			     job->uuid, runaway_line,
 			     service->host->conf.file ? service->host->conf.file : "coresnap.conf");
+	r = csn_crash_set(&job->crash.project, project, &err);
 	if (!project) {
 		outcome_failed(service, job, "coroner", CSN_EXIT_CONFIG,
 			       "no format rule of coresnap.conf matches this crash");
 		return;
 	}
-	r = csn_crash_set(&job->crash.project, project, &err);
+	if (!service->once && hold_due_ns(service, project) > csn_monotonic_ns()) {
+		job->due_ns = hold_due_ns(service, project);
+		job_release(service, job);
+		return;
+	}
 	if (r == 0)
 		r = run_coroner(service, job, &err);
 	if (r < 0)

@@ -19,6 +19,9 @@ struct csn_http_client {
 	char message[CURL_ERROR_SIZE];
 };
 
+/* What waits longer is no wait. */
+#define MAX_RETRY_AFTER_S (366 * 86400)
+
 /* One request under way, as curl's callbacks see it. */
 struct transfer {
 	struct csn_http_client *client;
@@ -26,7 +29,8 @@ struct transfer {
 	struct csn_http_reply *reply;
 	uint64_t max_size;
 	off_t body_at;
-	int os_error; /* of our own reading or writing */
+	int64_t retry_date_s; /* of Retry-After, since the epoch; -1 none */
+	int os_error;         /* of our own reading or writing */
 	bool over_limit;
 };
 
@@ -164,18 +168,39 @@ static void read_disposition(struct csn_http_reply *reply, const char *value)
 	reply->disposition_name[length] = '\0';
 }
 
+/* An HTTP date as seconds since the epoch; -1 when it is none. */
+static int64_t read_date(const char *value)
+{
+	time_t seconds = curl_getdate(value, NULL);
+
+	return seconds > 0 ? (int64_t)seconds : -1;
+}
+
+/* Retry-After as a date counts from the server's own clock, if it tells that: ours may be off. */
+static void count_retry_date(const struct transfer *transfer)
+{
+	int64_t now_s = transfer->reply->date_s > 0 ? transfer->reply->date_s : (int64_t)time(NULL);
+	int64_t wait_s = transfer->retry_date_s - now_s;
+
+	if (transfer->retry_date_s > 0 && wait_s <= MAX_RETRY_AFTER_S)
+		transfer->reply->retry_after_s = wait_s > 0 ? wait_s : 0;
+}
+
 static size_t on_header(char *line, size_t size, size_t count, void *context)
 {
-	struct csn_http_reply *reply = ((struct transfer *)context)->reply;
+	struct transfer *transfer = context;
+	struct csn_http_reply *reply = transfer->reply;
 	size_t length = size * count;
 	char value[512];
 	uint64_t seconds;
 
 	if (header_value(line, length, "Retry-After", value, sizeof(value))) {
-		if (csn_parse_u64(value, 10, &seconds) && seconds <= 366ull * 86400)
+		if (csn_parse_u64(value, 10, &seconds) && seconds <= MAX_RETRY_AFTER_S)
 			reply->retry_after_s = (int64_t)seconds;
+		else
+			transfer->retry_date_s = read_date(value);
 	} else if (header_value(line, length, "Date", value, sizeof(value))) {
-		reply->date_s = (int64_t)curl_getdate(value, NULL);
+		reply->date_s = read_date(value);
 	} else if (header_value(line, length, "Content-Type", value, sizeof(value))) {
 		value[sizeof(reply->content_type) - 1] = '\0';
 		memcpy(reply->content_type, value, strlen(value) + 1);
@@ -357,6 +382,7 @@ static int perform(struct transfer *transfer, struct curl_slist *headers, struct
 		return explain(transfer, code, err);
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
 	transfer->reply->status = (int)status;
+	count_retry_date(transfer);
 	return 0;
 }
 

@@ -54,7 +54,7 @@ struct csn_http_call {
 
 struct csn_http_reply {
 	int status;
-	int64_t retry_after_s;      /* -1 when not given (or given as a date) */
+	int64_t retry_after_s;      /* from when the reply came; -1 when not given */
 	int64_t date_s;             /* the server's clock, seconds since the epoch; -1 not told */
 	char content_type[128];     /* "" when absent */
 	char disposition_name[256]; /* filename= of Content-Disposition, as sent; "" when absent */

@@ -16,7 +16,8 @@
 
 const char *csn_stage_name(enum csn_stage stage)
 {
-	static const char *const names[CSN_N_STAGES] = { "pending", "sending", "kept" };
+	static const char *const names[CSN_N_STAGES] = { "pending", "sending", "kept",
+							 "quarantine" };
 
 	return names[stage];
 }
@@ -78,7 +79,8 @@ static int make_beside(const char *path, uid_t uid, gid_t gid, struct csn_error 
 
 int csn_spool_make(const char *path, uid_t uid, gid_t gid, struct csn_error *err)
 {
-	static const char *const folders[] = { "pending", "sending", "kept", "assets" };
+	static const char *const folders[] = { "pending", "sending", "kept", "quarantine",
+					       "assets" };
 	char beside[CSN_MAX_PATH] = "";
 	cleanup_close int beside_fd = -1;
 	cleanup_close int dir_fd = -1;
@@ -173,6 +175,9 @@ static int open_all(struct csn_spool *spool, struct csn_error *err)
 	if (r == 0)
 		r = open_or_make(spool, spool->dir_fd, "kept", &spool->stage_fd[CSN_STAGE_KEPT],
 				 err);
+	if (r == 0)
+		r = open_or_make(spool, spool->dir_fd, "quarantine",
+				 &spool->stage_fd[CSN_STAGE_QUARANTINE], err);
 	if (r == 0)
 		r = open_or_make(spool, spool->beside_fd, "state", &spool->state_fd, err);
 	if (r == 0)

@@ -4,6 +4,7 @@
  *	<archive>/sending/<uuid>    a whole snapshot, waiting for the server
  *	<archive>/assets/<uuid>/    files of the dead that its user could not open at their paths
  *	<archive>/kept/<uuid>       cores kept after analysis (keep.core), until purge
+ *	<archive>/quarantine/<uuid> what was given up (a core or a snapshot), until purge
  *	<beside>/{policy,rate,log}  compiled settings, crash-loop table, log
  *	<beside>/ticks/             crashes of a loop that were only counted (spool/ticks.h)
  *	<beside>/state/<uuid>       what is known of an object that is not done (JSON)
@@ -25,9 +26,15 @@
 #include "base/uuid.h"
 #include "spool/policy.h"
 
-enum csn_stage { CSN_STAGE_PENDING, CSN_STAGE_SENDING, CSN_STAGE_KEPT, CSN_N_STAGES };
+enum csn_stage {
+	CSN_STAGE_PENDING,
+	CSN_STAGE_SENDING,
+	CSN_STAGE_KEPT,
+	CSN_STAGE_QUARANTINE,
+	CSN_N_STAGES
+};
 
-/* "pending", "sending", "kept". */
+/* "pending", "sending", "kept", "quarantine". */
 const char *csn_stage_name(enum csn_stage stage);
 
 struct csn_spool {
@@ -42,7 +49,7 @@ struct csn_spool {
 
 #define CSN_SPOOL_INIT \
 	{ \
-		.dir_fd = -1, .beside_fd = -1, .stage_fd = { -1, -1, -1 }, .assets_fd = -1, \
+		.dir_fd = -1, .beside_fd = -1, .stage_fd = { -1, -1, -1, -1 }, .assets_fd = -1, \
 		.state_fd = -1, .ticks_fd = -1 \
 	}
 
@@ -50,8 +57,8 @@ struct csn_spool {
  * Existing ones are left as they are. */
 int csn_spool_make(const char *path, uid_t uid, gid_t gid, struct csn_error *err) csn_must_check;
 /* Opens an existing spool. DENIED when a folder is a symlink, is writable by others, or belongs to
- * somebody else than <archive> does. kept/, state/ and ticks/ are made when missing (needs the
- * owner or root). Close with csn_spool_close. */
+ * somebody else than <archive> does. kept/, quarantine/, state/ and ticks/ are made when missing
+ * (needs the owner or root). Close with csn_spool_close. */
 int csn_spool_open(const char *path, struct csn_spool *ret_spool, struct csn_error *err)
 	csn_must_check;
 void csn_spool_close(struct csn_spool *spool);
@@ -100,7 +107,7 @@ int csn_spool_lock(const struct csn_spool *spool, enum csn_stage stage, const ch
 /* Removes one object's file; missing is fine. */
 int csn_spool_remove(const struct csn_spool *spool, enum csn_stage stage, const char *uuid,
 		     struct csn_error *err) csn_must_check;
-/* pending -> kept. Missing is fine. */
+/* From one stage into another (pending -> kept, into quarantine and out). Missing is fine. */
 int csn_spool_move(const struct csn_spool *spool, enum csn_stage from, enum csn_stage to,
 		   const char *uuid, struct csn_error *err) csn_must_check;
 /* Makes assets/<uuid> (0700) and opens it. */

@@ -1,4 +1,5 @@
-/* coresnap list: sending first, then pending, oldest first; a line with the sums. */
+/* coresnap list: sending first, then pending, then quarantine, oldest first; a line with the sums.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #include "base/limits.h"
 #include "coresnap.h"
 #include "host/listing.h"
+#include "host/quarantine.h"
 
 #define MAX_OUTPUT (256 * CSN_MIB)
 
@@ -17,13 +19,13 @@ struct totals {
 };
 
 static void write_json(struct csn_json *json, const struct csn_spool_object *object, bool has_core,
-		       const struct csn_crash *crash)
+		       bool is_snapshot, const struct csn_crash *crash)
 {
 	csn_json_begin_object(json);
 	csn_json_member_string(json, "stage", csn_stage_name(object->stage));
 	csn_json_member_string(json, "uuid", object->uuid);
 	csn_json_member_bool(json, "core", has_core);
-	csn_json_member_bool(json, "snapshot", object->stage == CSN_STAGE_SENDING);
+	csn_json_member_bool(json, "snapshot", is_snapshot);
 	csn_json_member_bool(json, "assets", object->has_assets);
 	csn_json_member_string(json, "program", crash->program);
 	csn_json_member_string(json, "exe", crash->exe);
@@ -43,17 +45,20 @@ static int add_object(const struct csn_host *host, const struct csn_spool_object
 		      struct csn_buf *text, struct csn_json *json, struct csn_error *err)
 {
 	const struct csn_spool *spool = &host->spool;
-	bool is_sending = object->stage == CSN_STAGE_SENDING;
-	bool has_core = !is_sending || csn_spool_has(spool, CSN_STAGE_PENDING, object->uuid);
+	enum csn_stage stage = object->stage == CSN_STAGE_QUARANTINE
+				       ? csn_quarantine_origin(spool, object->uuid)
+				       : object->stage;
+	bool is_snapshot = stage == CSN_STAGE_SENDING;
+	bool has_core = !is_snapshot || csn_spool_has(spool, CSN_STAGE_PENDING, object->uuid);
 	struct csn_crash crash;
 	int r = csn_crash_load(spool, object->stage, object->uuid, &crash, err);
 
 	if (r < 0)
 		return r;
 	if (text)
-		csn_listing_object(text, object, has_core, is_sending, crash.program);
+		csn_listing_object(text, object, has_core, is_snapshot, crash.program);
 	else
-		write_json(json, object, has_core, &crash);
+		write_json(json, object, has_core, is_snapshot, &crash);
 	csn_crash_done(&crash);
 	return 0;
 }
@@ -91,6 +96,8 @@ static int print_list(const struct csn_host *host, bool as_json, struct csn_erro
 
 	if (r == 0)
 		r = csn_spool_list(&host->spool, CSN_STAGE_PENDING, &list, err);
+	if (r == 0)
+		r = csn_spool_list(&host->spool, CSN_STAGE_QUARANTINE, &list, err);
 	if (r < 0)
 		return r;
 	if (as_json)
@@ -104,7 +111,9 @@ static int print_list(const struct csn_host *host, bool as_json, struct csn_erro
 	} else {
 		csn_listing_footer(&out, totals[CSN_STAGE_PENDING].count,
 				   totals[CSN_STAGE_PENDING].bytes, totals[CSN_STAGE_SENDING].count,
-				   totals[CSN_STAGE_SENDING].bytes);
+				   totals[CSN_STAGE_SENDING].bytes,
+				   totals[CSN_STAGE_QUARANTINE].count,
+				   totals[CSN_STAGE_QUARANTINE].bytes);
 	}
 	r = csn_buf_check(&out, "the list", err);
 	if (r == 0)

@@ -122,14 +122,16 @@ static const char *pattern_word(const struct csn_host *host, const struct report
 static void print_failing(const struct failing *failing)
 {
 	char uuid[CSN_SHORT_UUID_TEXT], when[CSN_CTIME_TEXT], program[256], reason[512];
+	bool given_up = failing->stage == CSN_STAGE_QUARANTINE;
 	const struct csn_crash *crash = &failing->crash;
 
 	csn_escape_to(program, sizeof(program), crash->program ? crash->program : "?");
 	csn_escape_to(reason, sizeof(reason), crash->reason ? crash->reason : "");
-	printf("%-14s%s/%s %s: %s exit %d: %s (attempt %u, next %s)\n", "failing",
+	printf("%-14s%s/%s %s: %s exit %d: %s (attempt %u, %s%s)\n", "failing",
 	       csn_stage_name(failing->stage), csn_short_uuid(crash->uuid, uuid), program,
 	       crash->step, crash->exit_status, reason, crash->attempts,
-	       csn_format_ctime(crash->next_try_ns, when));
+	       given_up ? "given up" : "next ",
+	       given_up ? "" : csn_format_ctime(crash->next_try_ns, when));
 	printf("%-14s%s\n", "  next step", coresnap_next_step(crash));
 }
 

@@ -87,7 +87,7 @@ static int find_anywhere(const struct csn_host *host, const char *prefix,
 			 struct csn_spool_object *ret_object, struct csn_error *err)
 {
 	static const enum csn_stage order[] = { CSN_STAGE_SENDING, CSN_STAGE_PENDING,
-						CSN_STAGE_KEPT };
+						CSN_STAGE_QUARANTINE, CSN_STAGE_KEPT };
 	size_t i;
 	int r = 0;
 
@@ -131,7 +131,8 @@ const char *coresnap_next_step(const struct csn_crash *crash)
 		  "mend coroner.cf or the format rules of coresnap.conf, then 'coresnap retry "
 		  "all'" },
 		{ "coroner", CSN_EXIT_DATA,
-		  "the server refuses this snapshot: look at it with hydra, 'coresnap purge' it" },
+		  "the server refuses this snapshot: look at it with hydra; 'coresnap retry' or "
+		  "'coresnap purge' it" },
 		{ "coroner", 127, "install backtrace-coroner or mend coroner.path" },
 		{ "coroner", 0, "run the logged coroner command by hand" },
 		{ "ptrace", 127, "install backtrace-ptrace or mend ptrace.path" },

@@ -252,6 +252,7 @@ static int explain_refusal(const struct put *put, const char *file,
 	int status = reply->status;
 
 	if (status == 429 || status >= 500 || status == 408 || status == 425) {
+		/* coresnapd reads the end of this line. */
 		if (reply->retry_after_s >= 0)
 			return complain(CSN_EXIT_TEMPORARY, file,
 					"HTTP %d: %s; try again later (Retry-After: %lld)", status,
@@ -287,10 +288,12 @@ static int print_success(const char *file, const struct csn_http_reply *reply)
 	if (error.present)
 		return complain(CSN_EXIT_DATA, file, "%s; the server refuses this file",
 				error.message);
-	object = csn_json_get_string(root, "object", NULL);
+	object = csn_json_get_string(root, "object", csn_json_get_string(root, "_rxid", NULL));
 	fingerprint = csn_json_get_string(root, "fingerprint", "accepted");
+	/* What answers for others (a portal, a proxy) knows no object, whatever else it says. */
 	if (!object)
-		object = csn_json_get_string(root, "_rxid", "?");
+		return complain(CSN_EXIT_TEMPORARY, file,
+				"the reply names no object; is this an object store?");
 	csn_escape_text(&line, fingerprint, strlen(fingerprint));
 	csn_buf_puts(&line, " => ");
 	csn_escape_text(&line, object, strlen(object));

@@ -97,25 +97,6 @@ def test_only_the_first_of_the_line_is_tried_while_the_server_is_down(host):
     assert set((host.root / "tries").read_text().split()) == {uuids[0]}
 
 
-def test_a_refused_snapshot_steps_aside_for_the_next(make_host):
-    host = make_host("retry.max = 1h\n")
-    host.tell("coroner.exit", 65)
-    first = host.place(when=1000)
-    host.start()
-    host.wait_line(f"crash {first} kept in sending: coroner exit 65: coroner: told to fail; "
-                   "next try in 3600 s")
-    host.tell("coroner.exit", "")
-    second = host.place(when=2000)
-    wait_until(lambda: host.objects() == [("blackhole", second)], "the second")
-    status = json.loads(host.coresnap("status", "--json").stdout)
-    failing, = status["failing"]
-    assert (failing["uuid"], failing["exit_status"], failing["attempts"]) == (first, 65, 1)
-    assert "coroner: told to fail" in host.coresnap("status").stdout
-    asked = host.coresnap("retry", f"sending/{first[:8]}")
-    assert asked.returncode == 0, asked.stderr
-    host.wait_empty()
-
-
 def test_a_core_that_cannot_be_analysed_stays_and_is_named(host):
     host.tell("ptrace.exit", 2)
     host.start()

@@ -16,6 +16,7 @@
 #include "base/arena.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/limits_host.h"
 #include "base/text.h"
 #include "conf/coresnap_conf.h"
 #include "host/attributes.h"
@@ -279,6 +280,31 @@ static void delays_stay_between_their_bounds(void **state)
 	assert_int_equal(csn_backoff_delay_ns(5, 5, 7, 1234), 5);
 }
 
+static void what_a_server_asks_for_is_waited_for(void **state)
+{
+	int64_t second = CSN_NS_PER_SECOND;
+	uint64_t random;
+
+	(void)state;
+	assert_int_equal(csn_backoff_read_retry_after("HTTP 503: busy (Retry-After: 120)"), 120);
+	assert_int_equal(csn_backoff_read_retry_after("(Retry-After: 0)"), 0);
+	/* The server's own words do not count, but coroner's, at the end. */
+	assert_int_equal(csn_backoff_read_retry_after("x (Retry-After: 9) y (Retry-After: 7)"), 7);
+	assert_int_equal(csn_backoff_read_retry_after("x (Retry-After: 9) y"), -1);
+	assert_int_equal(csn_backoff_read_retry_after("x (Retry-After: -9)"), -1);
+	assert_int_equal(csn_backoff_read_retry_after("x (Retry-After: 99999999999999999999)"), -1);
+	assert_int_equal(csn_backoff_read_retry_after(""), -1);
+	assert_int_equal(csn_backoff_read_retry_after("(Retry-After: 4000000)"),
+			 CSN_MAX_RETRY_AFTER_SECONDS);
+	for (random = 0; random < 1000; random++) {
+		int64_t delay = csn_backoff_obey_ns(second, 20, random * 7919777777);
+
+		assert_in_range(delay, 20 * second, 22 * second);
+	}
+	assert_int_equal(csn_backoff_obey_ns(second, -1, 99), second);
+	assert_int_equal(csn_backoff_obey_ns(30 * second, 20, 0), 30 * second);
+}
+
 static void a_listing_reads_as_in_the_guide(void **state)
 {
 	cleanup_(csn_buf_done) struct csn_buf out = CSN_BUF_INIT(1024);
@@ -297,13 +323,15 @@ static void a_listing_reads_as_in_the_guide(void **state)
 	object.size_bytes = 3120000;
 	object.has_assets = true;
 	csn_listing_object(&out, &object, true, false, "a\nb\x1b[2J");
-	csn_listing_footer(&out, 1, 3120000, 1, 9450);
+	csn_listing_footer(&out, 1, 3120000, 1, 9450, 0, 0);
+	csn_listing_footer(&out, 0, 0, 0, 0, 2, 9450);
 	assert_string_equal(csn_buf_text(&out),
 			    "sending/3d22c19c-09c... -s- vim.basic Fri Apr 14 22:48:44 2017 "
 			    "9.45kB\n"
 			    "pending/3d22c19c-09c... c-a a\\x0ab\\x1b[2J Fri Apr 14 22:48:44 2017 "
 			    "3.12mB\n"
-			    "[pending]/1O/3.12mB [sending]/1O/9.45kB\n");
+			    "[pending]/1O/3.12mB [sending]/1O/9.45kB\n"
+			    "[pending]/0O/0.00B [sending]/0O/0.00B [quarantine]/2O/9.45kB\n");
 }
 
 static void command_lines_are_those_of_the_contract(void **state)
@@ -424,6 +452,7 @@ int main(void)
 		cmocka_unit_test(later_attributes_win_and_measured_names_are_refused),
 		cmocka_unit_test(attributes_stop_at_64_pairs_of_4_kib),
 		cmocka_unit_test(delays_stay_between_their_bounds),
+		cmocka_unit_test(what_a_server_asks_for_is_waited_for),
 		cmocka_unit_test(a_listing_reads_as_in_the_guide),
 		cmocka_unit_test(command_lines_are_those_of_the_contract),
 		cmocka_unit_test(a_child_gives_its_status_and_the_end_of_its_output),
