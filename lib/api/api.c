@@ -33,6 +33,8 @@ static const struct route {
 	{ "POST", "/api/delete", CSN_ROLE_CONSOLE, CSN_MAX_HTTP_JSON, csn_api_post_delete, NULL },
 	{ "POST", "/api/post", CSN_ROLE_CONSOLE | CSN_ROLE_POST, CSN_MAX_HTTP_BODY,
 	  csn_api_post_submission, csn_api_admit_submission },
+	{ "POST", "/api/tick", CSN_ROLE_CONSOLE | CSN_ROLE_POST, 64 * CSN_KIB, csn_api_post_tick,
+	  csn_api_admit_submission },
 	{ "POST", "/post", CSN_ROLE_CONSOLE | CSN_ROLE_POST, CSN_MAX_HTTP_BODY,
 	  csn_api_post_submission, csn_api_admit_submission },
 	{ "POST", NULL, CSN_ROLE_CONSOLE | CSN_ROLE_POST, CSN_MAX_HTTP_BODY,

@@ -6,7 +6,8 @@
  *	session.c  is_configured, login, logout, config, health
  *	bpg.c      configuration objects
  *	objects.c  query, get, list, delete
- *	submit.c   submissions and attachments */
+ *	submit.c   submissions and attachments
+ *	tick.c     crashes that a host only counted */
 #ifndef CSN_API_API_INTERNAL_H
 #define CSN_API_API_INTERNAL_H
 
@@ -103,6 +104,8 @@ int csn_api_seed(struct csn_store *store, struct csn_error *err) csn_must_check;
 
 /* Status by the error's code: 400, 403, 404, 413, 500, 503, 507. */
 void csn_api_reply_failure(struct csn_http_exchange *exchange, const struct csn_error *err);
+/* What the store could not keep is worth sending again: 507 when the disk is full, else 503. */
+void csn_api_reply_not_kept(struct csn_http_exchange *exchange, const struct csn_error *err);
 /* The body as a JSON object; NULL after replying 400. The caller owns it. */
 json_t *csn_api_body(struct csn_http_exchange *exchange);
 /* "_":{"user":...,"latency":"N us","runtime":{"total_time":N}} */
@@ -129,5 +132,8 @@ void csn_api_post_delete(struct csn_api *api, struct csn_http_exchange *exchange
 void csn_api_post_submission(struct csn_api *api, struct csn_http_exchange *exchange);
 /* Checks token and project before the body is read; a refusal is in the reply. */
 void csn_api_admit_submission(struct csn_api *api, struct csn_http_exchange *exchange);
+/* The project of a request that was admitted. */
+const struct csn_project *csn_api_admitted(const struct csn_http_exchange *exchange);
+void csn_api_post_tick(struct csn_api *api, struct csn_http_exchange *exchange);
 
 #endif

@@ -44,7 +44,7 @@ static const char *path_parts(struct csn_http_exchange *exchange)
 	struct csn_http_pairs *query = &exchange->request.query;
 	char *copy, *token, *format;
 
-	if (strcmp(path, "/post") == 0 || strcmp(path, "/api/post") == 0)
+	if (strcmp(path, "/post") == 0 || strncmp(path, "/api/", 5) == 0)
 		return csn_http_query(exchange, "format");
 	copy = csn_arena_strdup(exchange->arena, path + 1);
 	token = copy ? strchr(copy, '/') : NULL;
@@ -80,6 +80,13 @@ void csn_api_admit_submission(struct csn_api *api, struct csn_http_exchange *exc
 	if (csn_api_project(api, exchange, &admission->caller, universe, project, 404,
 			    &admission->project))
 		exchange->handler_more = admission;
+}
+
+const struct csn_project *csn_api_admitted(const struct csn_http_exchange *exchange)
+{
+	const struct admission *admission = exchange->handler_more;
+
+	return &admission->project;
 }
 
 /* ---- requests ---- */
@@ -184,8 +191,7 @@ static void write_receipt(struct csn_http_exchange *exchange, const struct csn_r
 	csn_http_reply_json(exchange, 200);
 }
 
-/* What the store could not keep is worth sending again: 507 when the disk is full, else 503. */
-static void reply_not_kept(struct csn_http_exchange *exchange, const struct csn_error *err)
+void csn_api_reply_not_kept(struct csn_http_exchange *exchange, const struct csn_error *err)
 {
 	bool full = err->code == CSN_E_LIMIT && strstr(err->text, "disk");
 
@@ -201,7 +207,7 @@ static void on_committed(void *context, const struct csn_receipt *receipt,
 	struct csn_http_exchange *exchange = context;
 
 	if (err)
-		reply_not_kept(exchange, err);
+		csn_api_reply_not_kept(exchange, err);
 	else
 		write_receipt(exchange, receipt);
 	csn_http_finish(exchange);
@@ -252,7 +258,7 @@ static void attach(struct csn_api *api, struct csn_http_exchange *exchange,
 		if (err.code == CSN_E_NOT_FOUND)
 			csn_api_reply_failure(exchange, &err);
 		else
-			reply_not_kept(exchange, &err);
+			csn_api_reply_not_kept(exchange, &err);
 		return;
 	}
 	snprintf(id_text, sizeof(id_text), "%llx", (unsigned long long)id);

@@ -8,8 +8,8 @@
 #include "query/fold.h"
 
 struct group {
-	size_t index; /* in groups */
-	uint64_t count;
+	size_t index;               /* in groups */
+	uint64_t count;             /* of crashes: each row, and the ticks of its object */
 	struct csn_cell_out *cells; /* by fold; NULL before the first; there when column is set */
 };
 
@@ -30,7 +30,7 @@ static int fold_group(struct aggregate *aggregate, struct group *group, size_t f
 		      struct csn_error *err)
 {
 	const struct csn_groups *groups = &aggregate->groups;
-	uint32_t start = groups->start[group->index];
+	uint32_t start = groups->start[group->index], end = groups->start[group->index + 1];
 
 	if (!group->cells)
 		group->cells = csn_arena_array(aggregate->folder.arena, aggregate->plan->n_folds,
@@ -40,7 +40,7 @@ static int fold_group(struct aggregate *aggregate, struct group *group, size_t f
 	if (group->cells[fold].column)
 		return 0;
 	return csn_fold_run(&aggregate->folder, &aggregate->plan->folds[fold], groups->rows + start,
-			    (size_t)group->count, &group->cells[fold], err);
+			    end - start, &group->cells[fold], err);
 }
 
 /* The cells that orders or havings look into, for every group. */
@@ -172,6 +172,19 @@ static void take_page(struct aggregate *aggregate)
 		aggregate->n_list = (size_t)query->limit;
 }
 
+static uint64_t count_crashes(const struct aggregate *aggregate, size_t group)
+{
+	const struct csn_groups *groups = &aggregate->groups;
+	const struct csn_plan *plan = aggregate->plan;
+	uint64_t count = groups->start[group + 1] - groups->start[group];
+
+	for (uint32_t i = groups->start[group]; i < groups->start[group + 1]; i++)
+		count += csn_rows_value(aggregate->folder.rows, &plan->columns[plan->ticks],
+					groups->rows[i])
+				 .bits;
+	return count;
+}
+
 static int list_groups(struct aggregate *aggregate, struct csn_arena *arena, struct csn_error *err)
 {
 	const struct csn_groups *groups = &aggregate->groups;
@@ -181,8 +194,7 @@ static int list_groups(struct aggregate *aggregate, struct csn_arena *arena, str
 		return full(err);
 	for (size_t g = 0; g < groups->count; g++)
 		aggregate->list[g] =
-			(struct group){ .index = g,
-					.count = groups->start[g + 1] - groups->start[g] };
+			(struct group){ .index = g, .count = count_crashes(aggregate, g) };
 	aggregate->n_list = groups->count;
 	return 0;
 }

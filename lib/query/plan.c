@@ -391,11 +391,18 @@ static int plan_timestamp(struct csn_plan *plan, struct csn_error *err)
 	return keep_column(plan, "timestamp", &plan->timestamp, err);
 }
 
+static int plan_ticks(struct csn_plan *plan, struct csn_error *err)
+{
+	plan->ticks = CSN_NO_COLUMN;
+	return plan->query->select ? 0 : keep_column(plan, "object.ticks", &plan->ticks, err);
+}
+
 int csn_plan_make(struct csn_arena *arena, struct csn_reader *reader, const char *project_name,
 		  const struct csn_query *query, struct csn_plan *ret_plan, struct csn_error *err)
 {
 	static int (*const steps[])(struct csn_plan * plan, struct csn_error * err) = {
-		plan_timestamp, plan_filter, plan_group, plan_folds, plan_selects, plan_orders,
+		plan_timestamp, plan_ticks,   plan_filter, plan_group,
+		plan_folds,     plan_selects, plan_orders,
 	};
 	struct csn_plan plan = {
 		.arena = arena,

@@ -17,7 +17,7 @@ struct csn_plan_fold {
 };
 
 enum csn_order_target {
-	CSN_TARGET_COUNT, /* objects in the group */
+	CSN_TARGET_COUNT, /* crashes in the group: objects and their ticks */
 	CSN_TARGET_KEY,   /* the group's key */
 	CSN_TARGET_FOLD,  /* a fold's cell */
 	CSN_TARGET_COLUMN /* a value (selection) */
@@ -45,6 +45,7 @@ struct csn_plan {
 	size_t n_matches;
 	size_t group;     /* column, or CSN_NO_COLUMN */
 	size_t timestamp; /* column, always there */
+	size_t ticks;     /* column, there unless it is a selection */
 	struct csn_plan_fold *folds;
 	size_t n_folds;
 	size_t *selects; /* columns */

@@ -94,18 +94,24 @@ static int session_read(struct session *session, struct csn_error *err)
 {
 	int64_t start = csn_monotonic_ns();
 	int64_t deadline = session->start_ns + (int64_t)CSN_MAX_QUERY_SECONDS * CSN_NS_PER_SECOND;
+	uint64_t ticks = 0;
 	int r = csn_rows_read(&session->plan, csn_selection_enough(&session->query), deadline,
 			      &session->rows, err);
 
 	if (r < 0)
 		return r;
 	session->times.filter_us = us_since(start);
-	/* Groups are printed as a share of all the project's objects, whatever the plan let the
+	/* Groups are printed as a share of all the project's crashes, whatever the plan let the
 	 * store skip; of a selection nobody computes a share. */
 	session->times.rows = session->rows.visited;
-	if (session->query.select || !csn_plan_is_bounded(&session->plan))
+	if (session->query.select)
 		return 0;
-	return csn_reader_count(session->reader, &session->times.rows, err);
+	if (csn_plan_is_bounded(&session->plan))
+		r = csn_reader_count(session->reader, &session->times.rows, err);
+	if (r == 0)
+		r = csn_reader_ticks(session->reader, &ticks, err);
+	session->times.rows += ticks;
+	return r;
 }
 
 /* ---- changes ---- */

@@ -31,6 +31,8 @@ static const struct csn_builtin_attribute builtins[] = {
 	COLUMN("_deleted", CSN_TYPE_BITMAP, "none", "Whether the document was deleted"),
 	COLUMN("_received", CSN_TYPE_UINT64, "unix_timestamp", "Time of arrival"),
 	COLUMN("object.size", CSN_TYPE_UINT64, "bytes", "Size of the document"),
+	COLUMN("object.ticks", CSN_TYPE_UINT64, "none",
+	       "Further crashes of the same program that its host only counted"),
 
 	TEXT("hostname", "hostname", "Name of the machine"),
 	TEXT("application", "none", "Name of the program"),

@@ -26,6 +26,9 @@ struct csn_index_ops {
 	int (*add)(void *state, const struct csn_submission *submission,
 		   const struct csn_blob_ref *files, struct csn_receipt *ret_receipt,
 		   struct csn_error *err);
+	/* Adds a batch to its object, once. NOT_FOUND without one. */
+	int (*tick)(void *state, const struct csn_tick_batch *batch,
+		    struct csn_tick_receipt *ret_receipt, struct csn_error *err);
 	int (*attach)(void *state, int64_t project, uint64_t id,
 		      const struct csn_submission_file *file, const struct csn_blob_ref *ref,
 		      int64_t *ret_attachment_id, struct csn_error *err);
@@ -58,6 +61,8 @@ struct csn_index_ops {
 	int (*scan)(void *reader, const struct csn_scan *scan, csn_scan_row row, void *context,
 		    struct csn_error *err);
 	int (*count)(void *reader, uint64_t *ret_count, struct csn_error *err);
+	/* Of all objects together. */
+	int (*ticks)(void *reader, uint64_t *ret_count, struct csn_error *err);
 	int (*issues)(void *reader, csn_issue_row row, void *context, struct csn_error *err);
 	int (*find)(void *reader, const uint8_t *rxid, uint64_t id, uint64_t *ret_id,
 		    struct csn_error *err);

@@ -220,6 +220,11 @@ int csn_index_remove(void *state, int64_t project, uint64_t id, unsigned what, b
 		key, err);
 	if (r == 0)
 		r = run_keyed(index, "DELETE FROM attachment WHERE key=?1", key, err);
+	if (r == 0 && (what & CSN_DELETE_INDEX))
+		r = run_keyed(index,
+			      "UPDATE project SET ticks=project.ticks-o.ticks FROM object o"
+			      " WHERE o.key=?1 AND project.project=o.project",
+			      key, err);
 	if (r == 0)
 		r = run_keyed(index,
 			      what & CSN_DELETE_INDEX

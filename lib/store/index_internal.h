@@ -3,9 +3,10 @@
  *	index_sqlite.c   schema, transactions, objects coming in, attachments
  *	index_attrs.c    attributes of a project, dictionary codes, values to columns and back
  *	index_edit.c     set, delete, merge, declare
+ *	index_ticks.c    crashes that were only counted
  *	index_reader.c   consistent views and scans
  *
- * Tables: object, dict, attr, edit, issue, attachment, project, garbage, meta. The key
+ * Tables: object, dict, attr, edit, issue, attachment, project, garbage, tick, meta. The key
  * of an object is project << 40 | id, so a project is one range of the table. Its attributes are
  * one blob, pairs of variable-length integers: attribute number, then dictionary code or number. */
 #ifndef CSN_STORE_INDEX_INTERNAL_H
@@ -136,6 +137,12 @@ int csn_index_declare(void *state, int64_t project, const struct csn_attribute *
 		      struct csn_error *err);
 int csn_index_undeclare(void *state, int64_t project, const char *name, struct csn_error *err);
 
+/* ---- index_ticks.c ---- */
+
+/* The op `tick`; index.h says what it does. */
+int csn_index_tick(void *state, const struct csn_tick_batch *batch,
+		   struct csn_tick_receipt *ret_receipt, struct csn_error *err);
+
 /* ---- index_reader.c ---- */
 
 /* The ops that read; index.h says what each does. */
@@ -145,6 +152,7 @@ const struct csn_attribute *csn_index_reader_attributes(void *reader, size_t *re
 int csn_index_reader_scan(void *reader, const struct csn_scan *scan, csn_scan_row row,
 			  void *context, struct csn_error *err);
 int csn_index_reader_count(void *reader, uint64_t *ret_count, struct csn_error *err);
+int csn_index_reader_ticks(void *reader, uint64_t *ret_count, struct csn_error *err);
 int csn_index_reader_issues(void *reader, csn_issue_row row, void *context, struct csn_error *err);
 int csn_index_reader_find(void *reader, const uint8_t *rxid, uint64_t id, uint64_t *ret_id,
 			  struct csn_error *err);

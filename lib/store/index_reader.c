@@ -21,6 +21,7 @@ enum source {
 	FROM_ORIGINAL,
 	FROM_SIZE,
 	FROM_DELETED,
+	FROM_TICKS,
 	FROM_ID,
 	FROM_RXID,
 	FROM_STATE, /* these four: the issue of the fingerprint, in this order */
@@ -38,6 +39,7 @@ static const struct {
 	{ "fingerprint", FROM_FINGERPRINT },
 	{ "fingerprint;original", FROM_ORIGINAL },
 	{ "object.size", FROM_SIZE },
+	{ "object.ticks", FROM_TICKS },
 	{ "_deleted", FROM_DELETED },
 	{ "_tx", FROM_ID },
 	{ "object", FROM_ID },
@@ -517,7 +519,7 @@ static struct csn_cell number_cell(int64_t number)
 }
 
 /* Columns of the row: key, attrs, timestamp, received, fingerprint, original, size, deleted,
- * rxid. */
+ * rxid, ticks. */
 static struct csn_cell cell_of(struct scan *scan, enum source source, sqlite3_stmt *row)
 {
 	uint64_t fingerprint = (uint64_t)sqlite3_column_int64(row, 4);
@@ -535,6 +537,8 @@ static struct csn_cell cell_of(struct scan *scan, enum source source, sqlite3_st
 		return number_cell(sqlite3_column_int64(row, 6));
 	case FROM_DELETED:
 		return number_cell(sqlite3_column_int64(row, 7));
+	case FROM_TICKS:
+		return number_cell(sqlite3_column_int64(row, 9));
 	case FROM_ID:
 		return number_cell((int64_t)((uint64_t)sqlite3_column_int64(row, 0) & CSN_ID_MAX));
 	case FROM_RXID:
@@ -556,7 +560,8 @@ static struct csn_cell cell_of(struct scan *scan, enum source source, sqlite3_st
 }
 
 #define SCAN_COLUMNS \
-	"SELECT key,attrs,timestamp,received,fingerprint,original,size,deleted,rxid FROM object "
+	"SELECT key,attrs,timestamp,received,fingerprint,original,size,deleted,rxid,ticks FROM " \
+	"object "
 #define SCAN_RANGE "WHERE key>=?1 AND key<?2 AND timestamp>=?3 AND timestamp<?4 "
 
 static sqlite3_stmt *scan_statement(struct scan *scan, struct csn_error *err)
@@ -603,6 +608,23 @@ int csn_index_reader_scan(void *state, const struct csn_scan *what, csn_scan_row
 			return 0;
 	}
 	return r;
+}
+
+int csn_index_reader_ticks(void *state, uint64_t *ret_count, struct csn_error *err)
+{
+	struct reader *reader = state;
+	cleanup_reset sqlite3_stmt *select =
+		csn_sql_get(&reader->sql, "SELECT ticks FROM project WHERE project=?", err);
+	int r;
+
+	if (!select)
+		return -CSN_E_OS;
+	sqlite3_bind_int64(select, 1, reader->project);
+	r = csn_sql_step(&reader->sql, select, err);
+	if (r < 0)
+		return r;
+	*ret_count = r > 0 ? (uint64_t)sqlite3_column_int64(select, 0) : 0;
+	return 0;
 }
 
 int csn_index_reader_count(void *state, uint64_t *ret_count, struct csn_error *err)

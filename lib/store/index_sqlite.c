@@ -40,6 +40,12 @@ static const char *const migrations[] = {
 	" content_type TEXT NOT NULL, size INTEGER NOT NULL, ref TEXT NOT NULL,"
 	" PRIMARY KEY(key, id)) WITHOUT ROWID;"
 	"CREATE TABLE garbage(ref TEXT PRIMARY KEY) WITHOUT ROWID;",
+	"ALTER TABLE object ADD COLUMN ticks INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE project ADD COLUMN ticks INTEGER NOT NULL DEFAULT 0;"
+	"CREATE TABLE tick(project INTEGER NOT NULL, batch BLOB NOT NULL, key INTEGER NOT NULL,"
+	" count INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,"
+	" hostname TEXT NOT NULL, received INTEGER NOT NULL, PRIMARY KEY(project, batch))"
+	" WITHOUT ROWID;",
 };
 
 static int migrate(struct csn_sql *sql, struct csn_error *err)
@@ -340,7 +346,9 @@ static int take_id(struct csn_index_sqlite *index, struct csn_index_project *pro
 {
 	cleanup_reset sqlite3_stmt *update =
 		csn_sql_get(&index->writer,
-			    "INSERT OR REPLACE INTO project(project,next_id) VALUES(?,?)", err);
+			    "INSERT INTO project(project,next_id) VALUES(?,?)"
+			    " ON CONFLICT(project) DO UPDATE SET next_id=excluded.next_id",
+			    err);
 
 	if (!update)
 		return -CSN_E_OS;
@@ -565,6 +573,7 @@ static const struct csn_index_ops sqlite_ops = {
 	.read_position = read_position,
 	.find_uuid = find_uuid,
 	.add = index_add,
+	.tick = csn_index_tick,
 	.attach = index_attach,
 	.detach = index_detach,
 	.set = csn_index_set,
@@ -580,6 +589,7 @@ static const struct csn_index_ops sqlite_ops = {
 	.attributes = csn_index_reader_attributes,
 	.scan = csn_index_reader_scan,
 	.count = csn_index_reader_count,
+	.ticks = csn_index_reader_ticks,
 	.issues = csn_index_reader_issues,
 	.find = csn_index_reader_find,
 	.file = csn_index_reader_file,

@@ -165,6 +165,11 @@ int csn_reader_count(struct csn_reader *reader, uint64_t *ret_count, struct csn_
 	return reader->ops->count(reader->state, ret_count, err);
 }
 
+int csn_reader_ticks(struct csn_reader *reader, uint64_t *ret_count, struct csn_error *err)
+{
+	return reader->ops->ticks(reader->state, ret_count, err);
+}
+
 int csn_reader_issues(struct csn_reader *reader, csn_issue_row row, void *context,
 		      struct csn_error *err)
 {
@@ -252,6 +257,19 @@ static int end(struct csn_store *store, int r, struct csn_error *err)
 		return r;
 	}
 	return csn_store_commit(store, err);
+}
+
+int csn_objects_tick(struct csn_store *store, const struct csn_tick_batch *batch,
+		     struct csn_tick_receipt *ret_receipt, struct csn_error *err)
+{
+	int r;
+
+	WRITING(store);
+	r = csn_store_begin(store, err);
+	if (r < 0)
+		return r;
+	r = store->index.ops->tick(store->index.state, batch, ret_receipt, err);
+	return end(store, r, err);
 }
 
 int csn_objects_attach(struct csn_store *store, int64_t project, uint64_t id,

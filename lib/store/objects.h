@@ -69,6 +69,26 @@ int csn_objects_submit(struct csn_store *store, struct csn_submission *submissio
 int csn_objects_submit_wait(struct csn_store *store, struct csn_submission *submission,
 			    struct csn_receipt *ret_receipt, struct csn_error *err) csn_must_check;
 
+/* Crashes of a loop that a host only counted: no objects, but part of their group's count. */
+struct csn_tick_batch {
+	int64_t project;
+	uint8_t batch[16];  /* uuid: the same batch sent again adds nothing */
+	uint8_t object[16]; /* uuid of the document of the last crash that was stored */
+	uint64_t count;
+	int64_t first, last; /* epoch seconds */
+	const char *hostname;
+};
+
+struct csn_tick_receipt {
+	uint64_t id;    /* of the object */
+	bool duplicate; /* the batch was there already */
+};
+
+/* Adds a batch to its object, durably. NOT_FOUND: the project has no object with that uuid (yet).
+ */
+int csn_objects_tick(struct csn_store *store, const struct csn_tick_batch *batch,
+		     struct csn_tick_receipt *ret_receipt, struct csn_error *err) csn_must_check;
+
 /* ---- out ---- */
 
 struct csn_reader;
@@ -83,7 +103,7 @@ void csn_reader_closep(struct csn_reader **reader);
 const struct csn_attribute *csn_reader_attributes(struct csn_reader *reader, size_t *ret_count);
 /* NULL when the project has no such attribute. Borrowed from the reader. Columns of every object:
  * timestamp, fingerprint, fingerprint;original, _tx, object (the id too), _rxid, _deleted,
- * object.size, _received, fingerprint;issues;state, fingerprint;issues;tags,
+ * object.size, object.ticks, _received, fingerprint;issues;state, fingerprint;issues;tags,
  * fingerprint;issues;assignee, fingerprint;issues;ticket. */
 const struct csn_attribute *csn_reader_find_attribute(struct csn_reader *reader, const char *name);
 
@@ -105,6 +125,9 @@ int csn_reader_scan(struct csn_reader *reader, const struct csn_scan *scan, csn_
 
 /* Objects in the project. */
 int csn_reader_count(struct csn_reader *reader, uint64_t *ret_count, struct csn_error *err)
+	csn_must_check;
+/* Ticks of all its objects together. */
+int csn_reader_ticks(struct csn_reader *reader, uint64_t *ret_count, struct csn_error *err)
 	csn_must_check;
 
 /* An issue: what people wrote about one fingerprint. Texts borrowed from the reader. */

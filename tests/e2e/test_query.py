@@ -29,6 +29,7 @@ COLUMNS = {
     "timestamp": (NUMBER, "unix_timestamp"), "pid": (NUMBER, "none"),
     "vm.rss.size": (NUMBER, "kilobytes"), "fault.address": (NUMBER, "memory_address"),
     "object": (NUMBER, "none"), "_tx": (NUMBER, "none"), "object.size": (NUMBER, "bytes"),
+    "object.ticks": (NUMBER, "none"),
     "first_seen": (NUMBER, "unix_timestamp"), "_deleted": (NUMBER, "none"),
 }
 VIRTUAL = {"name": "q", "type": "quantize_uint",
@@ -77,9 +78,12 @@ class Server:
     def rows(self, kind):
         return self.bpg({"action": "get", "type": f"configuration/{kind}"})["result"]
 
+    @property
+    def sender(self):
+        return {"token": self.token, "universe": "yourcompany", "project": "demo"}
+
     def post(self, body, **more):
-        return self.call("/api/post", body, token=self.token, universe="yourcompany",
-                         project="demo", format="json", **more)
+        return self.call("/api/post", body, **self.sender, format="json", **more)
 
     def query(self, body, project="demo", **more):
         return self.call("/api/query", body, token=self.token, universe="yourcompany",
@@ -127,7 +131,7 @@ def row_of(document, object_id, size):
         row["classifiers"] = " ".join(document["classifiers"])
     row.update({"fingerprint": document["fingerprint"], "timestamp": document["timestamp"],
                 "fingerprint;issues;state": "open", "object": object_id, "_tx": object_id,
-                "object.size": size, "_deleted": 0,
+                "object.size": size, "object.ticks": 0, "_deleted": 0,
                 "q": (document["timestamp"] + 100) // 3600 * 3600 - 100})
     return row
 
@@ -270,7 +274,7 @@ def aggregate(query, rows):
     result = []
     for key, members in groups.items():
         cells = [fold_cell(operation, name, members, rows) for name, operation in folds]
-        result.append((key, cells, len(members)))
+        result.append((key, cells, sum(1 + row["object.ticks"] for row in members)))
 
     def look(entry, term):
         if term == ";count":
@@ -468,6 +472,20 @@ def server(stage, tmp_path_factory):
     made.world.close()
 
 
+def send_ticks(server, rng, uuid_text):
+    """A few batches for one object, one of them twice."""
+    total = 0
+    for _ in range(rng.randrange(1, 4)):
+        batch = {"batch": str(uuid.UUID(int=rng.getrandbits(128), version=4)), "object": uuid_text,
+                 "count": rng.choice([1, 2, 30, 10**9]), "first": FIRST_TIME, "last": FIRST_TIME + 9,
+                 "hostname": "h1"}
+        for duplicate in (False, True)[:rng.randrange(1, 3)]:
+            reply = server.call("/api/tick", batch, **server.sender)
+            assert (reply["response"], reply["duplicate"]) == ("ok", duplicate), reply
+        total += batch["count"]
+    return total
+
+
 @pytest.fixture(scope="module")
 def rows(server):
     rng = random.Random(SEED)
@@ -478,6 +496,8 @@ def rows(server):
         reply = server.post(body)
         assert reply.get("response") == "ok", reply
         result.append(row_of(document, int(reply["object"], 16), len(body)))
+        if rng.random() < 0.1:
+            result[-1]["object.ticks"] = send_ticks(server, rng, document["uuid"])
     first = {}
     for row in result:
         key = row["fingerprint"]
@@ -499,7 +519,30 @@ def test_a_repeated_uuid_is_answered_with_the_first_object(server, rows):
     document = make_document(random.Random(SEED), 0)
     reply = server.post(json.dumps(document).encode())
     assert int(reply["object"], 16) == rows[0]["object"]
-    assert server.response({})["values"][0][2] == len(rows)
+    assert server.response({})["values"][0][2] == crashes(rows)
+
+
+def crashes(rows):
+    return sum(1 + row["object.ticks"] for row in rows)
+
+
+@pytest.mark.parametrize("wrong, part", [
+    ({"count": 0}, "count"), ({"count": "7"}, "count"), ({"count": 10**12 + 1}, "count"),
+    ({"batch": "x"}, "batch"), ({"object": "0x7"}, "object"), ({"hostname": "h" * 256}, "hostname"),
+    ({"object": "00000000-0000-4000-8000-000000000000"}, "no object with this uuid"),
+])
+def test_a_wrong_batch_of_ticks_adds_nothing(server, rows, wrong, part):
+    batch = {"batch": str(uuid.uuid4()), "object": make_document(random.Random(SEED), 0)["uuid"],
+             "count": 1, "first": 1, "last": 2, "hostname": "h"}
+    assert part in server.call("/api/tick", {**batch, **wrong}, **server.sender)["error"]["message"]
+    assert server.response({})["values"][0][2] == crashes(rows)
+
+
+def test_ticks_need_a_token_that_may_submit(server, rows):
+    batch = {"batch": str(uuid.uuid4()), "object": make_document(random.Random(SEED), 0)["uuid"],
+             "count": 1, "first": 1, "last": 2, "hostname": "h"}
+    assert "error" in server.call("/api/tick", batch, token="0" * 64)
+    assert server.response({})["values"][0][2] == crashes(rows)
 
 
 def test_fields_of_the_request_become_attributes(server, rows):
@@ -512,7 +555,7 @@ def test_fields_of_the_request_become_attributes(server, rows):
     server.call("/api/delete", {"universe": "yourcompany", "project": "demo",
                                 "objects": [reply["object"]]}, token=server.token,
                 universe="yourcompany")
-    assert server.response({})["values"][0][2] == len(rows)
+    assert server.response({})["values"][0][2] == crashes(rows)
 
 
 def test_an_attribute_is_usable_once_declared(server, rows):
@@ -533,7 +576,7 @@ def test_an_attribute_is_usable_once_declared(server, rows):
     server.create("attribute", {"project": project, "name": "unsent", "type": "dictionary",
                                 "description": "", "format": "none"})
     reply = server.response({"filter": [{"unsent": [["is-not-set"]]}]})
-    assert reply["values"][0][2] == len(rows) + 1
+    assert reply["values"][0][2] == crashes(rows) + 1
 
     changed = server.query({"filter": [{"load": [["equal", "7"]]}], "set": {"reason": "oom"},
                             "virtual_columns": [], "table": "objects"})
@@ -574,7 +617,7 @@ def test_the_footer_has_what_clients_need(server, rows):
     assert (footer["universe"], footer["project"]) == ("yourcompany", "demo")
     assert re.fullmatch(r"\d+ (us|ms|s)", footer["latency"])
     runtime = footer["runtime"]
-    assert runtime["filter"]["rows"] == len(rows)
+    assert runtime["filter"]["rows"] == crashes(rows)
     assert {"filter", "group_by", "aggregate", "sort", "total_time"} <= set(runtime)
 
 

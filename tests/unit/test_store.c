@@ -333,6 +333,74 @@ static void reader_does_not_see_what_is_committed_later(void **state)
 	assert_int_equal(n, 2);
 }
 
+/* What the reader sees of one column of all objects, summed up. */
+static bool add_cell(void *context, uint64_t id, const struct csn_cell *cells)
+{
+	(void)id;
+	*(uint64_t *)context += cells[0].number;
+	return true;
+}
+
+static uint64_t count_ticks(struct lab *lab, uint64_t *ret_of_project)
+{
+	cleanup_(csn_reader_closep) struct csn_reader *reader = NULL;
+	const struct csn_attribute *column;
+	struct csn_scan scan = { .columns = &column, .n_columns = 1 };
+	struct csn_error err;
+	uint64_t sum = 0;
+
+	assert_int_equal(csn_reader_open(lab->store, 1, &reader, &err), 0);
+	column = csn_reader_find_attribute(reader, "object.ticks");
+	assert_non_null(column);
+	assert_int_equal(csn_reader_scan(reader, &scan, add_cell, &sum, &err), 0);
+	assert_int_equal(csn_reader_ticks(reader, ret_of_project, &err), 0);
+	return sum;
+}
+
+static void ticks_are_added_once_and_leave_with_their_object(void **state)
+{
+	struct lab *lab = *state;
+	struct csn_submission *made = submission("h", 1, FP_A);
+	struct csn_tick_batch batch = {
+		.project = 1, .batch = { 1 }, .count = 40, .first = 1, .last = 2, .hostname = "h"
+	};
+	struct csn_tick_receipt receipt = { 0 };
+	struct csn_error err;
+	uint64_t id, total, deleted;
+
+	memcpy(batch.object, made->uuid, sizeof(batch.object));
+	id = submit(lab, made).id;
+	submit(lab, submission("h2", 1, FP_A));
+	assert_int_equal(csn_objects_tick(lab->store, &batch, &receipt, &err), 0);
+	assert_false(receipt.duplicate);
+	assert_true(receipt.id == id);
+	assert_int_equal(csn_objects_tick(lab->store, &batch, &receipt, &err), 0);
+	assert_true(receipt.duplicate);
+	assert_true(receipt.id == id);
+	lab_reopen(lab);
+	assert_int_equal(count_ticks(lab, &total), 40);
+	assert_int_equal(total, 40);
+	batch.batch[0] = 2;
+	batch.count = 2;
+	assert_int_equal(csn_objects_tick(lab->store, &batch, &receipt, &err), 0);
+	submit(lab, submission("h3", 1, FP_A));
+	assert_int_equal(count_ticks(lab, &total), 42);
+	assert_int_equal(total, 42);
+	batch.batch[0] = 3;
+	batch.object[0] ^= 1;
+	assert_int_equal(csn_objects_tick(lab->store, &batch, &receipt, &err), -CSN_E_NOT_FOUND);
+	batch.object[0] ^= 1;
+	assert_int_equal(csn_objects_delete(lab->store, 1, &id, 1, CSN_DELETE_INDEX, &deleted,
+					    &err),
+			 0);
+	assert_int_equal(count_ticks(lab, &total), 0);
+	assert_int_equal(total, 0);
+	/* Sent again after all: still known. */
+	batch.batch[0] = 1;
+	assert_int_equal(csn_objects_tick(lab->store, &batch, &receipt, &err), 0);
+	assert_true(receipt.duplicate);
+}
+
 static void second_opener_of_a_folder_is_refused(void **state)
 {
 	struct lab *lab = *state;
@@ -541,6 +609,22 @@ static void older_catalogs_are_brought_forward(void **state)
 	assert_string_equal(csn_json_get_string(token, "capabilities", ""), "error:post");
 }
 
+static void an_index_without_ticks_is_brought_forward(void **state)
+{
+	struct lab *lab = *state;
+	uint64_t total;
+
+	submit(lab, submission("h", 1, FP_A));
+	csn_store_close(csn_take(lab->store));
+	run_sql(lab, "index.db",
+		"ALTER TABLE object DROP COLUMN ticks; ALTER TABLE project DROP COLUMN ticks;"
+		"DROP TABLE tick; PRAGMA user_version=1");
+	lab_reopen(lab);
+	assert_int_equal(count_ticks(lab, &total), 0);
+	assert_int_equal(total, 0);
+	assert_int_equal(submit(lab, submission("h", 1, FP_A)).id, 2);
+}
+
 static void newer_stores_are_refused(void **state)
 {
 	static const char *const files[] = { "index.db", "catalog.db" };
@@ -555,7 +639,7 @@ static void newer_stores_are_refused(void **state)
 				 -CSN_E_UNSUPPORTED);
 		assert_non_null(strstr(err.text, files[i]));
 		assert_non_null(strstr(err.text, "newer"));
-		run_sql(lab, files[i], "PRAGMA user_version=1");
+		run_sql(lab, files[i], i == 0 ? "PRAGMA user_version=2" : "PRAGMA user_version=1");
 	}
 	lab_reopen(lab);
 }
@@ -697,10 +781,12 @@ int main(void)
 		WITH_LAB(documents_are_kept_byte_for_byte_small_and_large),
 		WITH_LAB(physical_delete_keeps_the_row),
 		WITH_LAB(reader_does_not_see_what_is_committed_later),
+		WITH_LAB(ticks_are_added_once_and_leave_with_their_object),
 		WITH_LAB(second_opener_of_a_folder_is_refused),
 		WITH_LAB(accounts_hash_what_they_keep),
 		WITH_LAB(names_are_unique_within_their_universe),
 		WITH_LAB(older_catalogs_are_brought_forward),
+		WITH_LAB(an_index_without_ticks_is_brought_forward),
 		WITH_LAB(newer_stores_are_refused),
 		WITH_LAB(bytes_behind_the_last_commit_are_taken_back),
 		WITH_LAB(damaged_documents_are_not_handed_out),
