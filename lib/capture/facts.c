@@ -333,13 +333,13 @@ static void put_times(struct csn_json *json, const struct csn_hold *hold,
 		if (hold->done_ns[phase])
 			csn_json_member_int(json, csn_phase_name(phase),
 					    (hold->done_ns[phase] - hold->began_ns) / 1000);
-	if (facts->released_ns)
-		csn_json_member_int(json, "released", (facts->released_ns - hold->began_ns) / 1000);
+	if (hold->released_ns)
+		csn_json_member_int(json, "released", (hold->released_ns - hold->began_ns) / 1000);
 	if (facts->assets_ns)
 		csn_json_member_int(json, "assets", (facts->assets_ns - hold->began_ns) / 1000);
 	csn_json_end_object(json);
-	if (facts->released_ns)
-		csn_json_member_int(json, "held_us", (facts->released_ns - hold->began_ns) / 1000);
+	if (hold->released_ns)
+		csn_json_member_int(json, "held_us", (hold->released_ns - hold->began_ns) / 1000);
 }
 
 static void put_header(struct csn_json *json, const struct csn_hold *hold,

@@ -13,7 +13,6 @@ struct csn_facts {
 	const char *uuid;
 	int64_t captured_ns; /* CLOCK_REALTIME when we began */
 	int64_t uptime_ms;   /* CLOCK_BOOTTIME then */
-	int64_t released_ns; /* CLOCK_MONOTONIC; 0: not yet (full mode) */
 	int64_t assets_ns;   /* CLOCK_MONOTONIC, after copying; 0: none */
 	const char *reason;  /* overrides hold->reason: why there is no memory; NULL */
 	bool notes_only;     /* whatever was taken is not written */

@@ -17,6 +17,8 @@
 #define WORKER_STACK (256 * CSN_KIB)
 /* How long after the release a process may take before it counts as stuck in the kernel. */
 #define STUCK_MS 1000
+/* How long it is left alone with the processors then. */
+#define YIELD_MS 3
 
 const char *csn_phase_name(enum csn_phase phase)
 {
@@ -240,6 +242,10 @@ void csn_hold_release(struct csn_hold *hold)
 	(void)shutdown(hold->core_fd, SHUT_RDWR);
 	close(hold->core_fd);
 	hold->core_fd = -1;
+	hold->released_ns = csn_monotonic_ns();
+	/* It needs a processor to end, and whoever waits for it another one. */
+	if (hold->victim.verified && poll(&gone, 1, YIELD_MS) != 0)
+		return;
 	if (hold->done == CSN_PHASE_OPENED || hold->done == CSN_PHASE_COUNTED ||
 	    !hold->victim.verified)
 		return;

@@ -59,6 +59,7 @@ struct csn_hold {
 	bool died;           /* it was gone before everything was read */
 	enum csn_phase done; /* the last phase that is complete */
 	int64_t done_ns[CSN_N_PHASES];
+	int64_t released_ns;    /* CLOCK_MONOTONIC; 0: not yet (full mode) */
 	struct csn_error error; /* when even the headers are missing */
 
 	pthread_mutex_t lock; /* of done, done_ns, closed */

@@ -359,7 +359,6 @@ int archive_crash(struct archive *archive, const struct csn_request *request, in
 		return status;
 	}
 	csn_hold_release(&crash.hold);
-	crash.facts.released_ns = csn_monotonic_ns();
 	tell_listener(archive);
 	return finish(&crash);
 }
