@@ -6,6 +6,7 @@ From the store to address 0 until the parent's waitpid returns (bench/programs/d
 frames deep each). A figure counts only if every measured crash left a core with all stacks. Needs
 root; holds core_pattern meanwhile. CASES names those to run: empty, 1g, 4g, full, burst."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -16,7 +17,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests/e2e"), str(ROOT / "bench")]
-from support import capture, kernel  # noqa: E402
+from support import capture, kernel, listener  # noqa: E402
 from measuring import collectors  # noqa: E402
 
 RUNS = int(os.environ.get("RUNS", "25"))
@@ -38,12 +39,14 @@ def die(program, collector, mib, count=1):
 def alternate(program, parties, mib, runs):
     """{collector: milliseconds}; in turn, so that what disturbs one disturbs all."""
     times = {party: [] for party in parties}
-    for number in range(max(runs.values())):
+    with contextlib.ExitStack() as stack:
         for party in parties:
-            if number >= runs[party]:
-                continue
-            with party.taking():
-                times[party] += die(program, party, mib)
+            stack.enter_context(party.running())
+        for number in range(max(runs.values())):
+            for party in parties:
+                if number < runs[party]:
+                    party.take()
+                    times[party] += die(program, party, mib)
     return times
 
 
@@ -82,16 +85,22 @@ class Bench:
     def ours(self, **keywords):
         return collectors.Ours(self.spool, "coresnap-archive, pipe", **keywords)
 
-    def small(self, case, mib, runs):
-        parties = [self.nobody, self.ours()]
-        show(case, alternate(self.program, parties, mib, dict.fromkeys(parties, runs)), self.nobody)
+    def both(self):
+        """By pipe and, where the kernel has it, by socket."""
+        ours = [self.ours()]
+        if listener.kernel_has_sockets():
+            ours.append(collectors.Socket(self.spool, "coresnap-archive, socket"))
+        return ours
 
     def empty(self):
-        self.small("empty", 0, RUNS)
+        parties = [self.nobody, *self.both()]
+        times = alternate(self.program, parties, 0, dict.fromkeys(parties, RUNS))
+        show("empty", times, self.nobody)
 
     def big(self, case, mib, runs, peers):
-        parties = [self.nobody, self.ours(), self.file, *self.systemd]
-        counts = {party: peers for party in parties} | dict.fromkeys(parties[:2], runs)
+        few = [self.nobody, *self.both()]
+        parties = [*few, self.file, *self.systemd]
+        counts = dict.fromkeys(parties, peers) | dict.fromkeys(few, runs)
         show(case, alternate(self.program, parties, mib, counts), self.nobody)
 
     def full(self):
@@ -102,14 +111,17 @@ class Bench:
 
     def burst(self):
         """64 at once; how long each was held by the helper's own word."""
-        ours = self.ours()
-        with ours.taking():
-            times = die(self.program, ours, 16, 64)
-        held = max(ours.held_ms)
-        print(f"burst  64 crashes at once: {len(ours.held_ms)} captured, held at most {held:.1f} ms, "
-              f"reaped after at most {max(times):.1f} ms")
-        print(json.dumps({"bench": "reap", "case": "burst", "captured": len(ours.held_ms),
-                          "held_ms_max": round(held, 3), "reaped_ms_max": round(max(times), 3)}))
+        for ours in self.both():
+            with ours.running():
+                ours.take()
+                times = die(self.program, ours, 16, 64)
+            held = max(ours.held_ms)
+            print(f"burst  {ours.name}: 64 crashes at once, {len(ours.held_ms)} captured, held at "
+                  f"most {held:.1f} ms, reaped after at most {max(times):.1f} ms")
+            print(json.dumps({
+                "bench": "reap", "case": "burst", "collector": ours.name,
+                "captured": len(ours.held_ms), "held_ms_max": round(held, 3),
+                "reaped_ms_max": round(max(times), 3)}))
 
     def run(self, case):
         {"empty": self.empty, "1g": lambda: self.big("1g", 1024, 10, 3),

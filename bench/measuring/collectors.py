@@ -1,7 +1,7 @@
 """What takes the cores of dying processes: nobody, the kernel's file, systemd-coredump, and ours.
 
-Each is a context in which core_pattern names it, and a check that what it took of the last deaths
-is there. Whoever uses them holds the lock of core_pattern."""
+Each runs within `running`, has the deaths after `take`, and checks that what it took of them is
+there. Whoever uses them holds the lock of core_pattern."""
 
 import contextlib
 import pathlib
@@ -9,7 +9,7 @@ import shutil
 import struct
 import subprocess
 
-from support import capture, kernel
+from support import capture, kernel, listener
 from support.world import wait_until
 
 GIB = 1 << 30
@@ -26,25 +26,26 @@ class Nobody:
 
     name, core_limit = "no dump", 0
 
-    @contextlib.contextmanager
-    def taking(self):
+    def running(self):
+        """What it needs meanwhile: nothing."""
+        return contextlib.nullcontext()
+
+    def take(self):
+        """Makes core_pattern name it."""
         kernel.write(kernel.PATTERN, "core")
-        yield
 
     def settle(self, count, size):
         """Waits until `count` deaths with `size` bytes of heap are all taken, whole; cleans up."""
 
 
-class KernelFile:
+class KernelFile(Nobody):
     name, core_limit = "the kernel's core file", -1
 
     def __init__(self, folder):
         self.path = pathlib.Path(folder) / "core"
 
-    @contextlib.contextmanager
-    def taking(self):
+    def take(self):
         kernel.write(kernel.PATTERN, str(self.path))
-        yield
 
     def settle(self, count, size):
         assert count == 1 and self.path.stat().st_size > size
@@ -61,26 +62,31 @@ class Systemd:
         self.program, self.compress = program, compress
         self.name = f"systemd-coredump, {'zstd, its default' if compress else 'plain'}"
 
+    def running(self):
+        # One for both: its service reads the configuration at each crash.
+        return contextlib.nullcontext() if SYSTEMD_SOCKET.exists() else self.serving()
+
     @contextlib.contextmanager
-    def taking(self):
-        SYSTEMD_CONF.parent.mkdir(parents=True, exist_ok=True)
-        SYSTEMD_CONF.write_text(
-            f"[Coredump]\nStorage=external\nCompress={'yes' if self.compress else 'no'}\n"
-            "ProcessSizeMax=32G\nExternalSizeMax=32G\nMaxUse=48G\nKeepFree=1G\n")
-        SYSTEMD_SOCKET.unlink(missing_ok=True)
+    def serving(self):
         service = subprocess.Popen(
             ["systemd-socket-activate", "--accept", "--seqpacket", "-l", SYSTEMD_SOCKET,
              self.program],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             wait_until(SYSTEMD_SOCKET.exists, "the socket of systemd-coredump")
-            kernel.write(kernel.PATTERN, f"|{self.program} {SYSTEMD_ARGUMENTS}")
             yield
         finally:
             service.terminate()
             service.wait()
-            SYSTEMD_CONF.unlink()
+            SYSTEMD_CONF.unlink(missing_ok=True)
             SYSTEMD_SOCKET.unlink(missing_ok=True)
+
+    def take(self):
+        SYSTEMD_CONF.parent.mkdir(parents=True, exist_ok=True)
+        SYSTEMD_CONF.write_text(
+            f"[Coredump]\nStorage=external\nCompress={'yes' if self.compress else 'no'}\n"
+            "ProcessSizeMax=32G\nExternalSizeMax=32G\nMaxUse=48G\nKeepFree=1G\n")
+        kernel.write(kernel.PATTERN, f"|{self.program} {SYSTEMD_ARGUMENTS}")
 
     def settle(self, count, size):
         def cores():
@@ -101,12 +107,13 @@ class Ours:
         self.spool, self.name, self.mode = spool, name, mode
         self.held_ms, self.core_bytes = [], []
 
-    @contextlib.contextmanager
-    def taking(self):
+    def running(self):
+        return contextlib.nullcontext()
+
+    def take(self):
         # The ladder would rightly cut short what dies a hundred times.
         self.spool.set_policy(mode=self.mode, quota=0, rate_full=(1_000_000, 600))
         kernel.write(kernel.PATTERN, self.spool.pattern)
-        yield
 
     def settle(self, count, size):
         """A figure counts only if the core has every thread's stack."""
@@ -127,6 +134,22 @@ class Ours:
 
     def names(self):
         return [path for path in self.spool.pending.iterdir() if not path.name.startswith(".")]
+
+
+class Socket(Ours):
+    """The same by the kernel's socket (Linux 6.17), with a listener of the spool's helper."""
+
+    def __init__(self, spool, name):
+        super().__init__(spool, name)
+        self.listener = listener.Listener(spool.helper)
+
+    def running(self):
+        self.listener.start()
+        return contextlib.closing(self.listener)
+
+    def take(self):
+        super().take()
+        kernel.write(kernel.PATTERN, self.listener.pattern)
 
 
 class Headers(capture.Core):
@@ -152,6 +175,7 @@ class Headers(capture.Core):
 def find_systemd(folder):
     """Debian's program: the installed one, else unpacked into folder. Installing the package would
     have the machine's core_pattern changed at the next boot. None when it cannot be had."""
+    SYSTEMD_SOCKET.unlink(missing_ok=True)
     if pathlib.Path("/", SYSTEMD).exists():
         return pathlib.Path("/", SYSTEMD)
     if not shutil.which("systemd-socket-activate"):
