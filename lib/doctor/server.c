@@ -210,8 +210,9 @@ static bool check_token(struct csn_doctor *doctor, struct csn_http_client *clien
 	}
 	if (first)
 		check_clock(doctor, &reply);
-	/* 400: the empty document is refused, so the token was not. */
-	if (reply.status == 400 && csn_api_error_of_reply(&reply).present)
+	/* 400: the empty document is refused, so the token was not. A proxy would say it in HTML.
+	 */
+	if (reply.status == 400 && strncmp(reply.content_type, "application/json", 16) == 0)
 		doctor_say(doctor, CSN_DOCTOR_OK, NULL,
 			   "%s takes submissions to '%s' with its token", base, name);
 	else

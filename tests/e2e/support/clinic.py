@@ -55,6 +55,7 @@ class Clinic(World):
     def open(self):
         self.start_server()
         self.set_up()
+        self.run("morgue", "project", "create", "other")
         self.inside(f"{self.bin}/coresnap enable", check=True)
         self.start_daemon()
         wait_until(self.daemon_runs, "coresnapd's start")
