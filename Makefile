@@ -31,6 +31,7 @@ install: all ## installs below $(DESTDIR)/opt/backtrace
 	@tools/link-programs "$(DESTDIR)"
 
 uninstall: ## removes what install put in place; settings and data stay
+	@[ -n "$(DESTDIR)" ] || [ ! -x /etc/init.d/coresnapd ] || /etc/init.d/coresnapd stop
 	@[ -n "$(DESTDIR)" ] || [ ! -x /opt/backtrace/bin/coresnap ] || /opt/backtrace/bin/coresnap disable
 	@tools/uninstall $(BUILD) "$(DESTDIR)"
 

@@ -12,10 +12,12 @@
 #include "host/core_pattern.h"
 #include "host/listing.h"
 #include "host/service.h"
+#include "spool/crash_socket.h"
 
 #define LOG_TAIL (64 * CSN_KIB)
 #define MAX_FAILING 20
 #define MAX_OUTPUT (4 * CSN_MIB)
+#define LISTENER_WAIT_MS 1000
 
 struct failing {
 	enum csn_stage stage;
@@ -26,6 +28,7 @@ struct report {
 	pid_t daemon; /* 0: not running */
 	bool has_pattern;
 	struct csn_core_pattern pattern;
+	bool nobody_listens; /* on the socket that core_pattern names */
 	struct csn_spool_space space;
 	struct csn_spool_list list;
 	size_t counts[CSN_N_STAGES];
@@ -85,6 +88,23 @@ static int add_failing(struct report *report, const struct csn_spool *spool,
 	return 0;
 }
 
+/* False only when the kernel is sure to lose every crash: for root, who may ask. */
+static bool listens(const struct csn_host *host, const struct csn_core_pattern *pattern)
+{
+	char helper[CSN_MAX_PATH];
+	struct csn_crash_socket place;
+	struct csn_error err;
+	bool supervised;
+
+	if (!csn_crash_socket_is_pattern(pattern->text) ||
+	    csn_core_pattern_find_helper(&host->root, helper, sizeof(helper), &err) < 0)
+		return true;
+	csn_crash_socket_init(&place, helper);
+	return strcmp(place.pattern, pattern->text) != 0 ||
+	       csn_crash_socket_ask(&place, LISTENER_WAIT_MS, &supervised, &err) == 0 ||
+	       err.code != CSN_E_NOT_FOUND;
+}
+
 static int collect(const struct csn_host *host, struct report *report, struct csn_error *err)
 {
 	struct csn_quota quota = csn_host_get_quota(host);
@@ -104,6 +124,7 @@ static int collect(const struct csn_host *host, struct report *report, struct cs
 	}
 	report->daemon = csn_service_find_daemon(&host->spool);
 	report->has_pattern = csn_core_pattern_get(&report->pattern, &ignored) == 0;
+	report->nobody_listens = report->has_pattern && !listens(host, &report->pattern);
 	read_last_crash(&host->spool, report->last_crash, sizeof(report->last_crash));
 	return r;
 }
@@ -143,6 +164,10 @@ static void print_advice(const struct csn_host *host, const struct report *repor
 	if (host->conf.core_pattern_manage && report->has_pattern &&
 	    !csn_core_pattern_is_of_root(report->pattern.text, &host->root))
 		printf("%-14s%s\n", "next step", "run 'coresnap enable' as root");
+	if (report->nobody_listens)
+		printf("%-14s%s\n", "next step",
+		       "start coresnap-capture: nobody listens on core_pattern's socket, and every "
+		       "crash is lost");
 	if (report->space.below)
 		printf("%-14s%s\n", "next step",
 		       "free space on the spool's disk: below dump.quota nothing is archived, "

@@ -68,6 +68,9 @@ def spool(program):
         yield one
 
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
 @pytest.fixture
 def heard(spool):
     with listener.listening(spool.helper) as one:
@@ -131,6 +134,37 @@ def test_a_thread_in_a_pid_namespace_is_found(spool, heard, victim):
     assert facts["identity"] == "verified" and facts["signal"] == signal.SIGSEGV
     assert facts["ns_pid"] == 1 < facts["ns_tid"] <= 5
     assert [facts["ns_tid"], facts["tid"]] in facts["tids"] and len(facts["tids"]) == 4
+
+
+def test_the_notes_of_a_thousand_threads_are_more_than_a_socket_holds(spool, heard, victim):
+    process = start(victim, 1000)
+    time.sleep(0.3)
+    with spool.installed(heard.pattern):
+        let_crash(process)
+    core = spool.core()
+    assert len(core.threads()) == 1000 and core.facts["identity"] == "verified"
+
+
+def test_full_mode_takes_everything_and_holds_up_no_other(spool, heard, victim):
+    spool.set_policy(mode=1, quota=0)
+    processes = [start(victim, 2) for _ in range(20)]
+    with spool.installed(heard.pattern):
+        assert all(map(os.WCOREDUMP, let_crash(*processes)))
+    spool.wait_for(lambda: spool.log.count("Crash dump archived") == 20, timeout=30)
+    for path in spool.pending.iterdir():
+        core = capture.Core(path)
+        assert core.facts["mode"] == "full" and core.memory_bytes() > 100_000
+
+
+def test_a_crash_loop_is_counted_by_the_same_ladder(spool, heard, victim):
+    spool.set_policy(quota=0, rate_full=(2, 600), rate_notes=(1, 600))
+    with spool.installed(heard.pattern):
+        for _ in range(5):
+            (status,) = let_crash(start(victim))
+            assert os.WCOREDUMP(status)
+    spool.wait_for(lambda: "only counted" in spool.log)
+    modes = sorted(capture.Core(path).facts["mode"] for path in spool.pending.iterdir())
+    assert modes == ["minimal", "minimal", "notes"]
 
 
 def test_sixty_four_crashes_at_once_all_arrive(spool, heard, victim):
@@ -455,6 +489,61 @@ def test_told_to_end_it_takes_those_that_have_connected(host, victim):
                 assert os.WCOREDUMP(process.returncode)
             assert len(host.names("pending")) == 20
         finally:
+            one.close()
+            host.coresnap("disable")
+
+
+def test_status_says_when_nobody_listens(host):
+    one = listener.Listener(host.sbin / "coresnap-archive")
+    with kernel.core_pattern("core.%p"):
+        try:
+            one.start()
+            enable(host)
+            assert "nobody listens" not in host.coresnap("status").stdout
+            # Nobody is left who could give core_pattern back.
+            everybody = [one.process.pid, *one.workers()]
+            for how in (signal.SIGSTOP, signal.SIGKILL):
+                for pid in everybody:
+                    os.kill(pid, how)
+            one.process.wait(10)
+            wait_until(lambda: "every crash is lost" in host.coresnap("status").stdout, "the advice")
+        finally:
+            one.close()
+            host.coresnap("disable")
+
+
+def test_the_init_script_starts_and_stops_the_listener(host, victim):
+    """With capture.mode as asked; what it does about the daemon, the guide's walk shows."""
+    one = listener.Listener(host.sbin / "coresnap-archive")
+    script = host.root / "coresnapd.init"
+    text = (ROOT / "dist/coresnapd.init").read_text()
+    script.write_text(text.replace("/opt/backtrace", f"{host.root}/opt/backtrace")
+                      .replace("/run/coresnap/crash/", f"{one.folder}/"))
+
+    def run(word):
+        done = subprocess.run(["sh", script, word], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    set_mode(host, "auto")
+    with kernel.core_pattern("core.%p"):
+        try:
+            run("start")
+            assert kernel.read(kernel.PATTERN) == one.pattern
+            pid = int((one.folder / "pid").read_text())
+            run("start")
+            run("restart")
+            assert int((one.folder / "pid").read_text()) != pid
+            assert kernel.read(kernel.PATTERN) == one.pattern
+            (status,) = let_crash(start(victim))
+            assert os.WCOREDUMP(status)
+            run("stop")
+            wait_until(lambda: kernel.read(kernel.PATTERN).startswith("|"), "the pipe's line")
+            wait_until(lambda: not one.path.exists(), "the listener's end")
+            set_mode(host, "pipe")
+            run("start")
+            assert kernel.read(kernel.PATTERN).startswith("|") and not one.path.exists()
+        finally:
+            run("stop")
             one.close()
             host.coresnap("disable")
 
