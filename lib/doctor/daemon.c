@@ -46,17 +46,21 @@ void doctor_check_daemon(struct csn_doctor *doctor)
 
 /* ---- what fails ---- */
 
-/* The command that the daemon runs for it, for the spool's user to run by hand. */
+/* The command that the daemon runs for it, for the spool's user to run by hand; what was given up
+ * is first put back. */
 static const char *by_hand(struct csn_doctor *doctor, enum csn_stage stage,
 			   const struct csn_crash *crash)
 {
 	static const struct csn_attributes none;
 	unsigned runaway_line;
-	const char *project = crash->project;
+	const char *project = crash->project, *self = doctor->self;
 	const char *const *argv = NULL;
 	struct csn_error ignored;
 	int r;
 
+	if (stage == CSN_STAGE_QUARANTINE)
+		return doctor_text(doctor, "%s retry quarantine/%s    # or: %s purge quarantine/%s",
+				   self, crash->uuid, self, crash->uuid);
 	if (!project)
 		project = csn_router_find(doctor->host.router, crash, &runaway_line);
 	if (stage == CSN_STAGE_PENDING)
@@ -82,28 +86,33 @@ static bool tell_object(struct csn_doctor *doctor, const struct csn_spool_object
 
 	if (csn_crash_load(&doctor->host.spool, object->stage, object->uuid, &crash, &ignored) < 0)
 		return false;
-	fails = crash.attempts > 0;
+	fails = crash.attempts > 0 || object->stage == CSN_STAGE_QUARANTINE;
 	if (fails && !quiet)
 		doctor_say(doctor, CSN_DOCTOR_WARNING, by_hand(doctor, object->stage, &crash),
-			   "%s/%s (%s): %s exit %d: %s; attempt %u", csn_stage_name(object->stage),
-			   object->uuid, crash.program ? crash.program : "?", crash.step,
-			   crash.exit_status, crash.reason ? crash.reason : "", crash.attempts);
+			   "%s/%s (%s): %s exit %d: %s; attempt %u%s",
+			   csn_stage_name(object->stage), object->uuid,
+			   crash.program ? crash.program : "?", crash.step, crash.exit_status,
+			   crash.reason ? crash.reason : "", crash.attempts,
+			   object->stage == CSN_STAGE_QUARANTINE ? "; given up" : "");
 	csn_crash_done(&crash);
 	return fails;
 }
 
 void doctor_check_failing(struct csn_doctor *doctor)
 {
+	static const enum csn_stage stages[] = { CSN_STAGE_SENDING, CSN_STAGE_PENDING,
+						 CSN_STAGE_QUARANTINE };
 	cleanup_(csn_spool_list_done) struct csn_spool_list list = { 0 };
 	struct csn_error err = CSN_ERROR_INIT;
 	size_t i, n_failing = 0;
 
 	if (!doctor->has_spool)
 		return;
-	if (csn_spool_list(&doctor->host.spool, CSN_STAGE_SENDING, &list, &err) < 0 ||
-	    csn_spool_list(&doctor->host.spool, CSN_STAGE_PENDING, &list, &err) < 0) {
-		doctor_say(doctor, CSN_DOCTOR_PROBLEM, NULL, "%s", err.text);
-		return;
+	for (i = 0; i < csn_countof(stages); i++) {
+		if (csn_spool_list(&doctor->host.spool, stages[i], &list, &err) < 0) {
+			doctor_say(doctor, CSN_DOCTOR_PROBLEM, NULL, "%s", err.text);
+			return;
+		}
 	}
 	for (i = 0; i < list.count; i++)
 		if (tell_object(doctor, &list.items[i], n_failing >= MAX_FAILING))

@@ -20,11 +20,11 @@ static const char *repair(struct csn_doctor *doctor, uid_t uid, gid_t gid)
 {
 	const char *path = doctor_quote(doctor, doctor->host.conf.archive_path);
 
+	/* A symbolic link that the spool's user planted is not followed. */
 	return doctor_text(doctor,
-			   "chown -R %s:%s %s; chmod 0700 %s %s/pending %s/sending "
-			   "%s/assets %s/kept",
+			   "chown -R %s:%s %s; find %s -maxdepth 1 -type d -exec chmod 0700 {} +",
 			   doctor_user_name(doctor, uid), doctor_group_name(doctor, gid), path,
-			   path, path, path, path, path);
+			   path);
 }
 
 /* Says what keeps the spool from being opened. */
@@ -85,13 +85,14 @@ static bool parents_are_closed(struct csn_doctor *doctor)
 static bool modes_are_right(struct csn_doctor *doctor)
 {
 	const struct csn_spool *spool = &doctor->host.spool;
-	const int fds[] = { spool->dir_fd, spool->assets_fd, spool->stage_fd[CSN_STAGE_PENDING],
-			    spool->stage_fd[CSN_STAGE_SENDING], spool->stage_fd[CSN_STAGE_KEPT] };
 	struct stat status;
-	size_t i;
+	int i, fd;
 
-	for (i = 0; i < csn_countof(fds); i++) {
-		if (fstat(fds[i], &status) < 0 || !(status.st_mode & 077))
+	for (i = 0; i < CSN_N_STAGES + 2; i++) {
+		fd = i < CSN_N_STAGES    ? spool->stage_fd[i]
+		     : i == CSN_N_STAGES ? spool->assets_fd
+					 : spool->dir_fd;
+		if (fstat(fd, &status) < 0 || !(status.st_mode & 077))
 			continue;
 		doctor_say(doctor, CSN_DOCTOR_WARNING, repair(doctor, spool->uid, spool->gid),
 			   "folders of the spool %s can be looked into by others", spool->path);

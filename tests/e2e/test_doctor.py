@@ -235,6 +235,7 @@ def test_what_is_broken_is_found_and_its_command_mends_it(clinic, name):
         if mends:
             rest = clinic.doctor(mend="".join(f"{row['mend']}\n" for row in found))
             assert rest == [], mine
+        assert all(line in mine[0]["mend"] for line in clinic.asked())
     clinic.inside(f"{clinic.bin}/coresnap enable", check=True)
     assert clinic.doctor() == [], "undone"
 
@@ -444,20 +445,126 @@ def test_a_certificate_that_nobody_vouches_for_is_told_and_the_mend_takes_an_aut
         server.shutdown()
 
 
-@pytest.mark.system
-def test_the_canary_is_followed_to_the_server(clinic):
+@pytest.fixture(scope="module")
+def usual_ports(clinic, tmp_path_factory):
+    """Makes the doctor see a server of its own on 127.0.0.1, on the ports it is told."""
+    folder = tmp_path_factory.mktemp("tls")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout",
+                    folder / "key.pem", "-out", folder / "ca.pem", "-days", "2", "-subj",
+                    "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
+                   check=True, capture_output=True)
+    ssl_options = {"ssl": {"certificate": str(folder / "ca.pem"), "key": str(folder / "key.pem")}}
+
+    def run(*ports):
+        (folder / "conf").write_text(json.dumps({"listener": {"write": {"https_bind": [
+            {"address": "127.0.0.1", "port": port, **ssl_options} for port in ports]}}}))
+        server = (f"{clinic.sbin}/coronerd -f -c {folder}/conf --data {folder}/data "
+                  f">{folder}/log 2>&1 & until [ $(grep -c ^listening {folder}/log) = {len(ports)} ]; "
+                  "do sleep 0.02; done")
+        change = coroner_cf(lambda text: re.sub(
+            "(?m)^write.*", f"write = https://localhost:6098\ncurl.ca_file = {folder}/ca.pem", text))
+        with change(clinic):
+            run = clinic.inside(
+                f"unshare -n bash -c 'ip link set lo up; {server}; {clinic.bin}/coresnap doctor --json; "
+                "kill %1; wait'")
+        return [row for row in json.loads(run.stdout) if row["check"] == "ports"]
+
+    return run
+
+
+def test_beside_6098_the_other_usual_ports_are_looked_at(usual_ports):
+    rows = usual_ports(6098, 443, 4097, 9040)
+    assert [row["level"] for row in rows] == ["ok"] * 3, rows
+    assert [row["text"].split(" of ")[0] for row in rows] == ["port 443", "port 4097", "port 9040"]
+
+
+def test_usual_ports_that_are_closed_are_told(usual_ports):
+    rows = usual_ports(6098, 443)
+    assert [row["level"] for row in rows] == ["ok", "warning", "warning"], rows
+    assert "localhost:4097" in rows[1]["text"] and "port 4097" in rows[1]["mend"]
+
+
+# ---- what takes core_pattern at boot, and limits of services ----
+
+def test_a_collector_that_is_started_at_boot_is_told(clinic):
+    folder = "/etc/systemd/system/multi-user.target.wants"
+    row, = clinic.doctor(before=f"mount -t tmpfs none /etc/systemd; mkdir -p {folder}; "
+                         f"touch {folder}/apport.service")
+    assert (row["check"], row["level"]) == ("boot", "warning") and "apport is started" in row["text"]
+    assert row["mend"].startswith("systemctl disable --now apport.service; ")
+
+
+def test_the_limit_of_services_is_told_and_raised(clinic):
+    before = ("mount -t tmpfs none /etc/systemd; "
+              "printf '[Manager]\\nDefaultLimitCORE=0\\n' >/etc/systemd/system.conf")
+    row, = clinic.doctor(before=before)
+    assert row["check"] == "limits" and row["text"].startswith("services: the hard core")
+    assert row["mend"].endswith(" && systemctl daemon-reexec")
+    assert clinic.doctor(before=before, mend=row["mend"]) == []
+
+
+# ---- the canary ----
+
+@contextlib.contextmanager
+def enabled(clinic):
+    """The kernel sends crashes here, and none of the last minute counts."""
+    (clinic.root / "var/coresnap/canary").unlink(missing_ok=True)
     with kernel.locked():
         try:
             clinic.run("coresnap", "enable")
-            (clinic.root / "var/coresnap/canary").unlink(missing_ok=True)
-            run = clinic.run("coresnap", "doctor", "--crash", "--json", check=False)
-            again = clinic.run("coresnap", "doctor", "--crash", "--json", check=False)
+            yield
         finally:
             clinic.run("coresnap", "disable")
-    row, = [row for row in json.loads(run.stdout) if row["check"] == "canary"]
+
+
+def canary(clinic):
+    run = clinic.run("coresnap", "doctor", "--crash", "--json", check=False)
+    return [row for row in json.loads(run.stdout) if row["check"] == "canary"][0]
+
+
+@pytest.mark.system
+def test_the_canary_is_followed_to_the_server(clinic):
+    with enabled(clinic):
+        row, again = canary(clinic), canary(clinic)
     assert row["level"] == "ok", row
     print(row["text"])
     (found,) = clinic.select("coresnap.object", "application")
     assert found["coresnap.object"] in row["text"] and found["application"] == "coresnap"
-    row, = [row for row in json.loads(again.stdout) if row["check"] == "canary"]
-    assert row["level"] == "warning" and "less than a minute ago" in row["text"]
+    assert again["level"] == "warning" and "less than a minute ago" in again["text"]
+    asked = clinic.inside(row["text"].split("to see it: ")[1])
+    assert asked.returncode == 0 and "Occurrences: 1" in asked.stdout, asked.stdout + asked.stderr
+
+
+@pytest.mark.system
+def test_a_canary_that_the_kernel_does_not_dump_is_told(clinic):
+    with enabled(clinic), instead(clinic.helper, "#!/no/such/interpreter\n"):
+        row = canary(clinic)
+    assert row["level"] == "problem" and "the kernel dumped nothing" in row["text"]
+
+
+@pytest.mark.system
+def test_a_canary_that_waits_for_the_daemon_is_told(clinic):
+    clinic.kill_daemon()
+    try:
+        with enabled(clinic):
+            row = canary(clinic)
+        assert re.search(r"was archived after \d+ ms and waits: coresnapd does not run", row["text"])
+    finally:
+        clinic.start_daemon()
+    clinic.wait_spool_empty()
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("program, text", [
+    ("ptrace", r"was archived after \d+ ms, and is stuck in pending/: ptrace does not"),
+    ("coroner", r"was analysed after \d+ ms, and is stuck in sending/: coroner does not"),
+])
+def test_a_canary_that_is_stuck_is_told_with_its_step(clinic, program, text):
+    with instead(clinic.bin / program, "#!/bin/sh\necho told to fail >&2; exit 75\n"):
+        with enabled(clinic):
+            row = canary(clinic)
+        assert row["level"] == "problem" and re.search(text, row["text"]), row
+        shown = clinic.inside(row["mend"]).stdout
+        assert "told to fail" in shown
+    clinic.run("coresnap", "retry", "all")
+    clinic.wait_spool_empty()

@@ -45,9 +45,25 @@ class Clinic(World):
                            check=True)
         self.system_log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.system_log.bind(str(self.machine / "dev/log"))
-        self.env["PATH"] = f"{self.bin}:{os.environ['PATH']}"
+        self._shield("systemctl", "apt-get", "service")
+        self.env["PATH"] = f"{self.machine}/bin:{self.bin}:{os.environ['PATH']}"
         self.conf = self.root / "usr/local/etc/coresnap/coresnap.conf"
         self.coroner_cf = self.root / "usr/local/etc/coroner.cf"
+
+    def _shield(self, *names):
+        """What would change the real machine is written down instead."""
+        (self.machine / "bin").mkdir()
+        for name in names:
+            path = self.machine / "bin" / name
+            path.write_text(f"#!/bin/sh\necho {name} \"$@\" >>{self.machine}/asked\n")
+            path.chmod(0o755)
+
+    def asked(self):
+        """Lines that the shielded commands were called with, since the last look."""
+        path = self.machine / "asked"
+        lines = path.read_text().splitlines() if path.exists() else []
+        path.unlink(missing_ok=True)
+        return lines
 
     def put(self, name, text):
         (self.machine / name).write_text(text)
@@ -72,7 +88,8 @@ class Clinic(World):
         """Runs a shell script on the test's own machine; before: with the mounts made, as root."""
         mounts = "\n".join(f"mount --bind {self.machine}/{name} {place}"
                            for name, place in MOUNTS.items())
-        text = f"set -e\nmount -t tmpfs -o mode=755 none /run\n{mounts}\n{before}\nset +e\n{script}"
+        text = (f"set -e\nmount -t tmpfs -o mode=755 none /run\n"
+                f"mount -t tmpfs none /etc/default\n{mounts}\n{before}\nset +e\n{script}")
         run = subprocess.run(["unshare", "-m", "bash", "-c", text], capture_output=True, text=True,
                              timeout=60, env=self.env, stdin=subprocess.DEVNULL, check=False)
         if check:
