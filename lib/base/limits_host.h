@@ -9,6 +9,8 @@
 #define CSN_MAX_ROUTE_DEPTH 2000u
 #define CSN_MAX_ROUTE_HEAP_KIB 2048u
 
+#define CSN_MAX_WORKERS 64u
+
 /* Sending: what a server may ask for with Retry-After. */
 #define CSN_MAX_RETRY_AFTER_SECONDS 86400
 

@@ -6,12 +6,12 @@
 
 #include "base/cleanup.h"
 #include "base/limits.h"
+#include "base/limits_host.h"
 #include "base/root.h"
 #include "base/text.h"
 #include "conf/ini.h"
 
 #define MAX_DUMP_BUDGET (64 * CSN_MIB)
-#define MAX_WORKERS 64
 
 /* The key's place in the struct: one row for each plain value. */
 enum value_kind {
@@ -194,9 +194,9 @@ static int set_workers(void *context, const char *key, const char *value,
 
 	(void)key;
 	(void)place;
-	if (!csn_parse_u64(value, 10, &count) || count < 1 || count > MAX_WORKERS)
-		return csn_fail(err, CSN_E_FORMAT, "'%s' is not a number from 1 to %d",
-				csn_escape_to(shown, sizeof(shown), value), MAX_WORKERS);
+	if (!csn_parse_u64(value, 10, &count) || count < 1 || count > CSN_MAX_WORKERS)
+		return csn_fail(err, CSN_E_FORMAT, "'%s' is not a number from 1 to %u",
+				csn_escape_to(shown, sizeof(shown), value), CSN_MAX_WORKERS);
 	conf->workers = (uint32_t)count;
 	return 0;
 }

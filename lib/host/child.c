@@ -2,12 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -15,8 +13,15 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/io.h"
+#include "base/limits.h"
+#include "base/text.h"
+#include "host/confine_internal.h"
+#include "host/environment.h"
 
 #define EXEC_FAILED 127
+/* Deeper than anything that is no attack; the next end of a child goes on. */
+#define MAX_STRAY_ROUNDS 64
 
 static void prepare_descriptors(const struct csn_child_spec *spec, int output_fd)
 {
@@ -25,27 +30,30 @@ static void prepare_descriptors(const struct csn_child_spec *spec, int output_fd
 	dup2(null_fd, STDIN_FILENO);
 	dup2(output_fd, STDOUT_FILENO);
 	dup2(spec->stdout_only ? null_fd : output_fd, STDERR_FILENO);
-	if (spec->keep_fd >= 0)
-		fcntl(spec->keep_fd, F_SETFD, 0);
+	confine_descriptors(spec->keep_fd);
 }
 
 /* In the child; does not return. */
-static csn_noreturn void become(const struct csn_child_spec *spec, int output_fd, pid_t parent)
+static csn_noreturn void become(const struct csn_child_spec *spec, int output_fd)
 {
-	/* 1 tells the kernel not to dump this process at all, not even through a pipe. */
-	const struct rlimit no_core = { 1, 1 };
+	const char *environment[CSN_ENVIRONMENT_MAX];
 	sigset_t none;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(EXEC_FAILED);
-	setpgid(0, 0);
-	setrlimit(RLIMIT_CORE, &no_core);
-	umask(077);
 	prepare_descriptors(spec, output_fd);
+	if (!confine_parent_lives(STDOUT_FILENO))
+		_exit(EXEC_FAILED);
+	(void)setsid();
+	umask(077);
+	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	if (spec->read_only)
+		(void)confine_writes();
+	confine_limits(&spec->limits);
+	signal(SIGPIPE, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	execve(spec->argv[0], (char *const *)spec->argv, environ);
+	csn_environment_fill(environment);
+	execve(spec->argv[0], (char *const *)spec->argv, (char *const *)environment);
 	dprintf(STDERR_FILENO, "%s: %s\n", spec->argv[0], strerror(errno));
 	_exit(EXEC_FAILED);
 }
@@ -56,7 +64,6 @@ int csn_child_start(const struct csn_child_spec *spec, struct csn_child *ret_chi
 	struct csn_child child = CSN_CHILD_INIT;
 	cleanup_close int write_fd = -1;
 	cleanup_close int read_fd = -1;
-	pid_t parent = getpid();
 	int ends[2];
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
@@ -65,11 +72,11 @@ int csn_child_start(const struct csn_child_spec *spec, struct csn_child *ret_chi
 	write_fd = ends[1];
 	if (fcntl(read_fd, F_SETFL, O_NONBLOCK) < 0)
 		return csn_fail_os(err, errno, "pipe");
-	child.pid = fork();
+	child.pid = confine_fork(spec->own_pids, geteuid(), getegid());
 	if (child.pid < 0)
 		return csn_fail_os(err, errno, "fork");
 	if (child.pid == 0)
-		become(spec, write_fd, parent);
+		become(spec, write_fd);
 	child.pidfd = (int)syscall(SYS_pidfd_open, child.pid, 0);
 	if (child.pidfd < 0) {
 		csn_fail_os(err, errno, "pidfd_open");
@@ -154,6 +161,52 @@ void csn_child_done(struct csn_child *child)
 	csn_closep(&child->pidfd);
 	csn_buf_done(&child->output);
 	*child = (struct csn_child)CSN_CHILD_INIT;
+}
+
+void csn_child_adopt(void)
+{
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+}
+
+static bool is_known(pid_t pid, const pid_t *known, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (known[i] == pid)
+			return true;
+	return false;
+}
+
+/* One round; true when one was found: what it had started comes to us next. */
+static bool end_some(const pid_t *known, size_t count)
+{
+	cleanup_(csn_buf_done) struct csn_buf text = CSN_BUF_INIT(CSN_MAX_PROC_FILE);
+	struct csn_error ignored;
+	bool found = false;
+	char *word, *next;
+	uint64_t pid;
+
+	if (csn_read_file(AT_FDCWD, "/proc/thread-self/children", &text, &ignored) < 0)
+		return false;
+	next = text.data;
+	while ((word = strsep(&next, " \n"))) {
+		if (!csn_parse_u64(word, 10, &pid) || is_known((pid_t)pid, known, count))
+			continue;
+		kill((pid_t)pid, SIGKILL);
+		while (waitpid((pid_t)pid, NULL, 0) < 0 && errno == EINTR)
+			;
+		found = true;
+	}
+	return found;
+}
+
+void csn_child_end_strays(const pid_t *known, size_t count)
+{
+	int rounds;
+
+	for (rounds = 0; rounds < MAX_STRAY_ROUNDS && end_some(known, count); rounds++)
+		;
 }
 
 const char *csn_child_last_line(struct csn_child *child)

@@ -1,12 +1,12 @@
 #include "host/host.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/limits.h"
+#include "base/privilege.h"
 
 #define POLICY_PATH "/var/coresnap/policy"
 
@@ -109,18 +110,17 @@ int csn_host_make_spool(const struct csn_host *host, struct csn_error *err)
 int csn_host_become_owner(const struct csn_host *host, struct csn_error *err)
 {
 	const struct csn_spool *spool = &host->spool;
+	const struct rlimit no_core = { 1, 1 };
 	uid_t uid = geteuid();
 
-	if (uid == spool->uid)
-		return 0;
-	if (uid != 0)
+	if (uid != spool->uid && uid != 0)
 		return csn_fail(err, CSN_E_DENIED,
 				"%s belongs to user %u; run it as that user or root", spool->path,
 				(unsigned)spool->uid);
-	if (setgroups(0, NULL) < 0 || setresgid(spool->gid, spool->gid, spool->gid) < 0 ||
-	    setresuid(spool->uid, spool->uid, spool->uid) < 0)
-		return csn_fail_os(err, errno, "becoming user %u", (unsigned)spool->uid);
-	return 0;
+	/* A crash of ours is no crash for us to handle. */
+	if (setrlimit(RLIMIT_CORE, &no_core) < 0)
+		return csn_fail_os(err, errno, "RLIMIT_CORE");
+	return csn_privilege_drop(spool->uid, spool->gid, err);
 }
 
 int csn_host_open_spool(struct csn_host *host, struct csn_error *err)

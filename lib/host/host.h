@@ -39,7 +39,9 @@ int csn_host_reload(struct csn_host *host, struct csn_error *err) csn_must_check
 int csn_host_make_spool(const struct csn_host *host, struct csn_error *err) csn_must_check;
 /* Opens the spool that the configuration names. */
 int csn_host_open_spool(struct csn_host *host, struct csn_error *err) csn_must_check;
-/* As root: becomes the user that owns the open spool, for good. DENIED for any other user. */
+/* Gives up every right that is not needed, for good: becomes the user that owns the open spool (as
+ * root; DENIED for any other user), without capabilities, groups, new privileges or cores of its
+ * own. */
 int csn_host_become_owner(const struct csn_host *host, struct csn_error *err) csn_must_check;
 void csn_host_done(struct csn_host *host);
 

@@ -18,6 +18,7 @@ int csn_service_new(struct csn_host *host, bool once, struct csn_service **ret_s
 	if (!service)
 		return csn_fail_nomem(err);
 	service->host = host;
+	csn_child_adopt();
 	service->once = once;
 	service->epoll_fd = service->inotify_fd = service->signal_fd = -1;
 	service->timer_fd = service->control_fd = -1;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/limits_host.h"
 #include "host/control_internal.h"
 #include "host/service_internal.h"
 
@@ -182,12 +183,26 @@ static void read_control(struct csn_service *service)
 	}
 }
 
+/* What a child left running when it ended. */
+static void end_strays(const struct csn_service *service)
+{
+	pid_t known[CSN_MAX_WORKERS + 1];
+	size_t i, n = 0;
+
+	for (i = 0; i < service->n_jobs && n < csn_countof(known); i++)
+		if (service->jobs[i]->child.pid > 0)
+			known[n++] = service->jobs[i]->child.pid;
+	csn_child_end_strays(known, n);
+}
+
 static void child_ended(struct csn_service *service, struct job *job)
 {
 	int status;
 
-	if (csn_child_reap(&job->child, job->step != STEP_DEFAULTS, &status))
-		step_child_ended(service, job, status);
+	if (!csn_child_reap(&job->child, job->step != STEP_DEFAULTS, &status))
+		return;
+	end_strays(service);
+	step_child_ended(service, job, status);
 }
 
 static void child_printed(struct csn_service *service, struct job *job)

@@ -20,6 +20,34 @@
 #define MAX_COMMAND_LINE (2 * CSN_MIB)
 
 #define PTRACE_PARTIAL 1
+/* Analysis confines what it parses itself (docs/adr/0009); debug files may come over the network.
+ */
+static const struct csn_child_limits ptrace_limits = {
+	.cpu_seconds = PTRACE_TIMEOUT_MS / 1000,
+	.file_bytes = 2 * CSN_GIB,
+	.n_files = 1024,
+	.address_bytes = 256 * CSN_GIB,
+	.data_bytes = 16 * CSN_GIB,
+};
+
+/* A snapshot, compressed and not. */
+static const struct csn_child_limits coroner_limits = {
+	.cpu_seconds = CORONER_TIMEOUT_MS / 1000,
+	.file_bytes = CSN_MIB,
+	.n_files = 128,
+	.address_bytes = 8 * CSN_GIB,
+	.data_bytes = 4 * CSN_GIB,
+};
+
+/* A script that prints a few lines. */
+static const struct csn_child_limits defaults_limits = {
+	.cpu_seconds = DEFAULTS_TIMEOUT_MS / 1000,
+	.file_bytes = CSN_MIB,
+	.n_files = 256,
+	.address_bytes = 64 * CSN_GIB,
+	.data_bytes = CSN_GIB,
+};
+
 static void log_slave(const struct csn_host *host, const char *const *argv)
 {
 	cleanup_(csn_buf_done) struct csn_buf line = CSN_BUF_INIT(MAX_COMMAND_LINE);
@@ -82,6 +110,7 @@ static int run_ptrace(struct csn_service *service, struct job *job, struct csn_e
 	cleanup_(csn_attributes_done) struct csn_attributes attributes = { 0 };
 	struct csn_child_spec spec = {
 		.keep_fd = job->lock_fd,
+		.limits = ptrace_limits,
 		.timeout_ms = PTRACE_TIMEOUT_MS,
 		.max_output_bytes = CSN_MAX_CHILD_OUTPUT,
 		.keep_tail = true,
@@ -107,7 +136,10 @@ static int run_defaults(struct csn_service *service, struct job *job, struct csn
 	const char *const argv[] = { command, job->crash.exe ? job->crash.exe : "", NULL };
 	struct csn_child_spec spec = {
 		.argv = argv,
-		.keep_fd = job->lock_fd,
+		.keep_fd = -1,
+		.limits = defaults_limits,
+		.read_only = true,
+		.own_pids = true,
 		.timeout_ms = DEFAULTS_TIMEOUT_MS,
 		.max_output_bytes = CSN_MAX_DEFAULTS_OUTPUT,
 		.stdout_only = true,
@@ -150,6 +182,7 @@ static int run_coroner(struct csn_service *service, struct job *job, struct csn_
 	cleanup_(csn_arena_freep) struct csn_arena *arena = csn_arena_new(MAX_COMMAND_LINE);
 	struct csn_child_spec spec = {
 		.keep_fd = job->lock_fd,
+		.limits = coroner_limits,
 		.timeout_ms = CORONER_TIMEOUT_MS,
 		.max_output_bytes = CSN_MAX_CHILD_OUTPUT,
 		.keep_tail = true,

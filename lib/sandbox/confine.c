@@ -11,20 +11,8 @@
 
 #include "base/cleanup.h"
 #include "base/limits.h"
+#include "base/sanitized.h"
 #include "sandbox/sandbox_internal.h"
-
-#if defined(__has_feature)
-#define CONFINE_FEATURE(name) __has_feature(name)
-#else
-#define CONFINE_FEATURE(name) 0
-#endif
-/* Sanitizers reserve addresses by the terabyte. */
-#if defined(__SANITIZE_ADDRESS__) || CONFINE_FEATURE(address_sanitizer) || \
-	CONFINE_FEATURE(memory_sanitizer) || CONFINE_FEATURE(thread_sanitizer)
-#define CONFINE_ADDRESSES 0
-#else
-#define CONFINE_ADDRESSES 1
-#endif
 
 /* Lowers a limit; one that is lower already stays. */
 static int lower(int resource, uint64_t soft, uint64_t hard, struct csn_error *err)
@@ -52,10 +40,10 @@ static int limit(const struct csn_confinement *confinement, struct csn_error *er
 		{ RLIMIT_NOFILE, true, CSN_MAX_SANDBOX_FILES, CSN_MAX_SANDBOX_FILES },
 		{ RLIMIT_FSIZE, confinement->file_bytes != 0, confinement->file_bytes,
 		  confinement->file_bytes },
-		{ RLIMIT_AS, CONFINE_ADDRESSES && confinement->address_bytes,
+		{ RLIMIT_AS, !CSN_SANITIZED && confinement->address_bytes,
 		  confinement->address_bytes, confinement->address_bytes },
-		{ RLIMIT_DATA, CONFINE_ADDRESSES && confinement->data_bytes,
-		  confinement->data_bytes, confinement->data_bytes },
+		{ RLIMIT_DATA, !CSN_SANITIZED && confinement->data_bytes, confinement->data_bytes,
+		  confinement->data_bytes },
 		/* The soft one says why, by SIGXCPU. */
 		{ RLIMIT_CPU, confinement->cpu_seconds != 0, confinement->cpu_seconds,
 		  confinement->cpu_seconds + 5 },

@@ -7,7 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/limits.h"
-#include "capture/privilege.h"
+#include "base/privilege.h"
 #include "spool/crash_socket.h"
 
 static int add_next_step(struct csn_error *err)

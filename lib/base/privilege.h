@@ -1,6 +1,6 @@
 /* Giving up root, for good: before anything of the dead is understood or written. */
-#ifndef CSN_CAPTURE_PRIVILEGE_H
-#define CSN_CAPTURE_PRIVILEGE_H
+#ifndef CSN_BASE_PRIVILEGE_H
+#define CSN_BASE_PRIVILEGE_H
 
 #include <sys/types.h>
 

@@ -1,4 +1,4 @@
-#include "capture/privilege.h"
+#include "base/privilege.h"
 
 #include <errno.h>
 #include <linux/capability.h>

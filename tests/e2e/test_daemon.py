@@ -1,0 +1,245 @@
+"""coresnapd itself: the rights it gives up, the limits of its children, what it does when they die,
+when the spool is hostile, the clock steps or core_pattern changes; and that it sleeps otherwise."""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+from support import crashers, kernel
+from support.host import Host
+from support.world import wait_until
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives up root: needs it")
+
+
+@pytest.fixture
+def make_host(stage, tmp_path):
+    hosts = []
+
+    def make(settings="", **keywords):
+        hosts.append(Host(stage, tmp_path / f"host{len(hosts)}", settings, **keywords))
+        return hosts[-1]
+
+    yield make
+    for host in hosts:
+        host.close()
+
+
+@pytest.fixture
+def host(make_host):
+    return make_host()
+
+
+def status_of(pid):
+    text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return dict(re.findall(r"^(\w+):[ \t]*(.*)$", text, re.M))
+
+
+def processes(mark):
+    """Processes whose command line holds mark."""
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if mark.encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+        except OSError:
+            pass
+    return found
+
+
+@needs_root
+@pytest.mark.parametrize("owner", [0, 12345])
+def test_it_keeps_no_right_that_it_does_not_need(host, owner):
+    """Attack 19: and no core of its own, so that a crash of the daemon is not handled by itself."""
+    for folder, _, _ in os.walk(host.root / "var"):
+        os.chown(folder, owner, owner)
+    for path in (host.root.parent, host.root.parent.parent, host.root.parent.parent.parent):
+        path.chmod(path.stat().st_mode | 0o011)
+    host.root.chmod(0o777)
+    host.start()
+    status = status_of(host.daemon.pid)
+    assert status["Uid"].split() == [str(owner)] * 4
+    assert status["Gid"].split() == [str(owner)] * 4
+    assert status["Groups"] == ""
+    for kind in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+        assert int(status[kind], 16) == 0, kind
+    assert status["NoNewPrivs"] == "1"
+    limits = pathlib.Path(f"/proc/{host.daemon.pid}/limits").read_text()
+    assert re.search(r"^Max core file size\s+1\s+1\s", limits, re.M)
+    # Who is not dumpable leaves its files in /proc to root.
+    assert os.stat(f"/proc/{host.daemon.pid}/maps").st_uid == 0
+    uuid = host.place()
+    os.chown(host.archive / "pending" / uuid, owner, owner)
+    host.wait_empty()
+
+
+@pytest.mark.system
+def test_a_crash_of_the_daemon_does_not_feed_itself(host):
+    """Attack 19: killed by a signal that dumps core, it leaves nothing in its own spool."""
+    with kernel.locked():
+        run = host.coresnap("enable")
+        assert run.returncode == 0, run.stderr
+        host.start()
+        host.daemon.send_signal(signal.SIGSEGV)
+        assert host.daemon.wait(10) == -signal.SIGSEGV
+        time.sleep(0.5)
+        host.coresnap("disable")
+    assert host.empty() and not host.names("quarantine")
+
+
+LIMITS = """
+grep -E '^Max (cpu time|file size|core file size|open files|address space|data size)' /proc/self/limits
+echo "nice $(nice)"; echo "session $$ $(cut -d' ' -f6 /proc/self/stat)"
+grep -E '^(NoNewPrivs|CapEff)' /proc/self/status
+ls /proc/self/fd | tr '\\n' ' ' | sed 's/^/fds /'; echo
+env | cut -d= -f1 | sort | tr '\\n' ' ' | sed 's/^/env /'; echo
+"""
+
+
+@pytest.mark.parametrize("child", ["ptrace", "coroner"])
+def test_children_have_limits_and_a_clean_environment(make_host, child):
+    host = make_host(daemon_env={"BACKTRACE_DEFAULTS": "a=b", "AWS_SECRET_KEY": "x", "http_proxy": "p"})
+    script = host.root / child
+    script.write_text(script.read_text().replace("#!/bin/sh\n", "#!/bin/sh\n{%s} >%s/seen.%s\n" % (
+        LIMITS, host.root, child)))
+    host.start()
+    host.place()
+    host.wait_empty()
+    seen = (host.root / f"seen.{child}").read_text()
+    cpu = re.search(r"Max cpu time\s+(\d+)", seen)[1]
+    assert int(cpu) == {"ptrace": 900, "coroner": 600}[child]
+    for limit in ("file size", "open files", "address space", "data size"):
+        assert re.search(rf"Max {limit}\s+\d+", seen), limit
+    assert re.search(r"Max core file size\s+1 ", seen)
+    assert int(re.search(r"nice (\d+)", seen)[1]) >= 10
+    assert re.search(r"NoNewPrivs:\s+1", seen)
+    words = re.search(r"^session (\d+) (\d+)", seen, re.M)
+    assert words[1] == words[2]
+    # 0, 1, 2, the object's lock, and what ls itself opens.
+    assert len(re.search(r"^fds (.*)$", seen, re.M)[1].split()) <= 5
+    names = re.search(r"^env (.*)$", seen, re.M)[1].split()
+    assert "PATH" in names and "http_proxy" in names
+    assert "AWS_SECRET_KEY" not in names and "BACKTRACE_DEFAULTS" not in names
+
+
+def test_a_defaults_command_changes_no_file(make_host, tmp_path):
+    """Attack 8: a hook that writes outside gets EACCES, whoever it runs as; its output counts."""
+    target = tmp_path / "outside"
+    script = tmp_path / "hook"
+    script.write_text(f"""#!/bin/sh
+{{ echo x >{target}; }} 2>/dev/null || echo wrote=no
+rm -f {script} 2>/dev/null || echo removed=no
+mkdir {tmp_path}/folder 2>/dev/null || echo made=no
+echo quiet >/dev/null && echo read=$(wc -c <{script})
+""")
+    script.chmod(0o755)
+    host = make_host(f"defaults.command = {script}")
+    host.conf.write_text(re.sub("^defaults.command =$", "", host.conf.read_text(), flags=re.M))
+    host.start()
+    host.place()
+    host.wait_empty()
+    assert not target.exists() and script.exists()
+    words = " ".join(host.words())
+    for pair in ("wrote:no", "removed:no", "made:no", f"read:{script.stat().st_size}"):
+        assert f"--kv={pair}" in words, words
+
+
+STRAYS = """
+setsid sleep 1000.{mark} >/dev/null 2>&1 &
+(setsid sh -c 'setsid sleep 1000.{mark}; :' >/dev/null 2>&1 &)
+sleep 0.2
+"""
+
+
+@pytest.mark.parametrize("child", ["hook", "ptrace"])
+def test_what_a_child_leaves_running_ends_with_it(make_host, tmp_path, child):
+    mark = str(os.getpid()) + ("1" if child == "hook" else "2")
+    script = tmp_path / "hook"
+    script.write_text("#!/bin/sh\n" + STRAYS.format(mark=mark) + "echo a=b\n")
+    script.chmod(0o755)
+    host = make_host(f"defaults.command = {script}" if child == "hook" else "")
+    if child == "hook":
+        host.conf.write_text(re.sub("^defaults.command =$", "", host.conf.read_text(), flags=re.M))
+    else:
+        ptrace = host.root / "ptrace"
+        ptrace.write_text(ptrace.read_text().replace("#!/bin/sh\n", "#!/bin/sh\n"
+                                                     + STRAYS.format(mark=mark)))
+    host.start()
+    host.place()
+    wait_until(lambda: processes(f"1000.{mark}"), "the strays")
+    host.wait_empty()
+    wait_until(lambda: not processes(f"1000.{mark}"), "the strays' end", 5)
+
+
+def test_children_die_with_the_daemon_whatever_they_started(make_host, tmp_path):
+    mark = f"{os.getpid()}3"
+    script = tmp_path / "hook"
+    script.write_text("#!/bin/sh\n" + STRAYS.format(mark=mark) + f"sleep 1000.{mark}\n")
+    script.chmod(0o755)
+    host = make_host(f"defaults.command = {script}")
+    host.conf.write_text(re.sub("^defaults.command =$", "", host.conf.read_text(), flags=re.M))
+    host.start()
+    host.place()
+    wait_until(lambda: len(processes(f"1000.{mark}")) >= 3, "the hook and its strays")
+    host.end(signal.SIGKILL)
+    wait_until(lambda: not processes(f"1000.{mark}"), "their end", 5)
+
+
+@pytest.fixture(scope="module")
+def crash(tmp_path_factory):
+    """The bytes of a real core."""
+    core, _ = crashers.Crashers(tmp_path_factory.mktemp("crash")).core("nullderef")
+    return core.read_bytes()
+
+
+# The first run of ptrace dies at this system call, in all of its processes that make it.
+DYING = """#!/bin/sh
+if [ ! -e {root}/died ]; then
+	: >{root}/died
+	exec strace -f -o /dev/null -e trace={call} -e inject={call}:signal={signal} {ptrace} "$@"
+fi
+exec {ptrace} "$@"
+"""
+
+
+def dying_ptrace(host, call, number):
+    path = host.root / "ptrace"
+    path.write_text(DYING.format(root=host.root, call=call, signal=number,
+                                 ptrace=host.bin / "ptrace"))
+
+
+@pytest.mark.parametrize("number, name", [("KILL", "signal 9"), ("SEGV", "signal 11")])
+def test_when_what_ptrace_confines_is_killed_a_partial_snapshot_is_sent(make_host, crash, number, name):
+    """Fault 15: the confined process dies; the snapshot says so and the core is kept."""
+    host = make_host()
+    dying_ptrace(host, "uname", number)
+    coroner = host.root / "coroner"
+    coroner.write_text(coroner.read_text().replace("shift 3\n", f"shift 3\ncp $3 {host.root}/sent\n"))
+    uuid = host.place(content=crash)
+    host.start()
+    host.wait_empty()
+    assert host.objects() == [("blackhole", uuid)]
+    document = json.loads(subprocess.run(["zstdcat", "--force", host.root / "sent"],
+                                         capture_output=True, check=True).stdout)
+    assert f"killed by {name}" in document["truncated"][0]
+    assert host.names("kept") == [uuid] and not host.names("quarantine")
+
+
+@pytest.mark.parametrize("number", ["KILL", "SEGV"])
+def test_when_ptrace_itself_is_killed_it_is_run_again(make_host, crash, number):
+    """Fault 15: dying while it publishes leaves nothing half done; the second run is whole."""
+    host = make_host()
+    dying_ptrace(host, "linkat", number)
+    uuid = host.place(content=crash)
+    host.start()
+    host.wait_line(f"crash {uuid} kept in pending: ptrace exit {137 if number == 'KILL' else 139}")
+    host.wait_empty()
+    assert host.objects() == [("blackhole", uuid)]
+    assert not host.names("quarantine")
+    assert not [path for path in (host.archive / "sending").iterdir()]
