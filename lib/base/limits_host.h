@@ -14,6 +14,10 @@
 /* Sending: what a server may ask for with Retry-After. */
 #define CSN_MAX_RETRY_AFTER_SECONDS 86400
 
+/* The kernel's log: one record, and records read at a time. */
+#define CSN_MAX_KERNEL_RECORD 8192u
+#define CSN_MAX_KERNEL_RECORDS 100000u
+
 /* Ticks of one batch, of any batch, and of an object in the end: far below what 64 bits hold. */
 #define CSN_MAX_TICK_COUNT 1000000000000ll
 #define CSN_MAX_TICK_FILE (64u * 1024u) /* JSON of one batch */

@@ -133,6 +133,7 @@ void csn_host_done(struct csn_host *host)
 {
 	csn_router_free(csn_take(host->router));
 	csn_spool_close(&host->spool);
+	csn_closep(&host->kernel_log_fd);
 	csn_coresnap_conf_done(&host->conf);
 	free(csn_take(host->conf_path));
 }

@@ -18,13 +18,14 @@ struct csn_host {
 	struct csn_coresnap_conf conf;
 	struct csn_router *router;
 	struct csn_spool spool;
-	csn_host_log log; /* may be NULL */
+	int kernel_log_fd; /* /dev/kmsg, of who may read it; owned, -1 */
+	csn_host_log log;  /* may be NULL */
 	void *log_context;
 };
 
 #define CSN_HOST_INIT \
 	{ \
-		.spool = CSN_SPOOL_INIT \
+		.spool = CSN_SPOOL_INIT, .kernel_log_fd = -1 \
 	}
 
 /* Reads the configuration and compiles the rules; the spool stays closed. root and conf_path as

@@ -70,6 +70,7 @@ struct csn_service {
 	int64_t quota_due_ns; /* monotonic; 0 none */
 	int64_t purge_due_ns; /* monotonic; 0 now, INT64_MAX never */
 	size_t n_sent, n_failed;
+	uint64_t n_refused; /* crashes that the kernel kept from the helper */
 	char metrics[1024]; /* as last written */
 };
 

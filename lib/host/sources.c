@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/limits_host.h"
 #include "host/control_internal.h"
+#include "host/kernel_log.h"
 #include "host/service_internal.h"
 
 int service_watch(struct csn_service *service, int fd, struct watch *watch, struct csn_error *err)
@@ -132,6 +133,20 @@ void source_add_all(struct csn_service *service)
 		add_or_say(service, list.items[i].stage, list.items[i].uuid);
 }
 
+/* Where more crash at once than the kernel lets through, some come; then the others are counted. */
+static void count_refused(struct csn_service *service)
+{
+	uint64_t refused = csn_kernel_log_refused(service->host->kernel_log_fd);
+
+	if (!refused)
+		return;
+	service->n_refused += refused;
+	csn_host_say(service->host, LOG_WARNING,
+		     "%llu more crashes were refused by the kernel: more than core_pipe_limit "
+		     "processes crashed at once",
+		     (unsigned long long)refused);
+}
+
 static void read_inotify(struct csn_service *service)
 {
 	char block[8192] __attribute__((aligned(__alignof__(struct inotify_event))));
@@ -218,6 +233,7 @@ void source_handle(struct csn_service *service, const struct watch *watch)
 	switch (watch->kind) {
 	case WATCH_SPOOL:
 		read_inotify(service);
+		count_refused(service);
 		break;
 	case WATCH_SIGNALS:
 		read_signals(service);

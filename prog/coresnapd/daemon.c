@@ -17,6 +17,7 @@
 #include "base/version.h"
 #include "host/core_pattern.h"
 #include "host/host.h"
+#include "host/kernel_log.h"
 #include "host/service.h"
 
 #define MAX_SHOWN 1024
@@ -162,6 +163,7 @@ static int open_spool(struct csn_host *host)
 
 	if (r == 0)
 		r = csn_host_open_spool(host, &err);
+	host->kernel_log_fd = csn_kernel_log_open();
 	if (r == 0)
 		r = csn_host_become_owner(host, &err);
 	if (r == 0)

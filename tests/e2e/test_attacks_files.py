@@ -150,6 +150,9 @@ READ_BY_THE_HELPER = [
 def test_all_that_the_helper_opens_makes_and_changes_is_on_a_list(spool):
     """Attack 4: nothing is made outside the spool or by a path. Attack 7: no file of a crash changes
     its owner or mode. Attack 11: only a fixed list is read, in no one's home."""
+    capture.compile_c(spool.root, "dies", DIES)
+    spool.crash([spool.root / "dies"])  # makes the folders that are missing
+    spool.core().path.unlink()
     give_away(spool)
     gone = spool.root / "gone"
     shutil.copy("/bin/sleep", gone)

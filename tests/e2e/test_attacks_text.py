@@ -4,6 +4,7 @@ of commands, line ends, escapes and bytes that are no text, on their way from th
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 
@@ -77,6 +78,11 @@ def test_names_that_are_commands_headers_and_no_text_stay_data(spool, group, sta
                                   env={b"BACKTRACE_DEFAULTS": DEFAULTS, b"POD_NAME": EVIL, b"$(touch owned)": EVIL})
         capture.wait_status(victim)
         core = spool.core()
+        # One that is told of by its name in the helper's own log.
+        capture.wait_status(subprocess.Popen(arguments[:3], executable=exe, preexec_fn=lambda: (
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0)))))
+        spool.core(2).path.unlink()
+    assert "notes only" in spool.log
     is_clean((spool.archive.parent / "log").read_bytes())
     assert core.facts["comm"] == "\n$(x)\x1b[1m"
     assert core.facts["cmdline"][3].startswith("$(touch owned)`touch owned`")

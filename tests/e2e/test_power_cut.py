@@ -85,9 +85,11 @@ def test_power_cut_after_any_step_leaves_the_old_state_or_the_new(recorded, stag
     archive, uuid, steps = recorded
     whole = set(powercut.contents_of(steps).values())
     stages = [str(archive / name / uuid) for name in ("pending", "sending", "kept")]
-    published = max(n for n, step in enumerate(steps)
-                    if step == ("sync folder", str(archive / "pending")) and n < steps.index(
-                        ("ends", "coresnap-archive")))
+    helper_ends = steps.index(("ends", "coresnap-archive"))
+    synced = [n for n, step in enumerate(steps[:helper_ends])
+              if step == ("sync folder", str(archive / "pending"))]
+    assert synced, "the helper left without a name that stays"
+    published = synced[-1]
     answered = max(n for n, step in enumerate(steps) if step == ("ends", "coroner"))
     states, distinct = 0, {}
     for cut in range(len(steps) + 1):

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,6 +24,7 @@
 #include "host/backoff.h"
 #include "host/child.h"
 #include "host/core_pattern.h"
+#include "host/kernel_log.h"
 #include "host/listing.h"
 #include "host/route.h"
 #include "host/slave.h"
@@ -437,6 +439,42 @@ static void lines_that_run_a_helper_are_known(void **state)
 	assert_false(csn_core_pattern_is_helper("@@/run/systemd/coredump"));
 }
 
+static void crashes_that_the_kernel_refused_are_counted_from_its_log(void **state)
+{
+	static const char *const records[] = {
+		"4,14456,24473549346,-;coredump: 13467(x): over core_pipe_limit, skipping core "
+		"dump\n",
+		"4,7,1,-;Pid 12(x) over core_pipe_limit\n SUBSYSTEM=none\n",
+		"4,8,1,-;do_coredump: 74 callbacks suppressed\n",
+		"4,9,1,-;coredump_pipe: 126 callbacks suppressed\n",
+		/* These are something else, or somebody else's. */
+		"12,10,1,-;coredump: 1(x): over core_pipe_limit, skipping core dump\n",
+		"4,11,1,-;show_signal_msg: 5 callbacks suppressed\n",
+		"4,12,1,-;coredump: 1(x): |/no/such/helper pipe failed\n",
+		"4,13,1,-;coredump_pipe: 99999999999999999999 callbacks suppressed\n",
+		"4,14,1,-;coredump callbacks suppressed: \n",
+		";,",
+		",;",
+		"4",
+		"\n",
+		"4,;over core_pipe_limi",
+	};
+	int ends[2];
+	size_t i;
+
+	(void)state;
+	/* As from the kernel's log, one read gives one record. */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, ends), 0);
+	assert_int_equal(csn_kernel_log_refused(ends[0]), 0);
+	for (i = 0; i < csn_countof(records); i++)
+		assert_true(write(ends[1], records[i], strlen(records[i])) > 0);
+	assert_int_equal(csn_kernel_log_refused(ends[0]), 1 + 1 + 74 + 126);
+	assert_int_equal(csn_kernel_log_refused(ends[0]), 0);
+	assert_int_equal(csn_kernel_log_refused(-1), 0);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -458,6 +496,7 @@ int main(void)
 		cmocka_unit_test(a_child_gives_its_status_and_the_end_of_its_output),
 		cmocka_unit_test(a_program_that_is_missing_says_so),
 		cmocka_unit_test(lines_that_run_a_helper_are_known),
+		cmocka_unit_test(crashes_that_the_kernel_refused_are_counted_from_its_log),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
