@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -86,30 +87,41 @@ static int64_t search_thread(int tasks_fd, int64_t pid, int64_t ns_tid)
 	return pid;
 }
 
-/* Outside of pid namespaces the number is the same, and it is often the leader's. */
+/* In our own pid namespace the numbers are ours. */
+static bool shares_pid_namespace(int64_t pid)
+{
+	char path[48];
+	struct stat ours, theirs;
+
+	snprintf(path, sizeof(path), "/proc/%lld/ns/pid", (long long)pid);
+	return stat(path, &theirs) == 0 && stat("/proc/self/ns/pid", &ours) == 0 &&
+	       ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev;
+}
+
+/* In another one the crashed thread is often the leader. */
 static int64_t find_thread(int64_t pid, int64_t ns_tid)
 {
-	const int64_t likely[] = { ns_tid, pid };
 	cleanup_close int tasks_fd = -1;
-	char path[48], name[24];
-	size_t i;
+	char path[48], leader[24];
 
 	snprintf(path, sizeof(path), "/proc/%lld/task", (long long)pid);
 	tasks_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (tasks_fd < 0)
 		return pid;
-	for (i = 0; i < csn_countof(likely); i++) {
-		snprintf(name, sizeof(name), "%lld", (long long)likely[i]);
-		if (read_ns_tid(tasks_fd, name) == ns_tid)
-			return likely[i];
-	}
-	return search_thread(tasks_fd, pid, ns_tid);
+	snprintf(leader, sizeof(leader), "%lld", (long long)pid);
+	return read_ns_tid(tasks_fd, leader) == ns_tid ? pid : search_thread(tasks_fd, pid, ns_tid);
 }
 
 void csn_request_complete(struct csn_request *request, int signal, int64_t ns_tid)
 {
 	if (!request->signal)
 		request->signal = signal;
-	if (!request->tid)
-		request->tid = ns_tid > 0 ? find_thread(request->pid, ns_tid) : request->pid;
+	if (request->tid)
+		return;
+	if (ns_tid <= 0)
+		request->tid = request->pid;
+	else if (shares_pid_namespace(request->pid))
+		request->tid = ns_tid;
+	else
+		request->tid = find_thread(request->pid, ns_tid);
 }

@@ -192,23 +192,40 @@ int csn_policy_write(const char *path, const struct csn_policy *policy, struct c
 	return csn_write_file(AT_FDCWD, path, record, sizeof(record), 0644, err);
 }
 
-int csn_policy_find(const char *self, struct csn_policy *ret_policy, struct csn_error *err)
+/* The policy's path and, for the defaults, the installation's root. */
+static int find_place(const char *self, char *path, size_t path_size, char root[CSN_MAX_PATH],
+		      struct csn_error *err)
 {
 	const char *slash = strrchr(self, '/'), *next = self, *found = NULL;
-	char path[CSN_MAX_PATH], root[CSN_MAX_PATH] = "";
 	int n;
 
+	*root = '\0';
 	while ((next = strstr(next, "/opt/backtrace/")))
 		found = next++;
 	if (slash && strcmp(slash, "/a") == 0) {
-		n = snprintf(path, sizeof(path), "%.*s/policy", (int)(slash - self), self);
+		n = snprintf(path, path_size, "%.*s/policy", (int)(slash - self), self);
 	} else {
 		if (found)
-			snprintf(root, sizeof(root), "%.*s", (int)(found - self), self);
-		n = snprintf(path, sizeof(path), "%s/var/coresnap/policy", root);
+			snprintf(root, CSN_MAX_PATH, "%.*s", (int)(found - self), self);
+		n = snprintf(path, path_size, "%s/var/coresnap/policy", root);
 	}
-	csn_policy_init(ret_policy, root);
-	if (n < 0 || (size_t)n >= sizeof(path))
+	if (n < 0 || (size_t)n >= path_size)
 		return csn_fail(err, CSN_E_LIMIT, "the program's path is too long");
-	return csn_policy_read(path, ret_policy, err);
+	return 0;
+}
+
+int csn_policy_path(const char *self, char *out, size_t out_size, struct csn_error *err)
+{
+	char root[CSN_MAX_PATH];
+
+	return find_place(self, out, out_size, root, err);
+}
+
+int csn_policy_find(const char *self, struct csn_policy *ret_policy, struct csn_error *err)
+{
+	char path[CSN_MAX_PATH], root[CSN_MAX_PATH];
+	int r = find_place(self, path, sizeof(path), root, err);
+
+	csn_policy_init(ret_policy, root);
+	return r < 0 ? r : csn_policy_read(path, ret_policy, err);
 }

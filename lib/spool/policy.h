@@ -64,5 +64,8 @@ int csn_policy_write(const char *path, const struct csn_policy *policy, struct c
  * named ".../a" has it beside itself. Always fills ret_policy; returns 0 when it was read, else the
  * error that made the defaults hold (worth a log line, never a reason to lose a crash). */
 int csn_policy_find(const char *self, struct csn_policy *ret_policy, struct csn_error *err);
+/* Where it is, or would be. LIMIT when that does not fit. */
+int csn_policy_path(const char *self, char *out, size_t out_size, struct csn_error *err)
+	csn_must_check;
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -35,17 +36,57 @@ void archive_find_self(const char *root, char *out, size_t out_size)
 	snprintf(out, out_size, "%s", real ? real : path);
 }
 
+static struct archive_stamp stamp_of(const char *path)
+{
+	struct stat status;
+
+	if (stat(path, &status) < 0)
+		return (struct archive_stamp){ 0 };
+	return (struct archive_stamp){ status.st_dev, status.st_ino, status.st_ctim.tv_sec,
+				       status.st_ctim.tv_nsec };
+}
+
+static struct archive_stamp stamp_policy(const char *self)
+{
+	char path[CSN_MAX_PATH];
+	struct csn_error ignored;
+
+	return csn_policy_path(self, path, sizeof(path), &ignored) < 0 ? (struct archive_stamp){ 0 }
+								       : stamp_of(path);
+}
+
 int archive_open(struct archive *archive, const char *root, struct csn_error *err)
 {
 	char self[CSN_MAX_PATH];
 
 	archive_find_self(root, self, sizeof(self));
 	csn_log_open(&archive->log, "coresnap", LOG_DAEMON, false);
+	/* Before it is read: a change from now on is seen as one. */
+	archive->policy_stamp = stamp_policy(self);
 	if (csn_policy_find(self, &archive->policy, &archive->policy_error) == 0)
 		archive->policy_error.code = CSN_OK;
 	if (csn_spool_open(archive->policy.archive, &archive->spool, err) < 0)
 		return add_next_step(err);
+	archive->folder_stamp = stamp_of(archive->policy.archive);
 	return 0;
+}
+
+int archive_refresh(struct archive *archive, const char *root, struct csn_error *err)
+{
+	struct archive_stamp policy, folder;
+	char self[CSN_MAX_PATH];
+
+	if (archive->spool.dir_fd < 0)
+		return archive_open(archive, root, err);
+	archive_find_self(root, self, sizeof(self));
+	policy = stamp_policy(self);
+	folder = stamp_of(archive->policy.archive);
+	if (memcmp(&policy, &archive->policy_stamp, sizeof(policy)) == 0 &&
+	    memcmp(&folder, &archive->folder_stamp, sizeof(folder)) == 0)
+		return 0;
+	csn_spool_close(&archive->spool);
+	csn_log_close(&archive->log);
+	return archive_open(archive, root, err);
 }
 
 int archive_drop_root(struct archive *archive, struct csn_error *err)

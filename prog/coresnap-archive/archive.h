@@ -6,12 +6,19 @@
 #include "capture/request.h"
 #include "spool/spool.h"
 
-/* What both need: where to put it, and where to say so. */
+/* Which file stood at a path, and how it was; zeroes for none. */
+struct archive_stamp {
+	uint64_t device, inode;
+	int64_t seconds, nanoseconds; /* of its last change */
+};
+
+/* What all need: where to put it, and where to say so. */
 struct archive {
 	struct csn_policy policy;
 	struct csn_spool spool;
 	struct csn_log log;
 	struct csn_error policy_error; /* why the defaults hold; said once the log is open */
+	struct archive_stamp policy_stamp, folder_stamp;
 	int told_fd; /* borrowed: gets our process id when the process was let go; -1 */
 };
 
@@ -30,6 +37,10 @@ struct archive_listen_options {
 void archive_find_self(const char *root, char *out, size_t out_size);
 /* Finds policy and spool; root may be NULL. The error says what to do next. */
 int archive_open(struct archive *archive, const char *root, struct csn_error *err) csn_must_check;
+/* Opens it if it is not, and again if policy or spool are others by now: what was opened ahead must
+ * not outlive a change of the configuration. */
+int archive_refresh(struct archive *archive, const char *root, struct csn_error *err)
+	csn_must_check;
 /* Becomes the spool's user, for good, and opens the log as that user. */
 int archive_drop_root(struct archive *archive, struct csn_error *err) csn_must_check;
 /* "Crash dump archived in ..." */

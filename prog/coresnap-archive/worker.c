@@ -39,9 +39,9 @@ static void answer(const struct listener *listener, int fd)
 	close(fd);
 }
 
-static int take(struct listener *listener, int fd, const struct csn_request *request)
+static int take(struct listener *listener, struct archive *archive, int fd,
+		const struct csn_request *request)
 {
-	struct archive archive = ARCHIVE_INIT;
 	struct csn_error err;
 	int r;
 
@@ -49,7 +49,7 @@ static int take(struct listener *listener, int fd, const struct csn_request *req
 	r = csn_kernel_socket_ask(fd, PATIENCE_MS, &err);
 	/* While the kernel makes the notes. */
 	if (r == 0)
-		r = archive_open(&archive, listener->options.root, &err);
+		r = archive_refresh(archive, listener->options.root, &err);
 	if (r == 0)
 		r = csn_kernel_socket_confirm(fd, &err);
 	if (r < 0) {
@@ -58,8 +58,8 @@ static int take(struct listener *listener, int fd, const struct csn_request *req
 			(long long)request->pid, err.text);
 		return CSN_EXIT_OS;
 	}
-	archive.told_fd = listener->told_fd[1];
-	return archive_crash(&archive, request, fd);
+	archive->told_fd = listener->told_fd[1];
+	return archive_crash(archive, request, fd);
 }
 
 /* The next connection of a process that dumps core; -1 when there is none now. */
@@ -81,7 +81,9 @@ static int accept_crash(struct listener *listener, struct csn_request *ret_reque
 int worker_run(struct listener *listener)
 {
 	int epoll_fd = watch(listener), fd;
+	struct archive archive = ARCHIVE_INIT;
 	struct csn_request request;
+	struct csn_error ignored;
 	struct epoll_event event;
 	bool last = false;
 
@@ -89,6 +91,8 @@ int worker_run(struct listener *listener)
 		csn_log(&listener->log, LOG_ERR, "epoll: %s", strerror(errno));
 		return CSN_EXIT_OS;
 	}
+	/* Ahead of the crash; what is wrong with it is said when there is one. */
+	(void)!archive_open(&archive, listener->options.root, &ignored);
 	do {
 		if (epoll_wait(epoll_fd, &event, 1, -1) == 1 && event.data.u32 && !last) {
 			last = true;
@@ -99,5 +103,5 @@ int worker_run(struct listener *listener)
 	/* What is understood later, without root, must not be able to take crashes. */
 	close(epoll_fd);
 	close(listener->listen_fd);
-	return fd < 0 ? 0 : take(listener, fd, &request);
+	return fd < 0 ? 0 : take(listener, &archive, fd, &request);
 }

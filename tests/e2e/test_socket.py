@@ -167,6 +167,20 @@ def test_a_crash_loop_is_counted_by_the_same_ladder(spool, heard, victim):
     assert modes == ["minimal", "minimal", "notes"]
 
 
+def test_workers_that_waited_through_a_change_of_the_policy_follow_it(spool, heard, victim):
+    """What they opened ahead of the crash must not send it to where crashes went before."""
+    with spool.installed(heard.pattern):
+        let_crash(start(victim))
+        assert spool.core().facts["mode"] == "minimal"
+        spool.set_policy(mode=1, quota=0)
+        let_crash(start(victim))
+        assert spool.core(2).facts["mode"] == "full"
+        shutil.rmtree(spool.archive)
+        spool.make_folders()
+        let_crash(start(victim))
+        assert spool.core().facts["mode"] == "full"
+
+
 def test_sixty_four_crashes_at_once_all_arrive(spool, heard, victim):
     """Fault 6: a storm meets few workers, and nobody is held for two seconds."""
     processes = [start(victim, 3) for _ in range(64)]
