@@ -23,8 +23,9 @@
 #define STAMP "canary"
 #define INTERVAL_S 60
 #define POLL_NS (5 * CSN_NS_PER_MS)
-/* The helper has ten seconds; analysis and sending are ordinary work of the daemon. */
-#define ARCHIVE_MS 12000
+/* The helper of a small process takes milliseconds; analysis and sending are ordinary work of the
+ * daemon. */
+#define ARCHIVE_MS 5000
 #define ANALYSE_MS 30000
 #define SEND_MS 30000
 

@@ -44,10 +44,12 @@ int csn_core_pattern_get(struct csn_core_pattern *ret_pattern, struct csn_error 
 	return 0;
 }
 
+/* An empty line is written as its end: nothing at all would change nothing. */
 static int write_line(const char *path, const char *text, struct csn_error *err)
 {
 	cleanup_close int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
-	int r = fd >= 0 ? csn_write_full(fd, text, strlen(text)) : -errno;
+	const char *line = *text ? text : "\n";
+	int r = fd >= 0 ? csn_write_full(fd, line, strlen(line)) : -errno;
 
 	if (r == -EROFS || r == -EACCES || r == -EPERM)
 		return csn_fail(err, CSN_E_DENIED, "%s: %s", path, strerror(-r));
@@ -99,7 +101,7 @@ int csn_core_pattern_load(const char *path, struct csn_core_pattern *ret_pattern
 	if (csn_read_file(AT_FDCWD, path, &text, err) < 0)
 		return csn_wrap(err, "%s", path);
 	length = text.size ? strcspn(text.data, "\n") : 0;
-	if (length == 0 || length >= sizeof(pattern.text) || text.data[length] != '\n')
+	if (!text.size || length >= sizeof(pattern.text) || text.data[length] != '\n')
 		return csn_fail(err, CSN_E_NOT_FOUND, "%s: cut off", path);
 	memcpy(pattern.text, text.data, length);
 	end = text.data + length + 1;

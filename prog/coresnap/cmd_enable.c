@@ -1,6 +1,7 @@
 /* coresnap enable, disable: the kernel's core_pattern, ours and given back. */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -27,6 +28,8 @@ static int guard_tokens(const struct csn_host *host, struct csn_error *err)
 {
 	const char *path = host->conf.coroner_config;
 	cleanup_close int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	struct group entry, *found = NULL;
+	char group[64], block[16384];
 	struct stat status;
 
 	if (fd < 0)
@@ -38,7 +41,10 @@ static int guard_tokens(const struct csn_host *host, struct csn_error *err)
 		return 0;
 	if (fchown(fd, 0, host->spool.gid) < 0 || fchmod(fd, 0640) < 0)
 		return csn_fail_os(err, errno, "%s", path);
-	printf("%s: now of root and group %u, mode 0640\n", path, (unsigned)host->spool.gid);
+	snprintf(group, sizeof(group), "%u", (unsigned)host->spool.gid);
+	if (getgrgid_r(host->spool.gid, &entry, block, sizeof(block), &found) == 0 && found)
+		snprintf(group, sizeof(group), "%s", found->gr_name);
+	printf("%s: now root:%s 0640\n", path, group);
 	return 0;
 }
 
