@@ -1,12 +1,14 @@
 """The power goes after any system call of helper, analyser and daemon: what is on the disk then has
 only whole objects under their names, and the daemon that finds it ends in the old state or the new."""
 
+import contextlib
 import os
 import pathlib
 import re
 import shutil
 import subprocess
 import tempfile
+import time
 import types
 
 import pytest
@@ -110,3 +112,44 @@ def test_power_cut_after_any_step_leaves_the_old_state_or_the_new(recorded, stag
         assert sent == ([uuid] if there else []), f"step {cut}: {sorted(state)}\n{log}"
         assert "is kept in" not in log and "damaged" not in log, log
     assert len(distinct) >= 6
+
+
+@contextlib.contextmanager
+def ext4(image, folder):
+    subprocess.run(["mount", "-o", "loop", image, folder], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/loop-control"), reason="no loop devices")
+@pytest.mark.parametrize("call, number, kept", [
+    ("ftruncate", 1, {0}), ("fsync", 1, {0}), ("linkat", 1, {0, 1}), ("fsync", 2, {1})])
+def test_a_disk_taken_away_while_the_helper_publishes_holds_a_whole_core_or_none(program, tmp_path,
+                                                                                 call, number, kept):
+    """Fault 2: a real ext4, copied as its device is while the helper stands after a system call; the
+    copy's journal is replayed as after a power cut."""
+    image, copy, check = tmp_path / "image", tmp_path / "copy", tmp_path / "check"
+    check.mkdir()
+    with open(image, "wb") as file:
+        file.truncate(24 << 20)
+    subprocess.run(["mkfs.ext4", "-q", image], check=True)
+    with capture.new_spool(program) as spool:
+        exe = capture.compile_c(spool.root, "dies", DIES)
+        pattern = attacker.traced(spool, "-e", f"trace={call}", "-e",
+                                  f"inject={call}:delay_exit=400000:when={number}")
+        with ext4(image, spool.archive.parent):
+            spool.make_folders()
+            os.sync()
+            with spool.installed(pattern):
+                capture.wait_status(subprocess.Popen([exe]))
+                time.sleep(0.2)
+                subprocess.run(["cp", "--sparse=always", image, copy], check=True)
+                assert attacker.exit_of(attacker.trace(spool)) == "exited with 0"
+    with ext4(copy, check):
+        cores = list((check / "archive/pending").iterdir())
+        assert len(cores) in kept
+        for path in cores:
+            core = capture.Core(path)
+            assert len(core.threads()) == 1 and core.memory_bytes() > 0

@@ -39,7 +39,8 @@ def started_instead(spool, name, text, words=WORDS):
 
 
 def traced(spool, *options, words=WORDS):
-    """A core_pattern that runs the helper under strace; see trace()."""
+    """A core_pattern that runs the helper under strace; see trace(). The first line is its start."""
+    options = [option.replace("trace=", "trace=execve,", 1) for option in options]
     quoted = " ".join(f"'{option}'" for option in options)
     return started_instead(spool, "traced", f"#!/bin/sh\nexec strace -f -y -s 256 -o {spool.root}/trace "
                            f"{quoted} {spool.helper} \"$@\"\n", words)
