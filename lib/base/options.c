@@ -106,9 +106,30 @@ static void print_words(FILE *out, const struct csn_program *program, const char
 		fprintf(out, "%s%s", separator, command->name);
 }
 
+/* Behind a command, what its own --help declares. */
+static void print_bash_commands(const struct csn_program *program)
+{
+	const struct csn_command *command;
+
+	printf("_%s() {\n\tlocal words='", program->name);
+	print_words(stdout, program, " ");
+	printf("' i\n\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
+	       "\t\tcase ${COMP_WORDS[i]} in");
+	for (command = program->commands; command->name; command++)
+		printf("%s%s", command == program->commands ? " " : " | ", command->name);
+	printf(")\n\t\t\twords=$(\"${COMP_WORDS[0]}\" \"${COMP_WORDS[i]}\" --help 2>/dev/null |\n"
+	       "\t\t\t\tsed -n 's/^ *\\(-., \\)\\?\\(--[a-z][a-z_-]*\\).*/\\2/p')\n\t\t\tbreak "
+	       ";;\n\t\tesac\n\tdone\n"
+	       "\tCOMPREPLY=($(compgen -W \"$words\" -- \"${COMP_WORDS[COMP_CWORD]}\"))\n}\n"
+	       "complete -o default -F _%s %s\n",
+	       program->name, program->name);
+}
+
 static int print_completion(const struct csn_program *program, const char *shell)
 {
-	if (strcmp(shell, "bash") == 0) {
+	if (strcmp(shell, "bash") == 0 && program->commands) {
+		print_bash_commands(program);
+	} else if (strcmp(shell, "bash") == 0) {
 		printf("complete -o default -W '");
 		print_words(stdout, program, " ");
 		printf("' %s\n", program->name);

@@ -568,3 +568,33 @@ def test_a_canary_that_is_stuck_is_told_with_its_step(clinic, program, text):
         assert "told to fail" in shown
     clinic.run("coresnap", "retry", "all")
     clinic.wait_spool_empty()
+
+
+# ---- completion ----
+
+def complete(stage, *words):
+    """What bash offers for the last word."""
+    path = stage / "usr/share/bash-completion/completions" / words[0]
+    programs = stage / "opt/backtrace"
+    script = (f'. "{path}"; PATH={programs}/bin:{programs}/sbin:$PATH; COMP_WORDS=("$@"); '
+              f'COMP_CWORD=$(($# - 1)); _{words[0]}; echo "${{COMPREPLY[@]}}"')
+    run = subprocess.run(["bash", "--norc", "-c", script, "bash", *words], capture_output=True,
+                         text=True, check=True)
+    assert not run.stderr
+    return run.stdout.split()
+
+
+def test_bash_completes_commands_and_their_options(stage):
+    assert complete(stage, "coresnap", "d") == ["doctor", "disable"]
+    assert set(complete(stage, "coresnap", "doctor", "--")) >= {"--pid", "--user", "--crash", "--json"}
+    assert complete(stage, "coresnap", "-c", "file", "enable", "--ch") == ["--check"]
+    assert complete(stage, "coresnap", "list", "--cr") == []
+    assert complete(stage, "morgue", "tok") == ["token"]
+
+
+@pytest.mark.parametrize("name, option", [("coresnapd", "--foreground"), ("coresnap-archive", "--root")])
+def test_bash_completes_the_daemons_options(stage, name, option):
+    path = stage / "usr/share/bash-completion/completions" / name
+    run = subprocess.run(["bash", "--norc", "-c", f'. "{path}"; complete -p {name}'],
+                         capture_output=True, text=True, check=True)
+    assert option in run.stdout and run.stdout.rstrip().endswith(name)
