@@ -13,50 +13,25 @@
 #include "base/json_load.h"
 #include "base/limits.h"
 #include "base/options.h"
-#include "base/root.h"
 #include "base/text.h"
-#include "base/uuid.h"
-#include "base/version.h"
 #include "conf/ini.h"
-#include "coroner.h"
 #include "http/api_error.h"
-#include "http/client.h"
+#include "sender.h"
 #include "snapshot/document.h"
 
 struct put {
-	struct csn_coroner_cf cf;
-	bool insecure, unlink;
+	struct sender to;
+	bool unlink;
 	struct csn_option_list kv;
-	const char *project, *token;
-	char *base;       /* owned: the write URL with its scheme, without a slash at the end */
+	const char *project;
 	char *attributes; /* owned: "&k=v" as the query takes them */
-	struct csn_http_client *client;
 };
 
 static void put_done(struct put *put)
 {
-	csn_coroner_cf_done(&put->cf);
+	sender_done(&put->to);
 	csn_option_list_done(&put->kv);
-	csn_http_client_free(put->client);
-	free(put->base);
 	free(put->attributes);
-}
-
-/* One line, with whatever the dead or the server wrote made safe to show. */
-static int csn_printf(3, 4) complain(int status, const char *file, const char *format, ...)
-{
-	cleanup_(csn_buf_done) struct csn_buf text = CSN_BUF_INIT(CSN_MAX_LOG_LINE);
-	cleanup_(csn_buf_done) struct csn_buf line = CSN_BUF_INIT(4 * CSN_MAX_LOG_LINE);
-	va_list args;
-
-	if (file)
-		csn_buf_printf(&text, "%s: ", file);
-	va_start(args, format);
-	csn_buf_vprintf(&text, format, args);
-	va_end(args);
-	csn_escape_text(&line, csn_buf_text(&text), text.size);
-	fprintf(stderr, "coroner: %s\n", csn_buf_text(&line));
-	return status;
 }
 
 /* [default] put.<option> = <value>: as if the option stood before those of the command line. */
@@ -66,8 +41,8 @@ static int apply_default(struct put *put, const char *option, const char *value)
 		const char *name;
 		bool *flag;
 	} flags[] = {
-		{ "k", &put->insecure },
-		{ "insecure", &put->insecure },
+		{ "k", &put->to.insecure },
+		{ "insecure", &put->to.insecure },
 		{ "u", &put->unlink },
 		{ "unlink", &put->unlink },
 	};
@@ -79,13 +54,13 @@ static int apply_default(struct put *put, const char *option, const char *value)
 		if (strcmp(flags[i].name, option) != 0)
 			continue;
 		if (csn_ini_bool(value, &on, &err) < 0)
-			return complain(CSN_EXIT_CONFIG, put->cf.path, "[default] put.%s: %s",
+			return complain(CSN_EXIT_CONFIG, put->to.cf.path, "[default] put.%s: %s",
 					option, err.text);
 		*flags[i].flag |= on;
 		return -1;
 	}
 	return complain(
-		CSN_EXIT_CONFIG, put->cf.path,
+		CSN_EXIT_CONFIG, put->to.cf.path,
 		"[default] put.%s: put has no such option; known are k, u, insecure, unlink",
 		option);
 }
@@ -95,38 +70,13 @@ static int apply_defaults(struct put *put)
 	size_t i;
 	int status = -1;
 
-	for (i = 0; status < 0 && i < put->cf.defaults.count; i++) {
-		const struct csn_named_value *item = &put->cf.defaults.items[i];
+	for (i = 0; status < 0 && i < put->to.cf.defaults.count; i++) {
+		const struct csn_named_value *item = &put->to.cf.defaults.items[i];
 
 		if (strncmp(item->name, "put.", 4) == 0)
 			status = apply_default(put, item->name + 4, item->value);
 	}
 	return status;
-}
-
-/* The token argument is a name in [token], or the token itself. */
-static int resolve_token(struct put *put, const char *name)
-{
-	uint8_t bytes[32];
-
-	put->token = csn_coroner_cf_find_token(&put->cf, name);
-	if (!put->token && csn_hex_parse(name, bytes, sizeof(bytes)))
-		put->token = name;
-	if (put->token)
-		return -1;
-	return complain(CSN_EXIT_CONFIG, put->cf.path,
-			"no token named '%s'; add a line '%s = <64 hex digits>' below [token]",
-			name, name);
-}
-
-static int resolve_base(struct put *put)
-{
-	if (!put->cf.write_url)
-		return complain(CSN_EXIT_CONFIG, put->cf.path,
-				"'write' is missing below [universe]; it names the server, "
-				"such as https://yourcompany.example.com:6098");
-	put->base = csn_coroner_cf_make_base(&put->cf);
-	return put->base ? -1 : complain(CSN_EXIT_OS, NULL, "out of memory");
 }
 
 static bool is_reserved(const char *name, size_t length)
@@ -188,22 +138,6 @@ static int collect_attributes(struct put *put)
 	return -1;
 }
 
-static int connect_client(struct put *put)
-{
-	const struct csn_http_options options = {
-		.no_verify_peer = put->insecure || !put->cf.verify_peer,
-		.no_verify_host = put->insecure || !put->cf.verify_host,
-		.ca_file = put->cf.ca_file,
-		.user_agent = "coroner/" CSN_VERSION,
-		.max_reply_size = CSN_MAX_HTTP_JSON,
-	};
-	struct csn_error err = CSN_ERROR_INIT;
-
-	if (csn_http_client_new(&options, &put->client, &err) < 0)
-		return complain(CSN_EXIT_OS, NULL, "%s", err.text);
-	return -1;
-}
-
 /* A broken file never leaves the machine. What a whole .btt says is the server's to judge (its
  * SHA-256 shows that it is as it was written); a JSON file has no such mark and is read. */
 static int check_file(int fd, const char *file, const char **ret_format, struct csn_error *err)
@@ -245,33 +179,6 @@ static int open_file(const char *file, int *ret_fd, const char **ret_format)
 	return 0;
 }
 
-static int explain_refusal(const struct put *put, const char *file,
-			   const struct csn_http_reply *reply)
-{
-	struct csn_api_error error = csn_api_error_of_reply(reply);
-	int status = reply->status;
-
-	if (status == 429 || status >= 500 || status == 408 || status == 425) {
-		/* coresnapd reads the end of this line. */
-		if (reply->retry_after_s >= 0)
-			return complain(CSN_EXIT_TEMPORARY, file,
-					"HTTP %d: %s; try again later (Retry-After: %lld)", status,
-					error.message, (long long)reply->retry_after_s);
-		return complain(CSN_EXIT_TEMPORARY, file, "HTTP %d: %s; try again later", status,
-				error.message);
-	}
-	if (status == 401 || status == 403)
-		return complain(CSN_EXIT_DENIED, file,
-				"HTTP %d: %s; the server refuses the token in %s", status,
-				error.message, put->cf.path);
-	if (status < 400 || status == 404 || status == 405)
-		return complain(CSN_EXIT_CONFIG, file,
-				"HTTP %d: %s; no object store answers there, check 'write' in %s",
-				status, error.message, put->cf.path);
-	return complain(CSN_EXIT_DATA, file, "HTTP %d: %s; the server refuses this file", status,
-			error.message);
-}
-
 /* {"response":"ok","object":"9c5f","fingerprint":"...","_rxid":"..."} */
 static int print_success(const char *file, const struct csn_http_reply *reply)
 {
@@ -309,8 +216,9 @@ static int post_file(struct put *put, const char *file, int fd, const char *form
 	cleanup_(csn_http_reply_done) struct csn_http_reply reply = { 0 };
 	struct csn_http_call call = CSN_HTTP_CALL_INIT;
 	struct csn_error err = CSN_ERROR_INIT;
+	int status;
 
-	csn_buf_printf(&url, "%s/post?format=%s&token=%s%s", put->base, format, put->token,
+	csn_buf_printf(&url, "%s/post?format=%s&token=%s%s", put->to.base, format, put->to.token,
 		       put->attributes);
 	if (csn_buf_check(&url, "URL", &err) < 0)
 		return complain(CSN_EXIT_USAGE, file, "%s", err.text);
@@ -319,17 +227,10 @@ static int post_file(struct put *put, const char *file, int fd, const char *form
 	call.body_fd = fd;
 	call.content_type =
 		strcmp(format, "json") == 0 ? "application/json" : "application/octet-stream";
-	if (csn_http_run(put->client, &call, &reply, &err) < 0) {
-		if (err.code == CSN_E_USAGE)
-			return complain(CSN_EXIT_CONFIG, put->cf.path, "%s", err.text);
-		if (err.code == CSN_E_DENIED)
-			return complain(CSN_EXIT_TEMPORARY, file,
-					"%s; name its authority with curl.ca_file in %s", err.text,
-					put->cf.path);
-		return complain(CSN_EXIT_TEMPORARY, file, "%s; try again later", err.text);
-	}
-	return reply.status == 200 ? print_success(file, &reply)
-				   : explain_refusal(put, file, &reply);
+	status = sender_run(&put->to, file, &call, &reply);
+	if (status != 0)
+		return status;
+	return print_success(file, &reply);
 }
 
 static int put_file(struct put *put, const char *file)
@@ -362,24 +263,14 @@ static int put_files(struct put *put, char **files, int n_files)
 
 static int prepare(struct put *put, const struct coroner *coroner, const char *token)
 {
-	struct csn_error err = CSN_ERROR_INIT;
-	struct csn_root root;
-	int status;
+	int status = sender_configure(&put->to, coroner);
 
-	csn_root_init(&root, coroner->root);
-	if (csn_coroner_cf_find(root.path, coroner->config, &put->cf, &err) < 0)
-		return complain(CSN_EXIT_CONFIG, NULL,
-				"%s; 'morgue token create --coroner-cf' prints a ready file",
-				err.text);
-	status = apply_defaults(put);
 	if (status < 0)
-		status = resolve_token(put, token);
-	if (status < 0)
-		status = resolve_base(put);
+		status = apply_defaults(put);
 	if (status < 0)
 		status = collect_attributes(put);
 	if (status < 0)
-		status = connect_client(put);
+		status = sender_connect(&put->to, token);
 	return status;
 }
 
@@ -390,7 +281,7 @@ int coroner_put(int argc, char **argv, void *context)
 	const struct csn_option options[] = {
 		{ "config", 'c', CSN_OPT_STRING, "FILE", "configuration", &coroner->config },
 		{ "insecure", 'k', CSN_OPT_FLAG, NULL, "do not verify the server's certificate",
-		  &put.insecure },
+		  &put.to.insecure },
 		{ "unlink", 'u', CSN_OPT_FLAG, NULL, "delete each file once the server has it",
 		  &put.unlink },
 		{ "kv", 0, CSN_OPT_LIST, "K:V[,K:V]", "set attributes of the objects", &put.kv },

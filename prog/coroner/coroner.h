@@ -11,5 +11,6 @@ struct coroner {
 
 /* The commands; context is the struct coroner. Each returns the exit status. */
 int coroner_put(int argc, char **argv, void *context);
+int coroner_tick(int argc, char **argv, void *context);
 
 #endif

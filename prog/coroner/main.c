@@ -14,6 +14,7 @@ int main(int argc, char **argv)
 	};
 	const struct csn_command commands[] = {
 		{ "put", "PROJECT TOKEN FILE...", "send snapshots", coroner_put },
+		{ "tick", "PROJECT TOKEN FILE", "send counted crashes", coroner_tick },
 		{ NULL },
 	};
 	const struct csn_program program = {
