@@ -76,7 +76,7 @@ static int set_exe(struct csn_crash *crash, const char *exe, const char *comm,
 	return csn_crash_set(&crash->program, slash ? slash + 1 : crash->exe, err);
 }
 
-static int set_user(struct csn_crash *crash, int64_t uid, struct csn_error *err)
+int csn_crash_set_user(struct csn_crash *crash, int64_t uid, struct csn_error *err)
 {
 	struct passwd entry, *found = NULL;
 	char block[4096], number[24];
@@ -114,7 +114,7 @@ static int read_note_members(struct csn_crash *crash, const json_t *note, struct
 		r = csn_crash_set(&crash->container, csn_json_get_string(note, "container", NULL),
 				  err);
 	if (r == 0)
-		r = set_user(crash, csn_json_get_int(note, "uid", -1), err);
+		r = csn_crash_set_user(crash, csn_json_get_int(note, "uid", -1), err);
 	/* The helper takes no environment of a privileged process; neither do we. */
 	if (r == 0 && csn_json_get_int(note, "dumpable", 0) == 1)
 		r = csn_crash_set(&crash->defaults,
@@ -139,7 +139,7 @@ static int load_identity(int core_fd, struct csn_crash *crash, struct csn_error 
 		return 0;
 	crash->signal = identity.signal;
 	r = set_exe(crash, identity.exe, *identity.name ? identity.name : NULL, err);
-	return r == 0 ? set_user(crash, identity.uid, err) : r;
+	return r == 0 ? csn_crash_set_user(crash, identity.uid, err) : r;
 }
 
 static int load_note(const struct csn_spool *spool, enum csn_stage stage, struct csn_crash *crash,

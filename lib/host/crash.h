@@ -45,6 +45,8 @@ void csn_crash_done(struct csn_crash *crash);
 
 /* "SIGABRT"; "" for no signal. */
 const char *csn_crash_signal_name(const struct csn_crash *crash);
+/* user from the number of one; out of range: none. */
+int csn_crash_set_user(struct csn_crash *crash, int64_t uid, struct csn_error *err) csn_must_check;
 /* Replaces the text of one of the owned strings. */
 int csn_crash_set(char **place, const char *text, struct csn_error *err) csn_must_check;
 

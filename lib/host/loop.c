@@ -60,6 +60,7 @@ static void start_work(struct csn_service *service)
 	end_overdue(service, now_ns);
 	if (service->purge_due_ns <= now_ns)
 		purge_old(service, now_ns);
+	ticking_run(service, now_ns);
 	if (!may_work(service, now_ns))
 		return;
 	while ((job = job_next_to_analyse(service, now_ns)))
@@ -93,6 +94,8 @@ static void arm_timer(struct csn_service *service)
 		sooner(&next_ns, service->line_due_ns, now_ns);
 		sooner(&next_ns, service->quota_due_ns, now_ns);
 	}
+	if (ticking_next(service) != INT64_MAX)
+		sooner(&next_ns, ticking_next(service), now_ns - 1);
 	if (service->purge_due_ns != INT64_MAX)
 		sooner(&next_ns, service->purge_due_ns, now_ns);
 	when.it_value.tv_sec = next_ns / CSN_NS_PER_SECOND;

@@ -18,7 +18,7 @@
 /* After so many failed analyses of one core, the core is what is wrong. */
 #define MAX_ANALYSES 5
 
-static int64_t retry_delay(const struct csn_service *service, unsigned failures)
+int64_t outcome_retry_delay(const struct csn_service *service, unsigned failures)
 {
 	const struct csn_coresnap_conf *conf = &service->host->conf;
 	uint64_t random;
@@ -122,6 +122,7 @@ void outcome_sent(struct csn_service *service, struct job *job)
 	csn_host_say(service->host, LOG_INFO, "crash %s processed in %lld second%s", job->uuid,
 		     (long long)seconds, seconds == 1 ? "" : "s");
 	service->n_sent++;
+	ticking_object_sent(service, job->uuid);
 	wake_line(service);
 	if (job->crash.project)
 		hold_release(service, job->crash.project);
@@ -188,12 +189,13 @@ static int64_t find_delay(struct csn_service *service, const struct job *job, en
 	if (blame == BLAME_FINAL)
 		return 0;
 	if (blame == BLAME_PROJECT)
-		return retry_delay(service, hold_count(service, job->crash.project));
+		return outcome_retry_delay(service, hold_count(service, job->crash.project));
 	if (blame != BLAME_SERVER)
-		return job->stage == CSN_STAGE_SENDING ? max_ns
-						       : retry_delay(service, job->failures + 1);
+		return job->stage == CSN_STAGE_SENDING
+			       ? max_ns
+			       : outcome_retry_delay(service, job->failures + 1);
 	csn_random_bytes(&random, sizeof(random));
-	return csn_backoff_obey_ns(retry_delay(service, ++service->line_failures),
+	return csn_backoff_obey_ns(outcome_retry_delay(service, ++service->line_failures),
 				   csn_backoff_read_retry_after(reason), random);
 }
 

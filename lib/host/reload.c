@@ -39,6 +39,7 @@ void reload_conf(struct csn_service *service)
 		     host->conf.file ? host->conf.file : "built-in values");
 	service->purge_due_ns = 0;
 	reload_make_due(service, NULL);
+	ticking_make_due(service);
 }
 
 /* Folders of the spool were taken away under us: made again where we may, so that the next crash

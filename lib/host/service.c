@@ -22,6 +22,7 @@ int csn_service_new(struct csn_host *host, bool once, struct csn_service **ret_s
 	service->once = once;
 	service->epoll_fd = service->inotify_fd = service->signal_fd = -1;
 	service->timer_fd = service->control_fd = -1;
+	ticking_init(service);
 	r = source_open_all(service, err);
 	if (r < 0) {
 		csn_service_free(service);
@@ -39,6 +40,7 @@ void csn_service_free(struct csn_service *service)
 		job_drop(service, service->jobs[service->n_jobs - 1]);
 	free(service->jobs);
 	hold_release_all(service);
+	ticking_done(service);
 	csn_closep(&service->epoll_fd);
 	csn_closep(&service->inotify_fd);
 	csn_closep(&service->signal_fd);

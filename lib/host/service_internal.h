@@ -4,6 +4,7 @@
 
 #include "host/attributes.h"
 #include "host/child.h"
+#include "host/counts.h"
 #include "host/crash.h"
 #include "host/service.h"
 
@@ -24,7 +25,9 @@ enum watch_kind {
 	WATCH_CONTROL,
 	WATCH_TIMER,
 	WATCH_CHILD_END,
-	WATCH_CHILD_OUTPUT
+	WATCH_CHILD_OUTPUT,
+	WATCH_TICK_END,
+	WATCH_TICK_OUTPUT
 };
 
 /* What an epoll event points to. */
@@ -49,6 +52,19 @@ struct job {
 	char *defaults_output;
 };
 
+/* Ticks on their way: added up, then sent one object after the other. */
+struct ticking {
+	int64_t fold_due_ns, last_fold_ns; /* monotonic; due: 0 now, INT64_MAX never */
+	int64_t send_due_ns;               /* monotonic; 0 now, INT64_MAX never */
+	unsigned failures;                 /* rounds in a row in which something failed */
+	bool failed;                       /* in this round */
+	struct csn_count count;            /* being sent, or the last that was */
+	size_t n_tried;                    /* projects, of this count */
+	struct csn_child child;
+	struct watch end, output;
+	uint64_t n_counted, n_sent; /* since the start */
+};
+
 struct hold;
 
 struct csn_service {
@@ -56,7 +72,7 @@ struct csn_service {
 	bool once, stopping, reload;
 	bool spool_gone; /* a folder of the spool was removed */
 	int epoll_fd, inotify_fd, signal_fd, timer_fd, control_fd;
-	int archive_wd, pending_wd, sending_wd;
+	int archive_wd, pending_wd, sending_wd, ticks_wd;
 	struct watch spool_watch, signal_watch, control_watch, timer_watch;
 	struct job **jobs; /* owned; oldest crash first */
 	size_t n_jobs, jobs_capacity;
@@ -66,6 +82,7 @@ struct csn_service {
 	unsigned line_failures;
 	int64_t line_due_ns;
 	struct hold *holds; /* owned; projects that wait */
+	struct ticking ticking;
 	bool below_quota;
 	int64_t quota_due_ns; /* monotonic; 0 none */
 	int64_t purge_due_ns; /* monotonic; 0 now, INT64_MAX never */
@@ -98,12 +115,16 @@ void hold_release(struct csn_service *service, const char *project);
 void hold_release_all(struct csn_service *service);
 
 /* steps.c */
+/* "Executing slave: ...", quoted. */
+void step_log_slave(const struct csn_host *host, const char *const *argv);
 void step_start_analysis(struct csn_service *service, struct job *job);
 void step_start_sending(struct csn_service *service, struct job *job);
 /* The job's child has ended. */
 void step_child_ended(struct csn_service *service, struct job *job, int status);
 
 /* outcome.c */
+/* How long to wait after so many failures in a row. */
+int64_t outcome_retry_delay(const struct csn_service *service, unsigned failures);
 void outcome_analysed(struct csn_service *service, struct job *job, bool partial);
 void outcome_sent(struct csn_service *service, struct job *job);
 /* step: "ptrace" or "coroner"; status as an exit status. */
@@ -113,6 +134,22 @@ void outcome_failed(struct csn_service *service, struct job *job, const char *st
 void outcome_postponed(struct csn_service *service, struct job *job, const struct csn_error *err);
 /* What to do with the core of a snapshot that is complete. */
 void outcome_settle_core(struct csn_service *service, const char *uuid, bool partial);
+
+/* ticking.c */
+void ticking_init(struct csn_service *service);
+void ticking_done(struct csn_service *service);
+/* A helper has begun to count. */
+void ticking_began(struct csn_service *service);
+/* An object is at the server: ticks may have waited for it. */
+void ticking_object_sent(struct csn_service *service, const char *uuid);
+/* Somebody mended something, or wants to see it done: all of it is due. */
+void ticking_make_due(struct csn_service *service);
+/* Adds up and sends what is due. */
+void ticking_run(struct csn_service *service, int64_t now_ns);
+void ticking_child_ended(struct csn_service *service);
+void ticking_child_printed(struct csn_service *service);
+/* When ticking_run has to be called next; INT64_MAX: not before something happens. */
+int64_t ticking_next(const struct csn_service *service);
 
 /* purge.c */
 void purge_old(struct csn_service *service, int64_t now_ns);

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/text.h"
 
 #define MAX_WORDS (CSN_MAX_KV_PAIRS + 128)
 
@@ -106,20 +107,45 @@ int csn_slave_ptrace(struct csn_arena *arena, const struct csn_host *host,
 	return finish(&words, ret_argv, err);
 }
 
+/* The words that all commands of coroner begin with. */
+static int begin_coroner(struct words *words, struct csn_arena *arena, const struct csn_host *host,
+			 const char *command, const char *project, struct csn_error *err)
+{
+	int r = begin(words, arena, err);
+
+	if (r < 0)
+		return r;
+	add(words, csn_arena_strdup(arena, host->conf.coroner_path));
+	add(words, "-c");
+	add(words, csn_arena_strdup(arena, host->conf.coroner_config));
+	add(words, command);
+	add(words, csn_arena_strdup(arena, project));
+	add(words, csn_arena_strdup(arena, project));
+	return 0;
+}
+
 int csn_slave_coroner(struct csn_arena *arena, const struct csn_host *host, const char *uuid,
 		      const char *project, const char *const **ret_argv, struct csn_error *err)
 {
 	struct words words;
-	int r = begin(&words, arena, err);
+	int r = begin_coroner(&words, arena, host, "put", project, err);
 
 	if (r < 0)
 		return r;
-	add(&words, csn_arena_strdup(arena, host->conf.coroner_path));
-	add(&words, "-c");
-	add(&words, csn_arena_strdup(arena, host->conf.coroner_config));
-	add(&words, "put");
-	add(&words, csn_arena_strdup(arena, project));
-	add(&words, csn_arena_strdup(arena, project));
 	add(&words, csn_arena_sprintf(arena, "%s/sending/%s", host->spool.path, uuid));
+	return finish(&words, ret_argv, err);
+}
+
+int csn_slave_tick(struct csn_arena *arena, const struct csn_host *host, const char *object,
+		   const char *project, const char *const **ret_argv, struct csn_error *err)
+{
+	const char *archive = host->spool.path, *name = csn_last_part(archive);
+	struct words words;
+	int r = begin_coroner(&words, arena, host, "tick", project, err);
+
+	if (r < 0)
+		return r;
+	add(&words,
+	    csn_arena_sprintf(arena, "%.*sticks/%s.out", (int)(name - archive), archive, object));
 	return finish(&words, ret_argv, err);
 }

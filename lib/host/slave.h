@@ -16,5 +16,9 @@ int csn_slave_ptrace(struct csn_arena *arena, const struct csn_host *host,
 int csn_slave_coroner(struct csn_arena *arena, const struct csn_host *host, const char *uuid,
 		      const char *project, const char *const **ret_argv, struct csn_error *err)
 	csn_must_check;
+/* coroner -c <coroner.cf> tick <project> <token> <ticks>/<object>.out */
+int csn_slave_tick(struct csn_arena *arena, const struct csn_host *host, const char *object,
+		   const char *project, const char *const **ret_argv, struct csn_error *err)
+	csn_must_check;
 
 #endif

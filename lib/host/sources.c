@@ -73,6 +73,10 @@ int source_watch_spool(struct csn_service *service, struct csn_error *err)
 	if (r == 0)
 		r = watch_folder(service, spool->stage_fd[CSN_STAGE_SENDING],
 				 IN_CREATE | IN_MOVED_TO, &service->sending_wd, err);
+	if (r == 0)
+		r = watch_folder(service, spool->ticks_fd,
+				 IN_CREATE | IN_DELETE_SELF | IN_MOVE_SELF, &service->ticks_wd,
+				 err);
 	return r;
 }
 
@@ -147,6 +151,14 @@ static void count_refused(struct csn_service *service)
 		     (unsigned long long)refused);
 }
 
+static void read_tick_event(struct csn_service *service, const struct inotify_event *event)
+{
+	if (event->mask & (IN_DELETE_SELF | IN_MOVE_SELF))
+		service->spool_gone = true;
+	else if (event->len && strcmp(event->name, "new") == 0)
+		ticking_began(service);
+}
+
 static void read_inotify(struct csn_service *service)
 {
 	char block[8192] __attribute__((aligned(__alignof__(struct inotify_event))));
@@ -156,11 +168,17 @@ static void read_inotify(struct csn_service *service)
 		const struct inotify_event *event = (const struct inotify_event *)(block + at);
 
 		at += (ssize_t)sizeof(*event) + event->len;
-		if (event->mask & IN_Q_OVERFLOW)
+		if (event->mask & IN_Q_OVERFLOW) {
 			source_add_all(service);
+			ticking_began(service);
+		}
 		if (event->wd == service->archive_wd) {
 			if (event->mask & (IN_ISDIR | IN_MOVE_SELF))
 				service->spool_gone = true;
+			continue;
+		}
+		if (event->wd == service->ticks_wd) {
+			read_tick_event(service, event);
 			continue;
 		}
 		if (!event->len || !csn_uuid_parse(event->name, NULL))
@@ -195,6 +213,8 @@ static void read_control(struct csn_service *service)
 		else
 			add_or_say(service, stage, uuid);
 		reload_make_due(service, all ? NULL : uuid);
+		if (all)
+			ticking_make_due(service);
 	}
 }
 
@@ -249,6 +269,12 @@ void source_handle(struct csn_service *service, const struct watch *watch)
 		break;
 	case WATCH_CHILD_OUTPUT:
 		child_printed(service, watch->job);
+		break;
+	case WATCH_TICK_END:
+		ticking_child_ended(service);
+		break;
+	case WATCH_TICK_OUTPUT:
+		ticking_child_printed(service);
 		break;
 	}
 }

@@ -48,7 +48,7 @@ static const struct csn_child_limits defaults_limits = {
 	.data_bytes = CSN_GIB,
 };
 
-static void log_slave(const struct csn_host *host, const char *const *argv)
+void step_log_slave(const struct csn_host *host, const char *const *argv)
 {
 	cleanup_(csn_buf_done) struct csn_buf line = CSN_BUF_INIT(MAX_COMMAND_LINE);
 
@@ -125,7 +125,7 @@ static int run_ptrace(struct csn_service *service, struct job *job, struct csn_e
 				     err);
 	if (r < 0)
 		return r;
-	log_slave(service->host, spec.argv);
+	step_log_slave(service->host, spec.argv);
 	job->step = STEP_ANALYSING;
 	return start_child(service, job, &spec, err);
 }
@@ -194,7 +194,7 @@ static int run_coroner(struct csn_service *service, struct job *job, struct csn_
 				      &spec.argv, err);
 	if (r < 0)
 		return r;
-	log_slave(service->host, spec.argv);
+	step_log_slave(service->host, spec.argv);
 	return start_child(service, job, &spec, err);
 }
 
