@@ -25,12 +25,18 @@ STRACE = ["-s", "4000000", "-e", powercut.RECORDED]
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
 
 
-@pytest.fixture
-def recorded(stage):
-    """(archive, uuid, steps): one crash from the kernel to the server's answer."""
+SENT = (200, {}, b'{"response":"ok","object":"1","fingerprint":"f"}')
+REFUSED = (400, {}, b'{"error":{"code":7,"message":"no"}}')
+
+
+@pytest.fixture(params=[("none", SENT), ("all", SENT), ("none", REFUSED)],
+                ids=["sent", "core kept", "refused"])
+def recorded(stage, request):
+    """(archive, uuid, steps, whether it stays): one crash from the kernel to the server's answer."""
+    keep, answer = request.param
     root = pathlib.Path(tempfile.mkdtemp(prefix="p", dir="/tmp"))
     root.chmod(0o755)
-    host = Host(stage, root / "h", "keep.core = none\n", doubles=False)
+    host = Host(stage, root / "h", f"keep.core = {keep}\n", doubles=False)
     exe = capture.compile_c(root, "dies", DIES)
     (host.archive / "kept").mkdir(mode=0o700)
     recording = powercut.Recording(host.archive.parent)
@@ -40,7 +46,7 @@ def recorded(stage):
         with capture.kernel.core_pattern(pattern, 64):
             capture.wait_status(subprocess.Popen([exe]))
             recording.add(attacker.trace(spool))
-        with refuser((503, {}, b"{}"), (200, {}, b'{"response":"ok","object":"1","fingerprint":"f"}')) as server:
+        with refuser((503, {}, b"{}"), answer) as server:
             cf = host.root / "usr/local/etc/coroner.cf"
             cf.parent.mkdir(parents=True)
             cf.write_text(f"[universe]\nwrite = {server.url}\n[token]\nblackhole = {'0' * 64}\n")
@@ -52,12 +58,12 @@ def recorded(stage):
                                       stderr=open(host.log_path, "w"))
             try:
                 host.wait_empty()
-                wait_until(lambda: not list((host.archive.parent / "state").iterdir()), "the end")
+                host.wait_line("processed in" if answer == SENT else "quarantine")
             finally:
                 attacker.end_traced(daemon)
             assert len(server.seen) == 2
         recording.add((root / "trace").read_text(encoding="latin-1").splitlines())
-        yield host.archive, uuid, recording.steps
+        yield host.archive, uuid, recording.steps, keep == "all" or answer == REFUSED
     finally:
         shutil.rmtree(root)
 
@@ -84,15 +90,16 @@ def restart(stage, folder, archive, state):
 def test_power_cut_after_any_step_leaves_the_old_state_or_the_new(recorded, stage, tmp_path):
     """Fault 2: the publish sequence, from the first byte of a core to the removal of its snapshot,
     cut after each system call, with everything that was not synced lost, kept, or torn."""
-    archive, uuid, steps = recorded
+    archive, uuid, steps, stays = recorded
     whole = set(powercut.contents_of(steps).values())
-    stages = [str(archive / name / uuid) for name in ("pending", "sending", "kept")]
+    stages = [str(archive / name / uuid) for name in ("pending", "sending", "kept", "quarantine")]
     helper_ends = steps.index(("ends", "coresnap-archive"))
     synced = [n for n, step in enumerate(steps[:helper_ends])
               if step == ("sync folder", str(archive / "pending"))]
     assert synced, "the helper left without a name that stays"
     published = synced[-1]
-    answered = max(n for n, step in enumerate(steps) if step == ("ends", "coroner"))
+    needed = len(steps) if stays else max(n for n, step in enumerate(steps)
+                                          if step == ("ends", "coroner"))
     states, distinct = 0, {}
     for cut in range(len(steps) + 1):
         for state in powercut.after_power_cut(steps[:cut]):
@@ -101,11 +108,11 @@ def test_power_cut_after_any_step_leaves_the_old_state_or_the_new(recorded, stag
             for path in state:
                 if UUID.fullmatch(path.rpartition("/")[2]):
                     assert state[path] in whole and state[path], f"step {cut}: {path} is damaged"
-            if cut > published and cut <= answered:
+            if cut > published and cut <= needed:
                 assert there, f"step {cut}: the crash is lost"
             spool = frozenset((path, data) for path, data in state.items()
                               if path.startswith(str(archive)) or "/state/" in path)
-            distinct.setdefault(spool, (cut, state, bool(there)))
+            distinct.setdefault(spool, (cut, state, set(there) & set(stages[:2])))
     assert states > 100 and len(steps) > 30
     for number, (cut, state, there) in enumerate(distinct.values()):
         sent, log = restart(stage, tmp_path / f"h{number}", archive, state)
