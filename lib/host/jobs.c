@@ -95,6 +95,9 @@ int job_add(struct csn_service *service, enum csn_stage stage, const char *uuid,
 	csn_crash_done(&crash);
 	insert(service, job);
 	purge_expect(service);
+	if (stage == CSN_STAGE_PENDING && service->pattern_due_ns != INT64_MAX)
+		service->pattern_due_ns = 0;
+	service->untrimmed = true;
 	return 0;
 }
 

@@ -1,5 +1,6 @@
 /* The service's loop: start what is due, sleep until something happens. */
 #include <errno.h>
+#include <malloc.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <syslog.h>
@@ -58,6 +59,8 @@ static void start_work(struct csn_service *service)
 	struct job *job;
 
 	end_overdue(service, now_ns);
+	if (!service->once && service->pattern_due_ns <= now_ns)
+		pattern_check(service);
 	if (service->purge_due_ns <= now_ns)
 		purge_old(service, now_ns);
 	ticking_run(service, now_ns);
@@ -96,11 +99,24 @@ static void arm_timer(struct csn_service *service)
 	}
 	if (ticking_next(service) != INT64_MAX)
 		sooner(&next_ns, ticking_next(service), now_ns - 1);
+	if (!service->once && service->pattern_due_ns != INT64_MAX)
+		sooner(&next_ns, service->pattern_due_ns, now_ns);
 	if (service->purge_due_ns != INT64_MAX)
 		sooner(&next_ns, service->purge_due_ns, now_ns);
 	when.it_value.tv_sec = next_ns / CSN_NS_PER_SECOND;
 	when.it_value.tv_nsec = next_ns % CSN_NS_PER_SECOND;
 	timerfd_settime(service->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+/* An idle daemon holds on to nothing. */
+static void trim(struct csn_service *service)
+{
+	if (!service->untrimmed || service->n_jobs)
+		return;
+	service->untrimmed = false;
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
 }
 
 static bool is_finished(const struct csn_service *service)
@@ -120,6 +136,7 @@ int csn_service_run(struct csn_service *service, struct csn_error *err)
 	/* One event at a time: handling one may end what another belongs to. */
 	while (!is_finished(service)) {
 		metrics_write(service);
+		trim(service);
 		arm_timer(service);
 		n = epoll_wait(service->epoll_fd, &event, 1, -1);
 		if (n < 0 && errno != EINTR)

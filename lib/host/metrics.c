@@ -26,10 +26,13 @@ static void format_figures(const struct csn_service *service, struct csn_buf *ou
 		       "# TYPE coresnap_kernel_refused_total counter\n"
 		       "coresnap_kernel_refused_total %llu\n"
 		       "# TYPE coresnap_below_quota gauge\n"
-		       "coresnap_below_quota %d\n",
+		       "coresnap_below_quota %d\n"
+		       "# TYPE coresnap_core_pattern_ours gauge\n"
+		       "coresnap_core_pattern_ours %d\n",
 		       counts[CSN_STAGE_PENDING], counts[CSN_STAGE_SENDING], service->n_sent,
 		       service->n_failed, (unsigned long long)service->n_refused,
-		       service->below_quota ? 1 : 0);
+		       service->below_quota ? 1 : 0,
+		       service->pattern_state == PATTERN_OTHER ? 0 : 1);
 }
 
 static int publish(const char *path, const struct csn_buf *text, struct csn_error *err)

@@ -38,6 +38,7 @@ void reload_conf(struct csn_service *service)
 	csn_host_say(host, LOG_INFO, "configuration read from %s",
 		     host->conf.file ? host->conf.file : "built-in values");
 	service->purge_due_ns = 0;
+	pattern_watch(service);
 	reload_make_due(service, NULL);
 	ticking_make_due(service);
 }

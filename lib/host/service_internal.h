@@ -30,6 +30,13 @@ enum watch_kind {
 	WATCH_TICK_OUTPUT
 };
 
+/* Whose core_pattern it is. */
+enum pattern_state {
+	PATTERN_UNKNOWN, /* not looked at, or core_pattern.manage = false */
+	PATTERN_OURS,
+	PATTERN_OTHER
+};
+
 /* What an epoll event points to. */
 struct watch {
 	enum watch_kind kind;
@@ -86,6 +93,10 @@ struct csn_service {
 	bool below_quota;
 	int64_t quota_due_ns; /* monotonic; 0 none */
 	int64_t purge_due_ns; /* monotonic; 0 now, INT64_MAX never */
+	enum pattern_state pattern_state;
+	int pattern_wd;
+	int64_t pattern_due_ns; /* monotonic; 0 now, INT64_MAX never */
+	bool untrimmed;         /* memory was used that can go back */
 	size_t n_sent, n_failed;
 	uint64_t n_refused; /* crashes that the kernel kept from the helper */
 	char metrics[1024]; /* as last written */
@@ -155,6 +166,12 @@ int64_t ticking_next(const struct csn_service *service);
 void purge_old(struct csn_service *service, int64_t now_ns);
 /* An object came: at the latest purge.age from now it is time to look. */
 void purge_expect(struct csn_service *service);
+
+/* pattern.c */
+/* Has the kernel tell of changes of core_pattern, unless core_pattern.manage = false. */
+void pattern_watch(struct csn_service *service);
+/* Reads it, and tells what has changed. */
+void pattern_check(struct csn_service *service);
 
 /* metrics.c */
 void metrics_write(struct csn_service *service);

@@ -88,6 +88,7 @@ static int open_inotify(struct csn_service *service, struct csn_error *err)
 	if (service->inotify_fd < 0)
 		return csn_fail_os(err, errno, "inotify");
 	r = source_watch_spool(service, err);
+	pattern_watch(service);
 	service->spool_watch.kind = WATCH_SPOOL;
 	return r < 0 ? r : service_watch(service, service->inotify_fd, &service->spool_watch, err);
 }
@@ -172,6 +173,8 @@ static void read_inotify(struct csn_service *service)
 			source_add_all(service);
 			ticking_began(service);
 		}
+		if (event->wd == service->pattern_wd)
+			service->pattern_due_ns = 0;
 		if (event->wd == service->archive_wd) {
 			if (event->mask & (IN_ISDIR | IN_MOVE_SELF))
 				service->spool_gone = true;

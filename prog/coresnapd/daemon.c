@@ -15,7 +15,6 @@
 #include "base/options.h"
 #include "base/text.h"
 #include "base/version.h"
-#include "host/core_pattern.h"
 #include "host/host.h"
 #include "host/kernel_log.h"
 #include "host/service.h"
@@ -107,19 +106,12 @@ static void say_ready(int *ready_fd)
 
 static void greet(struct csn_host *host)
 {
-	struct csn_core_pattern pattern;
 	struct csn_error err = CSN_ERROR_INIT;
 
 	csn_host_say(host, LOG_INFO, "coresnapd %s started; spool %s, configuration %s",
 		     CSN_VERSION, host->spool.path, host->conf.file ? host->conf.file : "built in");
 	if (csn_host_write_policy(host, &err) < 0)
 		csn_host_say(host, LOG_WARNING, "policy for the helper: %s", err.text);
-	if (host->conf.core_pattern_manage && csn_core_pattern_get(&pattern, &err) == 0 &&
-	    !csn_core_pattern_is_helper(pattern.text))
-		csn_host_say(
-			host, LOG_WARNING,
-			"core_pattern is '%s': crashes do not come here; run 'coresnap enable'",
-			pattern.text);
 }
 
 /* What ptrace learns of addresses it keeps beside the crashes, unless told otherwise. */

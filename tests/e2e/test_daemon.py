@@ -12,7 +12,7 @@ import time
 import pytest
 
 from support import crashers, kernel
-from support.host import Host
+from support.host import Host, costs
 from support.world import wait_until
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives up root: needs it")
@@ -243,3 +243,58 @@ def test_when_ptrace_itself_is_killed_it_is_run_again(make_host, crash, number):
     assert host.objects() == [("blackhole", uuid)]
     assert not host.names("quarantine")
     assert not [path for path in (host.archive / "sending").iterdir()]
+
+
+@pytest.mark.system
+def test_a_change_of_core_pattern_is_told_within_moments(make_host, tmp_path):
+    """Attack 24: whoever rewrites core_pattern is found out by log, metric and status."""
+    metrics = tmp_path / "metrics.prom"
+    host = make_host(f"metrics.path = {metrics}\n")
+    with kernel.locked():
+        assert host.coresnap("enable").returncode == 0
+        ours = kernel.read(kernel.PATTERN)
+        host.start()
+        wait_until(lambda: metrics.exists() and "coresnap_core_pattern_ours 1\n"
+                   in metrics.read_text(), "the metric", 5)
+        for theirs in ("|/bin/false %P", "core.\x1b[31m%p"):
+            before = len(host.log())
+            kernel.write(kernel.PATTERN, theirs)
+            shown = theirs.replace("\x1b", "\\x1b")
+            wait_until(lambda: f"core_pattern is '{shown}', not ours" in host.log()[before:],
+                       "the log line", 2)
+            wait_until(lambda: "coresnap_core_pattern_ours 0\n" in metrics.read_text(),
+                       "the metric", 2)
+            assert json.loads(host.coresnap("status", "--json").stdout)[
+                "core_pattern_state"] == "not ours"
+            assert "run 'coresnap enable'" in host.coresnap("status").stdout
+            kernel.write(kernel.PATTERN, ours)
+            host.wait_line(r"core_pattern is ours: crashes come here", 2)
+        host.coresnap("disable")
+
+
+def test_an_idle_daemon_sleeps_and_is_small(make_host):
+    """Idle: not one wake-up, and no more than 1 MB proportional memory, also after work."""
+    # Whoever else tests here may change core_pattern, which would wake it.
+    host = make_host("core_pattern.manage = false\nworkers = 4\n", purge=True)
+    host.start()
+    for _ in range(20):
+        host.place()
+    host.wait_empty()
+    wait_until(lambda: host.log().count("processed in") == 20, "the last line")
+    time.sleep(0.3)
+    before = costs(host.daemon.pid)
+    time.sleep(2)
+    after = costs(host.daemon.pid)
+    assert (after["switches"], after["slices"]) == (before["switches"], before["slices"])
+    assert after["pss_kb"] <= 1024
+
+
+def test_an_idle_daemon_looks_at_core_pattern_hourly_and_at_nothing_sooner(host):
+    """The one timer of an idle daemon, as the kernel shows it."""
+    host.start()
+    wait_until(lambda: status_of(host.daemon.pid)["State"].startswith("S"), "sleep")
+    times = []
+    for path in pathlib.Path(f"/proc/{host.daemon.pid}/fdinfo").iterdir():
+        found = re.search(r"it_value: \((\d+), ", path.read_text())
+        times += [int(found[1])] if found else []
+    assert len(times) == 1 and 3500 < times[0] <= 3600, times

@@ -440,36 +440,6 @@ def test_metrics_follow_what_happens(make_host, tmp_path):
     assert path.stat().st_mode & 0o777 == 0o644
 
 
-def test_an_idle_daemon_sleeps(host):
-    host.start()
-    host.place()
-    host.wait_empty()
-    host.wait_line("processed in")
-
-    def switches():
-        text = open(f"/proc/{host.daemon.pid}/status").read()
-        return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", text, re.M)[1])
-
-    time.sleep(0.2)
-    before = switches()
-    time.sleep(1)
-    assert switches() == before
-
-
-def test_as_root_it_becomes_the_owner_of_the_spool(host):
-    if os.geteuid() != 0:
-        pytest.skip("needs root")
-    for folder, _, _ in os.walk(host.root / "var"):
-        os.chown(folder, 12345, 12345)
-    for path in (host.root.parent, host.root.parent.parent, host.root.parent.parent.parent):
-        path.chmod(path.stat().st_mode | 0o011)
-    host.root.chmod(0o777)
-    host.start()
-    status = open(f"/proc/{host.daemon.pid}/status").read()
-    assert re.search(r"^Uid:\s+12345\s+12345\s+12345\s+12345$", status, re.M)
-    assert re.search(r"^Groups:\s*$", status, re.M)
-
-
 def test_the_template_is_a_valid_configuration_with_the_built_in_values(host, stage):
     template = stage / "opt/backtrace/etc/coresnap/coresnap.conf"
     text = template.read_text()

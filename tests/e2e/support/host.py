@@ -58,6 +58,17 @@ echo "fingerprint => $uuid"
 """
 
 
+def costs(pid):
+    """What a process has cost so far: voluntary switches, time slices, processor; and its memory."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    rollup = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+    cpu_ns, _, slices = pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()
+    memory = {name: int(kb) for name, kb in re.findall(r"^(\w+):\s+(\d+) kB", rollup, re.M)}
+    return {"switches": int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", status, re.M)[1]),
+            "slices": int(slices), "cpu_ns": int(cpu_ns), "pss_kb": memory["Pss"],
+            "private_kb": memory["Private_Clean"] + memory["Private_Dirty"]}
+
+
 class Host:
     def __init__(self, stage, root, settings="", doubles=True, purge=False, daemon_env=None):
         self.root = pathlib.Path(root)
