@@ -100,7 +100,7 @@ static bool check_name(struct csn_doctor *doctor, const char *host)
 	doctor_say(doctor, CSN_DOCTOR_PROBLEM,
 		   doctor_text(doctor,
 			       "getent hosts %s    # mend /etc/resolv.conf, or the name in %s",
-			       doctor_quote(doctor, plain), doctor->cf.path),
+			       doctor_quote(doctor, plain), doctor_quote(doctor, doctor->cf.path)),
 		   "%s has no address: %s", plain, gai_strerror(r));
 	return false;
 }
@@ -174,7 +174,8 @@ static void tell_refused(struct csn_doctor *doctor, const char *name,
 			   "the server does not know project '%s': %s", name, error.message);
 	else if (reply->status == 401 || reply->status == 403)
 		doctor_say(doctor, CSN_DOCTOR_PROBLEM,
-			   doctor_text(doctor, "sed -i '/^%s *=/d' %s; %s", name,
+			   doctor_text(doctor, "sed -i %s %s; %s",
+				       doctor_quote(doctor, doctor_text(doctor, "/^%s *=/d", name)),
 				       doctor_quote(doctor, doctor->cf.path),
 				       doctor_make_token(doctor, name)),
 			   "the server refuses the token of '%s' (status %d): %s", name,

@@ -186,16 +186,18 @@ void doctor_check_space(struct csn_doctor *doctor)
 			   doctor_text(doctor,
 				       "%s    # or free space elsewhere, or lower dump.quota in %s",
 				       purge,
-				       doctor->host.conf.file ? doctor->host.conf.file
-							      : "coresnap.conf"),
+				       doctor->host.conf.file
+					       ? doctor_quote(doctor, doctor->host.conf.file)
+					       : "coresnap.conf"),
 			   "%s is free on the disk of %s, less than dump.quota asks for (%s): "
 			   "no memory is archived, nothing is analysed or sent",
 			   is_free, doctor->host.spool.path, wanted);
 	else
 		doctor_say(doctor, CSN_DOCTOR_OK, NULL, "%s free; dump.quota asks for %s", is_free,
 			   wanted);
-	if (fstatvfs(doctor->host.spool.dir_fd, &status) == 0 && status.f_files &&
-	    status.f_favail < FEW_INODES)
+	if (fstatvfs(doctor->host.spool.dir_fd, &status) < 0)
+		return;
+	if (status.f_files && status.f_favail < FEW_INODES)
 		doctor_say(doctor, CSN_DOCTOR_PROBLEM,
 			   doctor_text(doctor, "%s    # or remove small files elsewhere", purge),
 			   "%llu inodes are free on the disk of %s",

@@ -70,12 +70,12 @@ void doctor_check_coroner_cf(struct csn_doctor *doctor)
 
 const char *doctor_make_token(struct csn_doctor *doctor, const char *project)
 {
-	const char *quoted = doctor_quote(doctor, project);
-
 	return doctor_text(doctor,
 			   "sed -i \"/^\\[tokens\\?\\]/a $(morgue token create --project=%s "
-			   "--capability=error:post --coroner-cf | grep '^%s *=')\" %s",
-			   quoted, project, doctor_quote(doctor, doctor->cf.path));
+			   "--capability=error:post --coroner-cf | grep %s)\" %s",
+			   doctor_quote(doctor, project),
+			   doctor_quote(doctor, doctor_text(doctor, "^%s *=", project)),
+			   doctor_quote(doctor, doctor->cf.path));
 }
 
 void doctor_check_tokens(struct csn_doctor *doctor)

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import socket
 import ssl
 import subprocess
@@ -484,6 +485,13 @@ def test_usual_ports_that_are_closed_are_told(usual_ports):
     assert "localhost:4097" in rows[1]["text"] and "port 4097" in rows[1]["mend"]
 
 
+def test_a_proxy_is_told(clinic):
+    run = clinic.inside(f"http_proxy=http://127.0.0.1:9 {clinic.bin}/coresnap doctor --json")
+    rows = [row for row in json.loads(run.stdout) if row["check"] == "server"]
+    assert [row["level"] for row in rows] == ["ok", "problem"], rows
+    assert "http_proxy is set here" in rows[0]["text"] and "/etc/default/coresnapd" in rows[0]["text"]
+
+
 # ---- what takes core_pattern at boot, and limits of services ----
 
 def test_a_collector_that_is_started_at_boot_is_told(clinic):
@@ -501,6 +509,30 @@ def test_the_limit_of_services_is_told_and_raised(clinic):
     assert row["check"] == "limits" and row["text"].startswith("services: the hard core")
     assert row["mend"].endswith(" && systemctl daemon-reexec")
     assert clinic.doctor(before=before, mend=row["mend"]) == []
+
+
+def test_commands_for_a_fresh_machine_leave_it_whole_but_for_the_tokens(stage):
+    """Neither configuration nor spool: what is printed is pasted, line by line."""
+    fresh = Clinic(stage)
+    try:
+        shutil.rmtree(fresh.spool.parent)
+        fresh.put("pattern", "core\n")
+        fresh.put("limit", "0\n")
+        found = fresh.doctor()
+        assert {row["check"] for row in found} == {"core-pattern", "spool", "coroner.cf"}, found
+        mends = "\n".join(row["mend"] for row in found if row["check"] != "coroner.cf")
+        found = fresh.doctor(mend=mends)
+        assert {row["check"] for row in found} == {"daemon", "coroner.cf"}, found
+        (fresh.spool.parent / "log").write_text("x: crash of process 1 is lost: no space\n")
+        (row,) = [row for row in fresh.doctor() if row["check"] == "log"]
+        assert row["text"].endswith("crash of process 1 is lost: no space")
+        shutil.rmtree(fresh.spool)
+        fresh.spool.symlink_to("/tmp")
+        (row,) = [row for row in fresh.doctor() if row["check"] == "spool"]
+        assert row["level"] == "problem"
+        assert "spool" not in {row["check"] for row in fresh.doctor(mend=row["mend"])}
+    finally:
+        fresh.close()
 
 
 # ---- the canary ----
