@@ -1,5 +1,6 @@
 #include "capture/hold.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -14,7 +15,7 @@
 #define REGION_BYTES \
 	(CSN_MAX_CAPTURE_HEADERS + CSN_MAX_CAPTURE_NOTES + CSN_MAX_CAPTURE_FILES + \
 	 CSN_MAX_CAPTURE_STACKS + CSN_MAX_CAPTURE_BUDGET + CSN_MAX_CAPTURE_TEXTS)
-#define WORKER_STACK (256 * CSN_KIB)
+#define WATCH_STACK CSN_MIB
 /* How long after the release a process may take before it counts as stuck in the kernel. */
 #define STUCK_MS 1000
 /* How long it is left alone with the processors then. */
@@ -33,7 +34,7 @@ const char *csn_phase_name(enum csn_phase phase)
 	return names[phase];
 }
 
-/* False when the caller no longer waits. */
+/* False when the deadline has passed. */
 static bool finish(struct csn_hold *hold, enum csn_phase phase)
 {
 	bool go_on;
@@ -70,7 +71,7 @@ static void choose_mode(struct csn_hold *hold)
 		hold->mode = CSN_MODE_NOTES;
 		hold->reason = "rlimit";
 	} else if (hold->decide) {
-		hold->mode = hold->decide(hold->decide_context, hold, &hold->reason);
+		hold->mode = hold->decide(hold->context, hold, &hold->reason);
 	}
 }
 
@@ -119,7 +120,7 @@ static void take_phases(struct csn_hold *hold)
 	csn_victim_open(&hold->request, &hold->victim);
 	if (!finish(hold, CSN_PHASE_IDENTITY))
 		return;
-	if (hold->admit && !hold->admit(hold->decide_context, hold)) {
+	if (hold->admit && !hold->admit(hold->context, hold)) {
 		(void)finish(hold, CSN_PHASE_COUNTED);
 		return;
 	}
@@ -143,48 +144,7 @@ static void take_phases(struct csn_hold *hold)
 	(void)finish(hold, CSN_PHASE_OPENED);
 }
 
-static void *work(void *context)
-{
-	struct csn_hold *hold = context;
-
-	take_phases(hold);
-	pthread_mutex_lock(&hold->lock);
-	hold->closed = true;
-	pthread_cond_signal(&hold->changed);
-	pthread_mutex_unlock(&hold->lock);
-	return NULL;
-}
-
-static int start_worker(struct csn_hold *hold, struct csn_error *err)
-{
-	pthread_attr_t attributes;
-	pthread_t thread;
-	int r;
-
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, WORKER_STACK);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	r = pthread_create(&thread, &attributes, work, hold);
-	pthread_attr_destroy(&attributes);
-	return r ? csn_fail_os(err, r, "pthread_create") : 0;
-}
-
-static void wait_for_worker(struct csn_hold *hold)
-{
-	struct timespec until = {
-		.tv_sec = hold->deadline_ns / CSN_NS_PER_SECOND,
-		.tv_nsec = hold->deadline_ns % CSN_NS_PER_SECOND,
-	};
-
-	pthread_mutex_lock(&hold->lock);
-	while (!hold->closed)
-		if (pthread_cond_timedwait(&hold->changed, &hold->lock, &until) != 0)
-			break;
-	hold->closed = true;
-	pthread_mutex_unlock(&hold->lock);
-}
-
-/* The worker hangs where the executable lies (a file server that is gone). It has the headers if it
+/* It hangs where the executable lies (a file server that is gone). It has the headers if it
  * had to look for the thread first; else it has not read a byte of the core, and what the kernel
  * has sent already is still there to be had. */
 static void rescue_headers(struct csn_hold *hold)
@@ -199,24 +159,9 @@ static void rescue_headers(struct csn_hold *hold)
 		hold->done = CSN_PHASE_HEADERS;
 }
 
-int csn_hold_take(struct csn_hold *hold, struct csn_error *err)
+/* What there is, when nothing more is taken. */
+static int settle(struct csn_hold *hold, struct csn_error *err)
 {
-	pthread_condattr_t attributes;
-	int r = csn_region_init(&hold->region, REGION_BYTES, err);
-
-	if (r < 0)
-		return r;
-	hold->victim = (struct csn_victim)CSN_VICTIM_INIT;
-	hold->texts.fd_count = -1;
-	pthread_mutex_init(&hold->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&hold->changed, &attributes);
-	pthread_condattr_destroy(&attributes);
-	r = start_worker(hold, err);
-	if (r < 0)
-		return r;
-	wait_for_worker(hold);
 	if (hold->done == CSN_PHASE_COUNTED)
 		return 0;
 	if (hold->done < CSN_PHASE_ADMITTED)
@@ -234,24 +179,106 @@ int csn_hold_take(struct csn_hold *hold, struct csn_error *err)
 	return -(int)err->code;
 }
 
-void csn_hold_release(struct csn_hold *hold)
+/* True for the one of the two threads that comes first. */
+static bool close_hold(struct csn_hold *hold)
+{
+	bool first;
+
+	pthread_mutex_lock(&hold->lock);
+	first = !hold->closed;
+	hold->closed = true;
+	pthread_mutex_unlock(&hold->lock);
+	return first;
+}
+
+static void *watch(void *context)
+{
+	struct csn_hold *hold = context;
+	struct timespec until = {
+		.tv_sec = hold->deadline_ns / CSN_NS_PER_SECOND,
+		.tv_nsec = hold->deadline_ns % CSN_NS_PER_SECOND,
+	};
+	struct csn_error err = CSN_ERROR_INIT;
+	int r;
+
+	while (sem_clockwait(&hold->over, CLOCK_MONOTONIC, &until) < 0 && errno == EINTR)
+		;
+	if (close_hold(hold)) {
+		hold->watching = false;
+		r = settle(hold, &err);
+		hold->late(hold->context, r, &err);
+	}
+	return NULL;
+}
+
+static int start_watch(struct csn_hold *hold, struct csn_error *err)
+{
+	pthread_attr_t attributes;
+	int r;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, WATCH_STACK);
+	hold->watching = true;
+	r = pthread_create(&hold->watch, &attributes, watch, hold);
+	pthread_attr_destroy(&attributes);
+	return r ? csn_fail_os(err, r, "pthread_create") : 0;
+}
+
+/* Nobody else may be root when this thread is not any more. */
+static void end_watch(struct csn_hold *hold)
+{
+	if (!hold->watching)
+		return;
+	sem_post(&hold->over);
+	pthread_join(hold->watch, NULL);
+	hold->watching = false;
+}
+
+int csn_hold_take(struct csn_hold *hold, struct csn_error *err)
+{
+	int r = csn_region_init(&hold->region, REGION_BYTES, err);
+
+	if (r < 0)
+		return r;
+	hold->victim = (struct csn_victim)CSN_VICTIM_INIT;
+	hold->texts.fd_count = -1;
+	pthread_mutex_init(&hold->lock, NULL);
+	sem_init(&hold->over, 0, 0);
+	r = hold->late ? start_watch(hold, err) : 0;
+	if (r < 0)
+		return r;
+	take_phases(hold);
+	/* The other one ends the process. */
+	while (!close_hold(hold))
+		pause();
+	if (hold->mode == CSN_MODE_FULL)
+		end_watch(hold);
+	return settle(hold, err);
+}
+
+/* Waits a little for the end of a process that was released; for that of one that hangs, longer. */
+static void see_off(const struct csn_hold *hold)
 {
 	struct pollfd gone = { .fd = hold->victim.pidfd, .events = POLLIN };
 
-	/* A thread that still reads would keep a socket open. */
-	(void)shutdown(hold->core_fd, SHUT_RDWR);
-	close(hold->core_fd);
-	hold->core_fd = -1;
-	hold->released_ns = csn_monotonic_ns();
 	/* It needs a processor to end, and whoever waits for it another one. */
-	if (hold->victim.verified && poll(&gone, 1, YIELD_MS) != 0)
-		return;
-	if (hold->done == CSN_PHASE_OPENED || hold->done == CSN_PHASE_COUNTED ||
-	    !hold->victim.verified)
+	if (!hold->victim.verified || poll(&gone, 1, YIELD_MS) != 0 ||
+	    hold->done == CSN_PHASE_OPENED || hold->done == CSN_PHASE_COUNTED)
 		return;
 	/* What hung us (a page of a dead file server) may hang the kernel's own dump as well. The
 	 * process is dying already; but SIGKILL changes what its parent is told, so it comes last.
 	 */
 	if (poll(&gone, 1, STUCK_MS) == 0)
 		(void)syscall(SYS_pidfd_send_signal, hold->victim.pidfd, SIGKILL, NULL, 0);
+}
+
+void csn_hold_release(struct csn_hold *hold)
+{
+	/* A thread that still reads would keep a socket open. */
+	(void)shutdown(hold->core_fd, SHUT_RDWR);
+	close(hold->core_fd);
+	hold->core_fd = -1;
+	hold->released_ns = csn_monotonic_ns();
+	see_off(hold);
+	end_watch(hold);
 }

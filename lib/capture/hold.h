@@ -1,12 +1,15 @@
 /* Everything taken from one process while the kernel held it for us.
  *
- * The work runs in a thread of its own, so that a read that hangs (a page of a dead network file
- * system) costs that thread and not the process: when the deadline passes, the caller closes the
- * pipe and goes on with what is complete. Phases are finished in order; what belongs to a phase
- * may be used once it is done. Everything lives in one region that is never freed early, because a
- * thread that hangs may still wake up in it. */
+ * A read may hang for ever (a page of a dead network file system). Another thread watches the
+ * clock: when the deadline passes it goes on in the place of the one that hangs, with what is
+ * complete. So in all other cases, the ones that count, nothing has to be handed from thread to
+ * thread while the process waits. Phases are finished in order; what belongs to a phase may be used
+ * once it is done. Everything lives in one region that is never freed early, because a thread that
+ * hangs may still wake up in it. */
 #ifndef CSN_CAPTURE_HOLD_H
 #define CSN_CAPTURE_HOLD_H
+
+#include <semaphore.h>
 
 #include "capture/assets.h"
 #include "capture/gather.h"
@@ -37,6 +40,10 @@ typedef bool (*csn_hold_admit)(void *context, const struct csn_hold *hold);
 typedef enum csn_mode (*csn_hold_decide)(void *context, const struct csn_hold *hold,
 					 const char **ret_reason);
 
+/* Goes on, in another thread, after the deadline: result and err are what csn_hold_take would have
+ * returned. Ends the process; the thread that hangs is still root. */
+typedef void (*csn_hold_late)(void *context, int result, const struct csn_error *err);
+
 struct csn_hold {
 	/* The caller's: */
 	struct csn_request request;
@@ -45,7 +52,8 @@ struct csn_hold {
 	uint64_t budget_bytes;         /* of windows */
 	csn_hold_admit admit;          /* NULL: all */
 	csn_hold_decide decide;        /* NULL: minimal */
-	void *decide_context;
+	csn_hold_late late;            /* NULL: nobody watches the clock */
+	void *context;                 /* of these */
 
 	struct csn_region region;
 	struct csn_prefix prefix;
@@ -62,15 +70,17 @@ struct csn_hold {
 	int64_t released_ns;    /* CLOCK_MONOTONIC; 0: not yet (full mode) */
 	struct csn_error error; /* when even the headers are missing */
 
-	pthread_mutex_t lock; /* of done, done_ns, closed */
-	pthread_cond_t changed;
-	bool closed;
+	pthread_mutex_t lock; /* of done, done_ns, closed: for a few instructions each */
+	sem_t over;           /* posted when there is nothing to watch any more */
+	bool closed;          /* all is taken, or the deadline has passed */
+	bool watching;        /* the other thread is there */
+	pthread_t watch;
 };
 
 /* Takes all there is to take until the deadline. The caller filled the first group of members.
  * Fails when not even the headers came. In full mode memory is not taken here (capture/write.h
  * reads it). With done at CSN_PHASE_COUNTED nothing was taken. The process stays held until
- * csn_hold_release. */
+ * csn_hold_release. Does not return when the deadline passed before: then hold->late is called. */
 int csn_hold_take(struct csn_hold *hold, struct csn_error *err) csn_must_check;
 /* Lets the process go, also when the kernel hangs in its memory: then by SIGKILL. */
 void csn_hold_release(struct csn_hold *hold);

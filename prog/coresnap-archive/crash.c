@@ -323,6 +323,38 @@ static void tell_listener(const struct archive *archive)
 		(void)!write(archive->told_fd, &pid, sizeof(pid));
 }
 
+/* What follows the taking of it. */
+static int go_on(struct crash *crash, int result, const struct csn_error *err)
+{
+	int status;
+
+	if (result < 0) {
+		csn_hold_release(&crash->hold);
+		return lose_unseen(crash, err);
+	}
+	describe(crash);
+	if (crash->hold.done == CSN_PHASE_COUNTED) {
+		csn_hold_release(&crash->hold);
+		return count(crash);
+	}
+	if (crash->hold.mode == CSN_MODE_FULL) {
+		tell_listener(crash->archive);
+		alarm(FULL_ALARM_S);
+		status = finish(crash);
+		csn_hold_release(&crash->hold);
+		return status;
+	}
+	csn_hold_release(&crash->hold);
+	tell_listener(crash->archive);
+	return finish(crash);
+}
+
+/* In another thread; that of main() hangs. */
+static void go_on_late(void *context, int result, const struct csn_error *err)
+{
+	_exit(go_on(context, result, err));
+}
+
 int archive_crash(struct archive *archive, const struct csn_request *request, int core_fd)
 {
 	struct crash crash = {
@@ -331,34 +363,18 @@ int archive_crash(struct archive *archive, const struct csn_request *request, in
 		.hold = { .request = *request,
 			  .core_fd = core_fd,
 			  .admit = admit,
-			  .decide = decide },
+			  .decide = decide,
+			  .late = go_on_late },
 	};
 	struct csn_error err;
-	int status;
+	int r;
 
 	crash.hold.began_ns = csn_monotonic_ns();
 	crash.hold.deadline_ns = crash.hold.began_ns + RELEASE_NS;
 	crash.hold.budget_bytes = archive->policy.budget_bytes;
-	crash.hold.decide_context = &crash;
+	crash.hold.context = &crash;
 	csn_uuid_format_random(crash.uuid);
 	crash.facts.uuid = crash.uuid;
-	if (csn_hold_take(&crash.hold, &err) < 0) {
-		csn_hold_release(&crash.hold);
-		return lose_unseen(&crash, &err);
-	}
-	describe(&crash);
-	if (crash.hold.done == CSN_PHASE_COUNTED) {
-		csn_hold_release(&crash.hold);
-		return count(&crash);
-	}
-	if (crash.hold.mode == CSN_MODE_FULL) {
-		tell_listener(archive);
-		alarm(FULL_ALARM_S);
-		status = finish(&crash);
-		csn_hold_release(&crash.hold);
-		return status;
-	}
-	csn_hold_release(&crash.hold);
-	tell_listener(archive);
-	return finish(&crash);
+	r = csn_hold_take(&crash.hold, &err);
+	return go_on(&crash, r, &err);
 }
