@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/limits.h"
 #include "base/text.h"
 #include "doctor/doctor_internal.h"
 
@@ -23,13 +24,31 @@ void doctor_check_rights(struct csn_doctor *doctor)
 		doctor_say(doctor, CSN_DOCTOR_OK, NULL, "run as root");
 }
 
+/* The file that is wrong, for an editor. */
+static const char *find_conf(struct csn_doctor *doctor)
+{
+	static const char *const places[] = { "/usr/local/etc/coresnap/coresnap.conf",
+					      "/etc/coresnap/coresnap.conf" };
+	char path[CSN_MAX_PATH];
+	size_t i;
+
+	if (doctor->options->config)
+		return doctor_quote(doctor, doctor->options->config);
+	for (i = 0; i < csn_countof(places); i++)
+		if (access(csn_root_path(&doctor->host.root, places[i], path, sizeof(path)),
+			   F_OK) == 0)
+			break;
+	return doctor_quote(doctor, path);
+}
+
 void doctor_check_configuration(struct csn_doctor *doctor)
 {
 	const struct csn_coresnap_conf *conf = &doctor->host.conf;
 	const char *given = doctor->options->config;
 
 	if (!doctor->has_conf)
-		doctor_say(doctor, CSN_DOCTOR_PROBLEM, "editor /etc/coresnap/coresnap.conf",
+		doctor_say(doctor, CSN_DOCTOR_PROBLEM,
+			   doctor_text(doctor, "editor %s", find_conf(doctor)),
 			   "%s (what follows goes by the built-in values)",
 			   doctor->conf_error.text);
 	else if (conf->file)

@@ -99,11 +99,21 @@ static bool same_bytes(const char *path_a, const char *path_b)
 	return false;
 }
 
+/* Starts the listener again, or goes back to the pipe when that is what is configured. */
+static const char *listen_again(struct csn_doctor *doctor, const char *helper)
+{
+	if (doctor->host.conf.capture_mode == CSN_CAPTURE_PIPE)
+		return doctor_text(doctor, "%s enable", doctor->self);
+	if (*doctor->host.root.path)
+		return doctor_text(doctor, "%s --listen; %s enable", doctor_quote(doctor, helper),
+				   doctor->self);
+	return access("/run/systemd/system", F_OK) == 0 ? "systemctl restart coresnap-capture"
+							: "service coresnapd restart";
+}
+
 /* The line is that of our listener: does it listen? */
 static void tell_listener(struct csn_doctor *doctor, const char *text)
 {
-	const char *mend = *doctor->host.root.path ? doctor_text(doctor, "%s enable", doctor->self)
-						   : "service coresnap-capture start";
 	char helper[CSN_MAX_PATH];
 	struct csn_error err = CSN_ERROR_INIT;
 	struct csn_crash_socket place;
@@ -114,7 +124,7 @@ static void tell_listener(struct csn_doctor *doctor, const char *text)
 	csn_crash_socket_init(&place, helper);
 	if (csn_crash_socket_ask(&place, LISTENER_WAIT_MS, &supervised, &err) < 0)
 		doctor_say(
-			doctor, CSN_DOCTOR_PROBLEM, mend,
+			doctor, CSN_DOCTOR_PROBLEM, listen_again(doctor, helper),
 			"core_pattern is the socket of our listener, and every crash is lost: %s",
 			err.text);
 	else

@@ -14,6 +14,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import zlib
 
 import pytest
 
@@ -239,6 +240,35 @@ def test_what_is_broken_is_found_and_its_command_mends_it(clinic, name):
         assert all(line in mine[0]["mend"] for line in clinic.asked())
     clinic.inside(f"{clinic.bin}/coresnap enable", check=True)
     assert clinic.doctor() == [], "undone"
+
+
+# ---- socket mode ----
+
+def listener_line(clinic):
+    return f"@@/run/coresnap/crash-{zlib.crc32(str(clinic.helper).encode()):08x}/socket"
+
+
+def test_a_listener_that_is_gone_is_told_and_the_pipe_comes_back(clinic):
+    with pattern(listener_line(clinic))(clinic):
+        row, = clinic.doctor()
+        assert row["check"] == "core-pattern" and "every crash is lost: nobody listens" in row["text"]
+        assert clinic.doctor(mend=row["mend"]) == []
+        assert (clinic.machine / "pattern").read_text().startswith(f"|{clinic.helper} ")
+
+
+def test_a_listener_that_is_gone_is_started_where_it_is_wanted(clinic):
+    with conf("# capture.mode = pipe", "capture.mode = socket")(clinic), \
+            pattern("|{helper} {arguments}")(clinic):
+        found = clinic.doctor()
+        row, = found
+        assert (row["check"], row["level"]) == ("core-pattern", "warning")
+        assert "capture.mode is socket, but core_pattern is the pipe" in row["text"]
+        clinic.put("pattern", listener_line(clinic) + "\n")
+        row, = clinic.doctor()
+        run = clinic.inside(f"{row['mend']}\n{clinic.bin}/coresnap doctor\n"
+                            "kill $(cat /run/coresnap/crash-*/pid)")
+        assert run.stdout.endswith("all is well\n"), run.stdout + run.stderr
+        assert "the listener answers, but nobody starts it again" in run.stdout
 
 
 # ---- what is asked about ----
