@@ -1,5 +1,5 @@
 """The helper dies at any of its system calls, by a signal of its own, or is replaced while it works;
-more crashes at once than the kernel lets through."""
+daemons that do not answer; more crashes at once than the kernel lets through."""
 
 import collections
 import os
@@ -163,6 +163,38 @@ def test_a_helper_that_is_replaced_while_it_works_ends_as_it_began(spool):
         assert core.facts["identity"] == "verified"
 
 
+def start_daemon(spool, program):
+    log = spool.root / "coresnapd.log"
+    with open(log, "w") as out:
+        process = subprocess.Popen([program("coresnapd"), "-f", "--root", spool.root], stdout=out,
+                                   stderr=out, stdin=subprocess.DEVNULL)
+    wait_until(lambda: " started; " in log.read_text(), "coresnapd's start")
+    return process, log
+
+
+@pytest.mark.parametrize("how", [signal.SIGSTOP, signal.SIGKILL])
+def test_a_daemon_that_is_stopped_or_dead_is_not_waited_for(spool, program, how):
+    """Fault 5: the daemon is stopped or dead; captures take no longer, and their cores wait for it."""
+    exe = capture.compile_c(spool.root, "dies", DIES)
+    process, log = start_daemon(spool, program)
+    try:
+        process.send_signal(how)
+        with spool.installed():
+            for number in range(1, 4):
+                attacker.reaped_within(subprocess.Popen([exe]), RELEASED_S)
+                assert spool.core(number).facts["times_us"]["released"] < 500_000
+        cores = [path.name for path in spool.pending.iterdir()]
+        assert not any(uuid in log.read_text() for uuid in cores)
+        if how == signal.SIGKILL:
+            process.wait(20)
+            process, log = start_daemon(spool, program)
+        process.send_signal(signal.SIGCONT)
+        wait_until(lambda: all(uuid in log.read_text() for uuid in cores), "the daemon's turn")
+    finally:
+        process.kill()
+        process.wait(20)
+
+
 CRASHES = 200
 REFUSED = re.compile(r"coredump: (\d+)\(dies\): over core_pipe_limit")
 # The kernel says ten lines in five seconds, and how many it kept to itself before the next one.
@@ -172,11 +204,7 @@ KEPT_TO_ITSELF = re.compile(r"coredump\w*: (\d+) callbacks suppressed")
 @pytest.fixture
 def daemon(spool, program):
     """A coresnapd on the spool that has nothing to analyse with; daemon() is what it said."""
-    log = spool.root / "coresnapd.log"
-    with open(log, "w") as out:
-        process = subprocess.Popen([program("coresnapd"), "-f", "--root", spool.root], stdout=out,
-                                   stderr=out, stdin=subprocess.DEVNULL)
-    wait_until(lambda: " started; " in log.read_text(), "coresnapd's start")
+    process, log = start_daemon(spool, program)
     yield log.read_text
     process.terminate()
     process.wait(20)
