@@ -107,6 +107,7 @@ struct watch {
 	const struct csn_spool *spool;
 	int64_t start_ns, since_ns; /* monotonic, and since the epoch */
 	struct csn_canary *canary;
+	const struct csn_progress_sink *progress;
 };
 
 static bool is_archived(const struct watch *watch)
@@ -170,10 +171,11 @@ static void follow(const struct watch *watch, enum csn_canary_step until)
 		enum csn_canary_step step;
 		bool (*reached)(const struct watch *watch);
 		int64_t timeout_ms;
+		const char *phase;
 	} steps[] = {
-		{ CSN_CANARY_ARCHIVED, is_archived, ARCHIVE_MS },
-		{ CSN_CANARY_ANALYSED, is_analysed, ANALYSE_MS },
-		{ CSN_CANARY_SENT, is_sent, SEND_MS },
+		{ CSN_CANARY_ARCHIVED, is_archived, ARCHIVE_MS, "waiting for the canary's core" },
+		{ CSN_CANARY_ANALYSED, is_analysed, ANALYSE_MS, "waiting for its analysis" },
+		{ CSN_CANARY_SENT, is_sent, SEND_MS, "waiting until it is sent" },
 	};
 	size_t i;
 
@@ -181,16 +183,18 @@ static void follow(const struct watch *watch, enum csn_canary_step until)
 		/* Without a daemon nothing more will happen. */
 		if (steps[i].step > CSN_CANARY_ARCHIVED && !csn_service_find_daemon(watch->spool))
 			return;
+		csn_progress_tell(watch->progress, steps[i].phase, NULL, 0, 0);
 		if (!wait_for(watch, steps[i].step, steps[i].reached, steps[i].timeout_ms))
 			return;
 	}
 }
 
 int csn_canary_run(const struct csn_spool *spool, enum csn_canary_step until,
-		   struct csn_canary *ret_canary, struct csn_error *err)
+		   const struct csn_progress_sink *progress, struct csn_canary *ret_canary,
+		   struct csn_error *err)
 {
 	struct csn_canary canary = { 0 };
-	struct watch watch = { .spool = spool, .canary = &canary };
+	struct watch watch = { .spool = spool, .canary = &canary, .progress = progress };
 	int status, r = take_turn(spool, err);
 
 	if (r < 0)

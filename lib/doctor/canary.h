@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "base/progress.h"
 #include "base/types.h"
 #include "base/uuid.h"
 #include "spool/spool.h"
@@ -34,6 +35,7 @@ struct csn_canary {
  * LIMIT when the last canary of this spool is younger than a minute, OS when there could be none;
  * that it got stuck is no error. */
 int csn_canary_run(const struct csn_spool *spool, enum csn_canary_step until,
-		   struct csn_canary *ret_canary, struct csn_error *err) csn_must_check;
+		   const struct csn_progress_sink *progress, struct csn_canary *ret_canary,
+		   struct csn_error *err) csn_must_check;
 
 #endif

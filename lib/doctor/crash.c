@@ -71,11 +71,14 @@ void doctor_check_canary(struct csn_doctor *doctor)
 		return;
 	if (!doctor->has_spool) {
 		doctor_say(doctor, CSN_DOCTOR_PROBLEM,
-			   doctor_text(doctor, "%s enable", doctor->self),
+			   doctor->is_root
+				   ? doctor_text(doctor, "%s enable", doctor->self)
+				   : doctor_text(doctor, "sudo %s doctor --crash", doctor->self),
 			   "no canary is crashed: there is no spool to see it in");
 		return;
 	}
-	r = csn_canary_run(&doctor->host.spool, CSN_CANARY_SENT, &canary, &err);
+	r = csn_canary_run(&doctor->host.spool, CSN_CANARY_SENT, &doctor->options->progress,
+			   &canary, &err);
 	if (r < 0)
 		doctor_say(doctor, r == -CSN_E_LIMIT ? CSN_DOCTOR_WARNING : CSN_DOCTOR_PROBLEM,
 			   r == -CSN_E_LIMIT ? doctor_text(doctor, "sleep 60; %s doctor --crash",

@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "base/progress.h"
 #include "base/types.h"
 
 enum csn_doctor_level { CSN_DOCTOR_OK, CSN_DOCTOR_WARNING, CSN_DOCTOR_PROBLEM };
@@ -35,6 +36,7 @@ struct csn_doctor_options {
 	/* Called for each finding when it is made; its strings live as long as the call. */
 	void (*found)(void *context, const struct csn_doctor_finding *finding);
 	void *context;
+	struct csn_progress_sink progress; /* told what is waited for */
 };
 
 /* Runs every check. ret_worst: the highest level found. USAGE for a process or user that does not

@@ -92,6 +92,7 @@ static bool check_name(struct csn_doctor *doctor, const char *host)
 
 	snprintf(plain, sizeof(plain), "%s", *host == '[' ? host + 1 : host);
 	plain[strcspn(plain, "]")] = '\0';
+	csn_progress_tell(&doctor->options->progress, "looking up", plain, 0, 0);
 	r = getaddrinfo(plain, NULL, &hints, &found);
 	if (r == 0) {
 		freeaddrinfo(found);
@@ -195,6 +196,7 @@ static bool check_token(struct csn_doctor *doctor, struct csn_http_client *clien
 	struct csn_error err = CSN_ERROR_INIT;
 	struct csn_http_reply reply;
 
+	csn_progress_tell(&doctor->options->progress, "asking", base, 0, 0);
 	csn_buf_printf(&url, "%s/api/post?format=btt&project=", base);
 	csn_http_encode(&url, name);
 	csn_buf_puts(&url, "&token=");
@@ -275,6 +277,7 @@ static void check_port(struct csn_doctor *doctor, struct csn_http_client *client
 	struct csn_http_reply reply;
 	int r;
 
+	csn_progress_tell(&doctor->options->progress, "asking", base, 0, 0);
 	call.url = doctor_text(doctor, "%s/health", base);
 	r = csn_http_run(client, &call, &reply, &err);
 	if (r < 0 && port->either) {

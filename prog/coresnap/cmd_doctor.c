@@ -19,6 +19,7 @@ struct report {
 	size_t counts[N_LEVELS];
 	struct csn_buf out; /* JSON: printed whole at the end */
 	struct csn_json json;
+	struct csn_progress_line line;
 };
 
 static void print_text(const struct report *report, const struct csn_doctor_finding *finding)
@@ -42,7 +43,9 @@ static void on_finding(void *context, const struct csn_doctor_finding *finding)
 
 	report->counts[finding->level]++;
 	if (!report->as_json) {
+		csn_progress_line_stop(&report->line);
 		print_text(report, finding);
+		csn_progress_line_start(&report->line, "coresnap");
 		return;
 	}
 	csn_json_begin_object(&report->json);
@@ -78,12 +81,16 @@ static int examine(const struct csn_doctor_options *options, struct report *repo
 {
 	struct csn_error err = CSN_ERROR_INIT;
 	enum csn_doctor_level worst;
+	int r;
 
 	report->colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
 	report->json = csn_json_to(&report->out);
 	if (report->as_json)
 		csn_json_begin_array(&report->json);
-	if (csn_doctor_run(options, &worst, &err) < 0)
+	csn_progress_line_start(&report->line, "coresnap");
+	r = csn_doctor_run(options, &worst, &err);
+	csn_progress_line_stop(&report->line);
+	if (r < 0)
 		return coresnap_complain(coresnap_status_of(&err), &err, NULL);
 	return finish(report, worst);
 }
@@ -97,6 +104,7 @@ int coresnap_doctor(int argc, char **argv, void *context)
 		.config = coresnap->config,
 		.found = on_finding,
 		.context = &report,
+		.progress = csn_progress_line_sink(&report.line),
 	};
 	struct csn_error err = CSN_ERROR_INIT;
 	uint64_t pid = 0;

@@ -71,9 +71,15 @@ static int check(const struct csn_host *host)
 {
 	struct csn_error err = CSN_ERROR_INIT, ignored;
 	struct csn_core_pattern pattern;
+	struct csn_progress_line line = { 0 };
+	struct csn_progress_sink progress = csn_progress_line_sink(&line);
 	struct csn_canary canary;
 	bool restored;
-	int r = csn_canary_run(&host->spool, CSN_CANARY_ARCHIVED, &canary, &err);
+	int r;
+
+	csn_progress_line_start(&line, "coresnap");
+	r = csn_canary_run(&host->spool, CSN_CANARY_ARCHIVED, &progress, &canary, &err);
+	csn_progress_line_stop(&line);
 
 	if (r < 0)
 		return coresnap_complain(r == -CSN_E_LIMIT ? CSN_EXIT_TEMPORARY : CSN_EXIT_OS, &err,

@@ -18,7 +18,7 @@ import zlib
 
 import pytest
 
-from support import kernel
+from support import kernel, terminal
 from support.clinic import ARGUMENTS, USER, Clinic
 from support.world import wait_until
 
@@ -513,6 +513,17 @@ def test_usual_ports_that_are_closed_are_told(usual_ports):
     rows = usual_ports(6098, 443)
     assert [row["level"] for row in rows] == ["ok", "warning", "warning"], rows
     assert "localhost:4097" in rows[1]["text"] and "port 4097" in rows[1]["mend"]
+
+
+def test_on_a_terminal_there_are_colours_and_what_is_waited_for(clinic):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        change = coroner_cf(lambda text: re.sub(r"127.0.0.1:\d+",
+                                                f"127.0.0.1:{silent.getsockname()[1]}", text))
+        with change(clinic), terminal.in_terminal([f"{clinic.bin}/coresnap", "doctor"],
+                                                  until=b"coresnap: asking http://127.0.0.1:"):
+            pass
+        with terminal.in_terminal([f"{clinic.bin}/coresnap", "doctor"], until=b"\033[32mok"):
+            pass
 
 
 def test_a_proxy_is_told(clinic):
