@@ -54,6 +54,8 @@ static const struct value {
 	{ "dump.mode", VALUE_CHOICE, FIELD(dump_mode), mode_words },
 	{ "keep.core", VALUE_CHOICE, FIELD(keep_core), keep_words },
 	{ "capture.mode", VALUE_CHOICE, FIELD(capture_mode), capture_words },
+	{ "watch.keep", VALUE_BOOL, FIELD(watch_keep) },
+	{ "watch.max", VALUE_SIZE, FIELD(watch_max_bytes) },
 	{ "retry.min", VALUE_DURATION, FIELD(retry_min_seconds) },
 	{ "retry.max", VALUE_DURATION, FIELD(retry_max_seconds) },
 	{ "purge.age", VALUE_DURATION, FIELD(purge_age_seconds) },
@@ -236,6 +238,39 @@ static int add_rule(struct csn_coresnap_conf *conf, const char *project, size_t 
 	return rule.project && (rule.pattern || !pattern) ? 0 : csn_fail_nomem(err);
 }
 
+/* One line for each folder. */
+static int add_watch_path(void *context, const char *key, const char *value,
+			  struct csn_ini_place place, struct csn_error *err)
+{
+	struct csn_coresnap_conf *conf = context;
+	size_t i, length = strlen(value);
+	char *path = NULL, **paths;
+	int r;
+
+	(void)key;
+	(void)place;
+	if (conf->n_watch_paths >= CSN_MAX_FINDER_FOLDERS)
+		return csn_fail(err, CSN_E_LIMIT, "more than %u folders", CSN_MAX_FINDER_FOLDERS);
+	r = set_path(&path, value, false, err);
+	if (r < 0)
+		return r;
+	while (length > 1 && path[length - 1] == '/')
+		path[--length] = '\0';
+	paths = realloc(conf->watch_paths, (conf->n_watch_paths + 1) * sizeof(char *));
+	if (!paths) {
+		free(path);
+		return csn_fail_nomem(err);
+	}
+	conf->watch_paths = paths;
+	for (i = 0; i < conf->n_watch_paths && strcmp(paths[i], path) != 0; i++)
+		;
+	if (i < conf->n_watch_paths)
+		free(path); /* once is enough */
+	else
+		paths[conf->n_watch_paths++] = path;
+	return 0;
+}
+
 /* "<project> [%e /regex/]" */
 static int set_format(void *context, const char *key, const char *value, struct csn_ini_place place,
 		      struct csn_error *err)
@@ -283,6 +318,9 @@ static const struct csn_ini_key schema[] = {
 	{ "", "keep.core", set_value },
 	{ "", "core_pattern.manage", set_value },
 	{ "", "capture.mode", set_value },
+	{ "", "watch.path", add_watch_path },
+	{ "", "watch.keep", set_value },
+	{ "", "watch.max", set_value },
 	{ "", "retry.min", set_value },
 	{ "", "retry.max", set_value },
 	{ "", "workers", set_workers },
@@ -318,6 +356,7 @@ static int init_conf(struct csn_coresnap_conf *conf, const char *root, struct cs
 		.rate_notes = { 60, 3600 },
 		.keep_core = CSN_KEEP_FAILED,
 		.core_pattern_manage = true,
+		.watch_max_bytes = 64 * CSN_GIB,
 		.purge_age_seconds = 30 * 86400ll,
 		.retry_min_seconds = 1,
 		.retry_max_seconds = 600,
@@ -338,14 +377,29 @@ static int init_conf(struct csn_coresnap_conf *conf, const char *root, struct cs
 	return r == 0 ? set_text(&conf->metrics_path, "", err) : r;
 }
 
+static bool lies_in(const char *path, const char *folder)
+{
+	size_t length = strlen(folder);
+
+	return strncmp(path, folder, length) == 0 && (path[length] == '/' || !path[length]);
+}
+
 static int check_conf(struct csn_coresnap_conf *conf, struct csn_error *err)
 {
+	size_t i;
+
 	if (conf->dump_budget_bytes > MAX_DUMP_BUDGET)
 		return csn_fail(err, CSN_E_FORMAT, "dump.budget: at most 64M");
 	if (conf->retry_min_seconds < 1)
 		return csn_fail(err, CSN_E_FORMAT, "retry.min: at least 1s");
 	if (conf->retry_max_seconds < conf->retry_min_seconds)
 		return csn_fail(err, CSN_E_FORMAT, "retry.max: less than retry.min");
+	for (i = 0; i < conf->n_watch_paths; i++)
+		if (lies_in(conf->watch_paths[i], conf->archive_path) ||
+		    lies_in(conf->archive_path, conf->watch_paths[i]))
+			return csn_fail(err, CSN_E_FORMAT,
+					"watch.path: %s and archive.path lie within one another",
+					conf->watch_paths[i]);
 	/* The template's last line, for a file that has no rule at all. */
 	if (conf->n_rules == 0)
 		return add_rule(conf, "blackhole", strlen("blackhole"), 0, NULL, 0, err);
@@ -424,5 +478,8 @@ void csn_coresnap_conf_done(struct csn_coresnap_conf *conf)
 	free(conf->ptrace_options);
 	free(conf->defaults_command);
 	free(conf->metrics_path);
+	for (i = 0; i < conf->n_watch_paths; i++)
+		free(conf->watch_paths[i]);
+	free(conf->watch_paths);
 	*conf = (struct csn_coresnap_conf){ 0 };
 }

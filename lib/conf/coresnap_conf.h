@@ -39,6 +39,11 @@ struct csn_coresnap_conf {
 	char *ptrace_options; /* words separated by blanks; "" none */
 	char *defaults_command;
 	char *metrics_path; /* "" none */
+	char **watch_paths; /* folders into which others write cores; absolute, without a last slash
+			     */
+	size_t n_watch_paths;
+	bool watch_keep; /* cores stay where they were found */
+	uint64_t watch_max_bytes;
 	enum csn_conf_mode dump_mode;
 	uint64_t dump_budget_bytes, dump_full_below_bytes, dump_files_bytes;
 	uint32_t quota_permyriad; /* 1/100 of a percent; 0 when given in bytes */

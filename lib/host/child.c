@@ -30,7 +30,9 @@ static void prepare_descriptors(const struct csn_child_spec *spec, int output_fd
 	dup2(null_fd, STDIN_FILENO);
 	dup2(output_fd, STDOUT_FILENO);
 	dup2(spec->stdout_only ? null_fd : output_fd, STDERR_FILENO);
-	confine_descriptors(spec->keep_fd);
+	/* A copy of ourselves needs what we have open. */
+	if (spec->argv)
+		confine_descriptors(spec->keep_fd);
 }
 
 /* In the child; does not return. */
@@ -52,6 +54,8 @@ static csn_noreturn void become(const struct csn_child_spec *spec, int output_fd
 	signal(SIGPIPE, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (!spec->argv)
+		_exit(spec->run(spec->context));
 	csn_environment_fill(environment);
 	execve(spec->argv[0], (char *const *)spec->argv, (char *const *)environment);
 	dprintf(STDERR_FILENO, "%s: %s\n", spec->argv[0], strerror(errno));

@@ -36,7 +36,10 @@ struct csn_child_limits {
 
 struct csn_child_spec {
 	const char *const *argv; /* argv[0] is the absolute path */
-	int keep_fd;             /* inherited; -1 none */
+	/* Or, with argv NULL, what a copy of this process does; its result is the exit status. */
+	int (*run)(void *context);
+	void *context;
+	int keep_fd; /* inherited; -1 none */
 	struct csn_child_limits limits;
 	bool read_only; /* may change no file (landlock) */
 	bool own_pids;  /* in a pid namespace of its own, where that can be had */

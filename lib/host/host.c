@@ -15,6 +15,7 @@
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/privilege.h"
+#include "host/finder.h"
 
 #define POLICY_PATH "/var/coresnap/policy"
 
@@ -131,6 +132,7 @@ int csn_host_open_spool(struct csn_host *host, struct csn_error *err)
 
 void csn_host_done(struct csn_host *host)
 {
+	csn_finder_free(csn_take(host->finder));
 	csn_router_free(csn_take(host->router));
 	csn_spool_close(&host->spool);
 	csn_closep(&host->kernel_log_fd);

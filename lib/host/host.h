@@ -12,14 +12,17 @@
 /* Receives one line; raw: quoted already, only control bytes are left to escape. */
 typedef void (*csn_host_log)(void *context, int level, bool raw, const char *text);
 
+struct csn_finder;
+
 struct csn_host {
 	struct csn_root root;
 	char *conf_path; /* --config, absolute; owned; NULL: searched */
 	struct csn_coresnap_conf conf;
 	struct csn_router *router;
 	struct csn_spool spool;
-	int kernel_log_fd; /* /dev/kmsg, of who may read it; owned, -1 */
-	csn_host_log log;  /* may be NULL */
+	int kernel_log_fd;         /* /dev/kmsg, of who may read it; owned, -1 */
+	struct csn_finder *finder; /* the daemon's, with watch.path; owned; NULL none */
+	csn_host_log log;          /* may be NULL */
 	void *log_context;
 };
 

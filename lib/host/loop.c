@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "host/finder_internal.h"
 #include "host/service_internal.h"
 
 #define QUOTA_CHECK_NS (30 * CSN_NS_PER_SECOND)
@@ -64,6 +65,7 @@ static void start_work(struct csn_service *service)
 	if (service->purge_due_ns <= now_ns)
 		purge_old(service, now_ns);
 	ticking_run(service, now_ns);
+	finder_work(service, now_ns);
 	if (!may_work(service, now_ns))
 		return;
 	while ((job = job_next_to_analyse(service, now_ns)))
@@ -101,6 +103,7 @@ static void arm_timer(struct csn_service *service)
 		sooner(&next_ns, ticking_next(service), now_ns - 1);
 	if (!service->once && service->pattern_due_ns != INT64_MAX)
 		sooner(&next_ns, service->pattern_due_ns, now_ns);
+	sooner(&next_ns, finder_next_due(service->host->finder, now_ns), now_ns);
 	if (service->purge_due_ns != INT64_MAX)
 		sooner(&next_ns, service->purge_due_ns, now_ns);
 	when.it_value.tv_sec = next_ns / CSN_NS_PER_SECOND;

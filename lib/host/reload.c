@@ -4,6 +4,7 @@
 #include <syslog.h>
 
 #include "base/cleanup.h"
+#include "host/finder_internal.h"
 #include "host/service_internal.h"
 
 #define MAX_REOPENS 100
@@ -16,6 +17,8 @@ void reload_make_due(struct csn_service *service, const char *uuid)
 	service->line_due_ns = 0;
 	service->quota_due_ns = 0;
 	hold_release_all(service);
+	if (!uuid)
+		finder_look_again(service->host->finder);
 	for (i = 0; i < service->n_jobs; i++)
 		if (!uuid || strcmp(service->jobs[i]->uuid, uuid) == 0)
 			service->jobs[i]->due_ns = 0;
@@ -33,6 +36,8 @@ void reload_conf(struct csn_service *service)
 	}
 	if (strcmp(host->conf.archive_path, host->spool.path) != 0)
 		csn_host_say(host, LOG_WARNING, "reload: archive.path needs a restart");
+	if (!finder_has_folders(host->finder, &host->conf))
+		csn_host_say(host, LOG_WARNING, "reload: watch.path needs a restart");
 	if (csn_host_write_policy(host, &err) < 0)
 		csn_host_say(host, LOG_WARNING, "reload: %s", err.text);
 	csn_host_say(host, LOG_INFO, "configuration read from %s",

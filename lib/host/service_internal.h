@@ -27,7 +27,10 @@ enum watch_kind {
 	WATCH_CHILD_END,
 	WATCH_CHILD_OUTPUT,
 	WATCH_TICK_END,
-	WATCH_TICK_OUTPUT
+	WATCH_TICK_OUTPUT,
+	WATCH_FOLDERS, /* these three are the finder's */
+	WATCH_TAKER_END,
+	WATCH_TAKER_OUTPUT
 };
 
 /* Whose core_pattern it is. */

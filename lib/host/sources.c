@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/limits_host.h"
 #include "host/control_internal.h"
+#include "host/finder_internal.h"
 #include "host/kernel_log.h"
 #include "host/service_internal.h"
 
@@ -109,6 +110,8 @@ int source_open_all(struct csn_service *service, struct csn_error *err)
 		return r;
 	r = open_inotify(service, err);
 	if (r == 0)
+		r = finder_begin(service, err);
+	if (r == 0)
 		r = control_open(&service->host->spool, &service->control_fd, err);
 	service->control_watch.kind = WATCH_CONTROL;
 	return r < 0 ? r
@@ -184,7 +187,8 @@ static void read_inotify(struct csn_service *service)
 			read_tick_event(service, event);
 			continue;
 		}
-		if (!event->len || !csn_uuid_parse(event->name, NULL))
+		if (!event->len || !csn_uuid_parse(event->name, NULL) ||
+		    finder_is_taking(service->host->finder, event->name))
 			continue;
 		add_or_say(service,
 			   event->wd == service->pending_wd ? CSN_STAGE_PENDING : CSN_STAGE_SENDING,
@@ -224,9 +228,12 @@ static void read_control(struct csn_service *service)
 /* What a child left running when it ended. */
 static void end_strays(const struct csn_service *service)
 {
-	pid_t known[CSN_MAX_WORKERS + 1];
+	pid_t known[CSN_MAX_WORKERS + 2 + FINDER_PROCESSES];
 	size_t i, n = 0;
 
+	n = finder_list_processes(service->host->finder, known);
+	if (service->ticking.child.pid > 0)
+		known[n++] = service->ticking.child.pid;
 	for (i = 0; i < service->n_jobs && n < csn_countof(known); i++)
 		if (service->jobs[i]->child.pid > 0)
 			known[n++] = service->jobs[i]->child.pid;
@@ -278,6 +285,11 @@ void source_handle(struct csn_service *service, const struct watch *watch)
 		break;
 	case WATCH_TICK_OUTPUT:
 		ticking_child_printed(service);
+		break;
+	case WATCH_FOLDERS:
+	case WATCH_TAKER_END:
+	case WATCH_TAKER_OUTPUT:
+		finder_handle(service, watch);
 		break;
 	}
 }

@@ -63,6 +63,7 @@ static const struct csn_builtin_attribute builtins[] = {
 	NUMBER("process.namespace.id", "none", "Process id within its own namespace"),
 	TEXT("cgroup", "none", "Control group of the process"),
 	TEXT("coresnap.object", "uuid", "Identifier on the crashed machine"),
+	TEXT("coresnap.found_at", "none", "Where watch mode found the core"),
 	TEXT("coresnap.status", "none", "Whether the analysis was whole"),
 	TEXT("lang", "none", "Language of the report"),
 	TEXT("agent", "none", "Who made the report"),

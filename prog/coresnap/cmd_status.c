@@ -200,6 +200,7 @@ static void print_text(const struct csn_host *host, const struct report *report)
 	printf("%-14s%s free of %s; dump.quota asks for %s%s\n", "disk", size, total, threshold,
 	       report->space.below ? ": BELOW QUOTA" : "");
 	printf("%-14s%s\n", "last crash", *report->last_crash ? report->last_crash : "none known");
+	coresnap_print_watch(host);
 	for (i = 0; i < report->n_failing; i++)
 		print_failing(&report->failing[i]);
 	if (report->n_failing_all > report->n_failing)
@@ -259,6 +260,7 @@ static void print_json(const struct csn_host *host, const struct report *report)
 	csn_json_member_string(&json, "last_crash", report->last_crash);
 	csn_json_member_uint(&json, "failing_total", report->n_failing_all);
 	write_failing(&json, report);
+	coresnap_write_watch(&json, host);
 	csn_json_end_object(&json);
 	puts(csn_buf_text(&out));
 }

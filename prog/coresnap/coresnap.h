@@ -2,6 +2,7 @@
 #ifndef CORESNAP_CORESNAP_H
 #define CORESNAP_CORESNAP_H
 
+#include "base/json.h"
 #include "base/options.h"
 #include "host/crash.h"
 #include "host/host.h"
@@ -41,5 +42,10 @@ int coresnap_purge(int argc, char **argv, void *context);
 int coresnap_doctor(int argc, char **argv, void *context);
 int coresnap_enable(int argc, char **argv, void *context);
 int coresnap_disable(int argc, char **argv, void *context);
+
+/* What the daemon said of watch.path: lines, and a member "watch" (docs/formats/spool.md). Nothing
+ * without it. */
+void coresnap_print_watch(const struct csn_host *host);
+void coresnap_write_watch(struct csn_json *json, const struct csn_host *host);
 
 #endif

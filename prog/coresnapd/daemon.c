@@ -15,6 +15,7 @@
 #include "base/options.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "host/finder.h"
 #include "host/host.h"
 #include "host/kernel_log.h"
 #include "host/service.h"
@@ -156,6 +157,9 @@ static int open_spool(struct csn_host *host)
 	if (r == 0)
 		r = csn_host_open_spool(host, &err);
 	host->kernel_log_fd = csn_kernel_log_open();
+	/* Before root is given up: cores of other users can be opened by nobody else. */
+	if (r == 0)
+		r = csn_finder_new(host, &host->finder, &err);
 	if (r == 0)
 		r = csn_host_become_owner(host, &err);
 	if (r == 0)
@@ -177,11 +181,12 @@ int daemon_run(const struct daemon_options *options)
 
 	if (csn_host_init(&host, options->root, options->config, &err) < 0)
 		return complain(CSN_EXIT_CONFIG, &err, "mend it and start again");
+	/* First, so that the opener is a child of the daemon's own. */
+	if (!options->foreground && detach(&ready_fd, &err) < 0)
+		return complain(CSN_EXIT_OS, &err, NULL);
 	status = open_spool(&host);
 	if (status >= 0)
 		return status;
-	if (!options->foreground && detach(&ready_fd, &err) < 0)
-		return complain(CSN_EXIT_OS, &err, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	umask(077);
 	(void)!chdir("/");
