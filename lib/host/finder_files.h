@@ -19,7 +19,9 @@ struct finder_mark {
 	int64_t mtime_ns;
 };
 
+/* What fstat says. */
 struct finder_mark finder_mark_of(const struct stat *status);
+/* Same file, same state. */
 bool finder_mark_is(const struct finder_mark *a, const struct finder_mark *b);
 /* The name under which this very file is archived, however often it is found. */
 void finder_mark_uuid(const struct finder_mark *mark, const char *folder, const char *name,
