@@ -26,6 +26,8 @@
 #define BACKLOG 4096
 #define BACKLOG_FILE "/proc/sys/net/core/somaxconn"
 #define STOP_NS (10 * CSN_NS_PER_SECOND)
+/* A worker that waits takes a connection long before that. */
+#define RELIEF_NS (50 * CSN_NS_PER_MS)
 
 /* One listener in each folder: the lock dies with it, workers do not have it. */
 static int lock_folder(struct listener *listener, struct csn_error *err)
@@ -140,20 +142,25 @@ static void hear_signals(struct listener *listener)
 	workers_reap(listener);
 }
 
-/* Until a signal or a worker has something to say, or it is time to fork again. */
-static void wait_for_news(struct listener *listener, int timeout_ms)
+static bool is_called(const struct listener *listener)
 {
-	struct pollfd news[] = {
-		{ .fd = listener->signal_fd, .events = POLLIN },
-		{ .fd = listener->told_fd[0], .events = POLLIN },
-	};
+	struct pollfd call = { .fd = listener->listen_fd, .events = POLLIN };
 
-	if (poll(news, csn_countof(news), timeout_ms) <= 0)
+	return poll(&call, 1, 0) == 1;
+}
+
+/* A connection that waits although workers were there: they hang, each for up to two seconds (pages
+ * of a dead file server, which anybody can have). Others must not be held for that. */
+static void relieve(struct listener *listener)
+{
+	int n;
+
+	if (!listener->relieve_at_ns || csn_monotonic_ns() < listener->relieve_at_ns)
 		return;
-	if (news[1].revents)
-		workers_hear(listener);
-	if (news[0].revents)
-		hear_signals(listener);
+	for (n = 0; n < LISTENER_IDLE_WORKERS && is_called(listener); n++)
+		if (listener->n_workers < LISTENER_MAX_WORKERS)
+			workers_add(listener);
+	listener->relieve_at_ns = n ? csn_monotonic_ns() + RELIEF_NS : 0;
 }
 
 static int ms_until(int64_t when_ns)
@@ -163,11 +170,27 @@ static int ms_until(int64_t when_ns)
 	return left_ns <= 0 ? 0 : (int)(left_ns / CSN_NS_PER_MS) + 1;
 }
 
-static bool is_called(const struct listener *listener)
+/* Until a signal or a worker has something to say, a crash comes, or it is time to act. */
+static void wait_for_news(struct listener *listener, int timeout_ms)
 {
-	struct pollfd call = { .fd = listener->listen_fd, .events = POLLIN };
+	const bool looks = listener->relieve_at_ns != 0;
+	struct pollfd news[] = {
+		{ .fd = listener->signal_fd, .events = POLLIN },
+		{ .fd = listener->told_fd[0], .events = POLLIN },
+		/* Not while one is known to wait. */
+		{ .fd = looks ? -1 : listener->listen_fd, .events = POLLIN },
+	};
 
-	return poll(&call, 1, 0) == 1;
+	if (looks && (timeout_ms < 0 || ms_until(listener->relieve_at_ns) < timeout_ms))
+		timeout_ms = ms_until(listener->relieve_at_ns);
+	if (poll(news, csn_countof(news), timeout_ms) <= 0)
+		return;
+	if (news[2].revents)
+		listener->relieve_at_ns = csn_monotonic_ns() + RELIEF_NS;
+	if (news[1].revents)
+		workers_hear(listener);
+	if (news[0].revents)
+		hear_signals(listener);
 }
 
 /* Later crashes go through the pipe. Those that have connected are taken by the workers, which end
@@ -195,6 +218,7 @@ static void serve(struct listener *listener)
 	take_pattern(listener);
 	csn_log(&listener->log, LOG_INFO, "listening on %s", listener->place.path);
 	while (!listener->stopping) {
+		relieve(listener);
 		workers_fill(listener);
 		wait_for_news(listener, listener->n_idle < LISTENER_IDLE_WORKERS &&
 							listener->n_workers < LISTENER_MAX_WORKERS

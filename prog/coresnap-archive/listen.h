@@ -36,6 +36,7 @@ struct listener {
 	struct worker workers[LISTENER_MAX_WORKERS];
 	size_t n_workers, n_idle;
 	int64_t fork_after_ns; /* CLOCK_MONOTONIC: no worker is forked before */
+	int64_t relieve_at_ns; /* when to look whether a connection still waits; 0: none does */
 	bool stopping;
 };
 

@@ -89,22 +89,6 @@ int main(void)
 }
 """
 
-MAPS_A_FILE = r"""
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
-int main(int argc, char **argv)
-{
-	int fd = open(argv[1], O_RDONLY);
-	char *map = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
-	madvise(map, 1 << 20, MADV_RANDOM);
-	map[0] = 1;
-	write(1, "x", 1);
-	pause();
-}
-"""
-
 NAMED = r"""
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -494,7 +478,7 @@ def test_killing_the_helper_frees_the_process_and_leaves_no_half_core(spool, tmp
 
 
 def test_a_page_that_never_comes_does_not_hang_the_helper(spool, tmp_path):
-    exe = capture.compile_c(tmp_path, "maps", MAPS_A_FILE)
+    exe = capture.compile_c(tmp_path, "maps", stuck.MAPS_A_FILE)
     folder = tmp_path / "stuck"
     folder.mkdir()
     system = stuck.StuckFile(folder)

@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from support import capture, kernel, listener
+from support import capture, kernel, listener, stuck
 from support.host import Host
 from support.world import wait_until
 
@@ -284,13 +284,14 @@ def test_processes_wait_for_stopped_workers_and_are_freed_by_their_end(spool, he
     """Fault 5: connected, not accepted; SIGKILL of all lets them go, nothing hangs."""
     processes = [start(victim) for _ in range(3)]
     with spool.installed(heard.pattern):
-        for pid in heard.workers():
+        everybody = [heard.process.pid, *heard.workers()]
+        for pid in everybody:
             os.kill(pid, signal.SIGSTOP)
         for process in processes:
             process.stdin.close()
         time.sleep(0.2)
         assert all(process.poll() is None for process in processes)
-        for pid in [heard.process.pid, *heard.workers()]:
+        for pid in everybody:
             os.kill(pid, signal.SIGKILL)
         began = time.monotonic()
         for process in processes:
@@ -447,6 +448,46 @@ def test_enable_takes_the_socket_only_when_somebody_listens(host):
         finally:
             one.close()
             host.coresnap("disable")
+
+
+def test_those_that_hang_do_not_hold_up_others(spool, heard, victim, tmp_path):
+    """Attack 20: more processes than workers, all with a page of a dead file server."""
+    program = capture.compile_c(tmp_path, "maps", stuck.MAPS_A_FILE)
+    (tmp_path / "stuck").mkdir()
+    system = stuck.StuckFile(tmp_path / "stuck")
+    with spool.installed(heard.pattern):
+        with system as path:
+            hanging = [subprocess.Popen([program, path], stdout=subprocess.PIPE) for _ in range(20)]
+            assert all(child.stdout.read(1) == b"x" for child in hanging)
+            system.stuck = True
+            for child in hanging:
+                child.send_signal(signal.SIGABRT)
+            time.sleep(0.1)
+            began = time.monotonic()
+            (status,) = let_crash(start(victim))
+            took = time.monotonic() - began
+            assert os.WCOREDUMP(status)
+            spool.wait_for(lambda: len(list(spool.pending.iterdir())) == 21)
+        for child in hanging:
+            child.wait(30)
+    assert took < 1
+    wait_until(lambda: len(heard.workers()) <= 28, "the workers' end")
+
+
+def test_nothing_happens_while_nobody_crashes(heard):
+    everybody = [heard.process.pid, *heard.workers()]
+
+    def switches():
+        return [re.findall(r"ctxt_switches:\s+(\d+)", kernel.read(f"/proc/{pid}/status"))
+                for pid in everybody]
+
+    time.sleep(0.3)
+    before = switches()
+    time.sleep(2)
+    assert switches() == before
+    memory = [int(re.search(r"^Pss:\s+(\d+)", kernel.read(f"/proc/{pid}/smaps_rollup"), re.M)[1])
+              for pid in everybody]
+    assert sum(memory) < 3000, memory
 
 
 def test_the_listener_gives_core_pattern_to_the_pipe_while_it_is_away(host, victim):

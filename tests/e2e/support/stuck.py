@@ -12,6 +12,23 @@ INIT, LOOKUP, GETATTR, OPEN, READ, FLUSH, RELEASE = 26, 1, 3, 14, 15, 25, 18
 SIZE = 1 << 20
 ENTRY_VALID = 1000
 
+# Maps the file named, says so, and waits to be ended.
+MAPS_A_FILE = r"""
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+	int fd = open(argv[1], O_RDONLY);
+	char *map = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	madvise(map, 1 << 20, MADV_RANDOM);
+	map[0] = 1;
+	write(1, "x", 1);
+	pause();
+}
+"""
+
 
 class StuckFile:
     """`with StuckFile(folder) as path:` path is the file; .stuck = True leaves reads
