@@ -212,6 +212,8 @@ def connect_as_nobody(path):
 
 def test_only_a_process_that_dumps_core_is_believed(spool, heard, victim):
     """Attack 18: users cannot connect; a healthy peer gets a word, and holds up nobody."""
+    # Two locks, each enough by itself.
+    assert [path.stat().st_mode & 0o777 for path in (heard.path, heard.path.parent)] == [0o600, 0o700]
     assert "PermissionError" in connect_as_nobody(heard.path).stderr
     os.chmod(heard.path, 0o666)
     assert "PermissionError" in connect_as_nobody(heard.path).stderr
