@@ -228,6 +228,7 @@ static void read_control(struct csn_service *service)
 /* What a child left running when it ended. */
 static void end_strays(const struct csn_service *service)
 {
+	/* Analyses, one that sends, one that sends counts, those that match rules. */
 	pid_t known[CSN_MAX_WORKERS + 2 + FINDER_PROCESSES];
 	size_t i, n = 0;
 
