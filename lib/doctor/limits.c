@@ -271,8 +271,7 @@ void doctor_check_privileges(struct csn_doctor *doctor)
 {
 	static const char *const told[] = {
 		"setuid programs and the like are not dumped",
-		"setuid programs are dumped as others are: what they read as root may reach their "
-		"user through other collectors",
+		"setuid programs are dumped as others are, for their users' eyes too",
 		"setuid programs are dumped, for root's eyes only",
 	};
 	char line[16] = "0";

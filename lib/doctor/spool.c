@@ -30,31 +30,22 @@ static const char *repair(struct csn_doctor *doctor, uid_t uid, gid_t gid)
 /* Says what keeps the spool from being opened. */
 static void tell_closed(struct csn_doctor *doctor)
 {
-	const char *path = doctor->host.conf.archive_path;
+	const char *path = doctor->host.conf.archive_path, *quoted = doctor_quote(doctor, path);
+	const char *mend = doctor_text(doctor, "%s enable", doctor->self);
 	const struct csn_error *err = &doctor->spool_error;
-	struct stat status;
+	enum csn_doctor_level level = CSN_DOCTOR_PROBLEM;
+	bool denied = err->code == CSN_E_DENIED || err->os_errno == EACCES;
+	struct stat status = { 0 };
 
-	if (lstat(path, &status) < 0)
-		doctor_say(doctor, CSN_DOCTOR_PROBLEM,
-			   doctor_text(doctor, "%s enable", doctor->self), "the spool: %s",
-			   err->text);
-	else if (!S_ISDIR(status.st_mode))
-		doctor_say(doctor, CSN_DOCTOR_PROBLEM,
-			   doctor_text(doctor, "mv %s %s.aside; %s enable",
-				       doctor_quote(doctor, path), doctor_quote(doctor, path),
-				       doctor->self),
-			   "the spool: %s", err->text);
-	else if (!doctor->is_root && (err->os_errno == EACCES || err->code == CSN_E_DENIED))
-		doctor_say(doctor, CSN_DOCTOR_WARNING,
-			   doctor_text(doctor, "sudo %s doctor", doctor->self), "the spool: %s",
-			   err->text);
-	else if (err->code == CSN_E_DENIED)
-		doctor_say(doctor, CSN_DOCTOR_PROBLEM, repair(doctor, status.st_uid, status.st_gid),
-			   "the spool: %s", err->text);
-	else
-		doctor_say(doctor, CSN_DOCTOR_PROBLEM,
-			   doctor_text(doctor, "%s enable", doctor->self), "the spool: %s",
-			   err->text);
+	if (denied && !doctor->is_root) {
+		level = CSN_DOCTOR_WARNING;
+		mend = doctor_text(doctor, "sudo %s doctor", doctor->self);
+	} else if (lstat(path, &status) == 0 && !S_ISDIR(status.st_mode)) {
+		mend = doctor_text(doctor, "mv %s %s.aside; %s", quoted, quoted, mend);
+	} else if (denied) {
+		mend = repair(doctor, status.st_uid, status.st_gid);
+	}
+	doctor_say(doctor, level, mend, "the spool: %s", err->text);
 }
 
 /* Whoever could replace a folder above the spool could replace the spool. */
