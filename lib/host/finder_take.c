@@ -48,7 +48,7 @@ static void ask_ladder(const struct finder_take *take, uint64_t key, struct csn_
 	struct csn_policy policy;
 
 	csn_host_compile_policy(take->host, &policy);
-	csn_rate_take(&take->host->spool, &policy, key, csn_rate_now(), answer);
+	csn_rate_take(&take->host->spool, &policy, key, take->owner, csn_rate_now(), answer);
 }
 
 static int count(const struct finder_take *take, const struct csn_core_identity *identity,

@@ -79,6 +79,7 @@ static void say_grown(void *context, const struct csn_count *added)
 	struct csn_service *service = context;
 	char shown[4 * sizeof(added->exe)];
 
+	service->ticking.last_fold_ns = csn_monotonic_ns();
 	service->ticking.n_counted += added->count;
 	csn_host_say(service->host, LOG_NOTICE,
 		     "%llu further crash%s of %s only counted, in %lld s; as crash %s",
@@ -94,7 +95,6 @@ static void fold(struct csn_service *service, int64_t now_ns)
 	uint64_t skipped = 0;
 	int r = csn_counts_fold(&service->host->spool, say_grown, service, &skipped, &err);
 
-	ticking->last_fold_ns = now_ns;
 	ticking->fold_due_ns = INT64_MAX;
 	if (skipped)
 		csn_host_say(service->host, LOG_WARNING,

@@ -213,15 +213,15 @@ struct csn_rate_time csn_rate_now(void)
 	};
 }
 
-void csn_rate_take(const struct csn_spool *spool, const struct csn_policy *policy, uint64_t key,
-		   struct csn_rate_time now, struct csn_rate_answer *ret_answer)
+static void take_one(const struct csn_spool *spool, const struct csn_policy *policy, uint64_t key,
+		     struct csn_rate_time now, struct csn_rate_answer *ret_answer)
 {
 	cleanup_(table_close) struct table table = { .fd = -1 };
 	struct csn_rate_answer answer = { .step = CSN_RATE_FULL };
 	struct bucket *bucket;
 
 	*ret_answer = answer;
-	if (policy->rate_disabled || !table_open(spool, key, &table))
+	if (!table_open(spool, key, &table))
 		return;
 	bucket = choose_bucket(&table, key, now.boot);
 	answer.step = take(bucket, policy, now);
@@ -229,6 +229,34 @@ void csn_rate_take(const struct csn_spool *spool, const struct csn_policy *polic
 	memcpy(answer.object, bucket->object, sizeof(answer.object));
 	if (table_save(&table, bucket))
 		*ret_answer = answer;
+}
+
+static uint32_t times_share(uint32_t count)
+{
+	return count > UINT32_MAX / CSN_RATE_USER_SHARE ? UINT32_MAX : count * CSN_RATE_USER_SHARE;
+}
+
+void csn_rate_take(const struct csn_spool *spool, const struct csn_policy *policy, uint64_t key,
+		   uint32_t uid, struct csn_rate_time now, struct csn_rate_answer *ret_answer)
+{
+	struct csn_rate_answer of_user;
+	struct csn_policy share = { 0 };
+
+	*ret_answer = (struct csn_rate_answer){ .step = CSN_RATE_FULL };
+	if (policy->rate_disabled)
+		return;
+	take_one(spool, policy, key, now, ret_answer);
+	if (ret_answer->step == CSN_RATE_TICK)
+		return;
+	share.rate_full = policy->rate_full;
+	share.rate_notes = policy->rate_notes;
+	share.rate_full.count = times_share(share.rate_full.count);
+	share.rate_notes.count = times_share(share.rate_notes.count);
+	take_one(spool, &share, csn_rate_key(UINT64_MAX, UINT64_MAX, uid, 0), now, &of_user);
+	if (of_user.step <= ret_answer->step)
+		return;
+	ret_answer->step = of_user.step;
+	ret_answer->ticks = of_user.ticks;
 }
 
 void csn_rate_stored(const struct csn_spool *spool, uint64_t key, const char *uuid, bool whole)

@@ -7,6 +7,9 @@
  * protects the host, it must never be the reason a crash is lost. Where the table is full the key
  * that has been quiet longest makes room, so the first crash of a new build is always whole.
  *
+ * All programs of one user together may have CSN_RATE_USER_SHARE times as much, so that new
+ * programs made for the purpose are no way around it.
+ *
  * Time is CLOCK_BOOTTIME within one boot: setting the clock opens no window and shuts none. */
 #ifndef CSN_SPOOL_RATE_H
 #define CSN_SPOOL_RATE_H
@@ -14,6 +17,9 @@
 #include "base/error.h"
 #include "base/types.h"
 #include "spool/spool.h"
+
+/* How many times the limits of one program hold for all of one user. */
+#define CSN_RATE_USER_SHARE 10u
 
 enum csn_rate_step { CSN_RATE_FULL, CSN_RATE_NOTES, CSN_RATE_TICK };
 
@@ -35,9 +41,10 @@ uint64_t csn_rate_key(uint64_t device, uint64_t inode, int64_t mtime_ns, uint64_
 /* The present moment, for csn_rate_take. */
 struct csn_rate_time csn_rate_now(void);
 
-/* Counts one crash of key and says what to take. Never blocks longer than 100 ms. */
+/* Counts one crash of key, of a process of uid, and says what to take. Never blocks longer than
+ * 200 ms. */
 void csn_rate_take(const struct csn_spool *spool, const struct csn_policy *policy, uint64_t key,
-		   struct csn_rate_time now, struct csn_rate_answer *ret_answer);
+		   uint32_t uid, struct csn_rate_time now, struct csn_rate_answer *ret_answer);
 /* A crash of key was stored: ticks belong to it from now on. whole: it was taken whole; others
  * count only where there is no whole one. */
 void csn_rate_stored(const struct csn_spool *spool, uint64_t key, const char *uuid, bool whole);

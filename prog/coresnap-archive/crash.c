@@ -77,8 +77,8 @@ static bool admit(void *context, const struct csn_hold *hold)
 	ssize_t n;
 
 	crash->key = get_key(hold);
-	csn_rate_take(&crash->archive->spool, &crash->archive->policy, crash->key, csn_rate_now(),
-		      &crash->answer);
+	csn_rate_take(&crash->archive->spool, &crash->archive->policy, crash->key,
+		      hold->request.uid, csn_rate_now(), &crash->answer);
 	if (crash->answer.step != CSN_RATE_TICK)
 		return true;
 	n = hold->victim.verified

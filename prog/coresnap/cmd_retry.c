@@ -126,9 +126,10 @@ int coresnap_retry(int argc, char **argv, void *context)
 	status = coresnap_open(context, true, &host);
 	if (status < 0)
 		status = collect(&host, argc - first, argv + first, all, &list);
-	if (status >= 0 || list.count == 0)
-		return status < 0 ? 0 : status;
+	if (status >= 0)
+		return status;
+	/* All, also when there is no object: ticks may wait. */
 	if (csn_service_find_daemon(&host.spool))
 		return ask_daemon(&host, &list, all);
-	return work_here(&host, &list);
+	return list.count ? work_here(&host, &list) : 0;
 }

@@ -2,22 +2,29 @@
 
 LADDER_SECONDS and LADDER_RATE make the loop longer (`make soak` runs ten minutes of it)."""
 
+import json
 import os
 import pathlib
 import re
 import shutil
+import signal
+import struct
+import subprocess
 import tempfile
 import threading
+import time
+import uuid
+import zlib
 
 import pytest
 
-from support import loop
+from support import kernel, loop
+from support.host import Host
 from support.world import World, wait_until
 
 SECONDS = int(os.environ.get("LADDER_SECONDS", "8"))
 RATE = int(os.environ.get("LADDER_RATE", "50"))
 FULL, NOTES = 6, 4
-pytestmark = pytest.mark.system
 
 
 @pytest.fixture
@@ -35,10 +42,13 @@ def world(stage):
     shutil.rmtree(root, ignore_errors=True)
 
 
-def all_there(world):
+NOBODYS = "00000000-0000-0000-0000-000000000000.sum"
+
+
+def all_there(world, *stays):
     """Nothing waits on the host any more."""
     world.run("coresnap", "retry", "all")
-    return not world.spooled() and not loop.ticks_left(world)
+    return not world.spooled() and not set(loop.ticks_left(world)) - set(stays)
 
 
 def wait_all_there(world):
@@ -48,6 +58,7 @@ def wait_all_there(world):
         raise TimeoutError(f"{error}: {loop.ticks_left(world)} {world.log('coresnapd')[-3000:]}") from None
 
 
+@pytest.mark.system
 def test_a_crash_loop_is_counted_to_the_last_crash(world):
     """Fault 7: a crash loop, with the daemon killed again and again: a few whole cores, a few
     notes, the rest ticks; the spool stays small, and the server counts every crash."""
@@ -77,3 +88,141 @@ def test_a_crash_loop_is_counted_to_the_last_crash(world):
     listed = world.run("morgue", "list", world.project).stdout
     counts = [int(number) for number in re.findall(r"Occurrences: (\d+)", listed)]
     assert sum(counts) == died and max(counts) >= died - NOTES, listed
+
+
+# As coroner and the server: one line "<batch> <count>" for each batch, whoever asks how often.
+CORONER = """#!/bin/sh
+[ "$3" = tick ] || exit 64
+batch=$(sed 's/.*"batch":"\\([^"]*\\)".*/\\1/' "$6") count=$(sed 's/.*"count":\\([0-9]*\\).*/\\1/' "$6")
+grep -qs "^$batch" {root}/batches || echo "$batch $count" >>{root}/batches
+"""
+OBJECTS = [bytes([number] * 16) for number in (1, 2, 3)]
+STEPS = "renameat,renameat2,linkat,unlinkat,fsync,fcntl,clone,clone3,ftruncate"
+
+
+def tick(key, number, count=1):
+    body = struct.pack("<Q16sQIiII140s", key, OBJECTS[number % 3], time.time_ns(), count, 11, 0, 0, b"/bin/x")
+    return b"CSNTICK\0" + struct.pack("<I", zlib.crc32(body)) + body
+
+
+def append_ticks(host, number):
+    """As helpers do, which hold a read lock and write one record at a time."""
+    folder = host.archive.parent / "ticks"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    with open(folder / "new", "ab", buffering=0) as file:
+        for at in range(number):
+            file.write(tick(at, at))
+
+
+def trace_of(host, k=None):
+    """Starts the daemon under strace, killed at its k-th call of STEPS; the lines of its calls."""
+    trace = host.root / "trace"
+    command = ["strace", "-q", "-o", trace, "-e", f"trace={STEPS}"]
+    if k:
+        command += ["-e", f"inject={STEPS}:signal=KILL:when={k}"]
+    daemon = subprocess.Popen([*command, host.sbin / "coresnapd", "-f"], stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, env=host.env)
+    deadline = time.monotonic() + 10
+    while daemon.poll() is None and (k or ticks_of(host)) and time.monotonic() < deadline:
+        if k and not ticks_of(host):
+            break  # it was done before the k-th
+        time.sleep(0.01)
+    if daemon.poll() is None:
+        for child in pathlib.Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children").read_text().split():
+            os.kill(int(child), signal.SIGKILL)
+    daemon.wait(10)
+    return [line for line in trace.read_text().splitlines() if "(" in line]
+
+
+def ticks_of(host):
+    folder = host.archive.parent / "ticks"
+    return [path.name for path in folder.iterdir()] if folder.exists() else []
+
+
+def test_killed_at_any_step_of_adding_up_each_tick_counts_once(stage, tmp_path):
+    """The daemon dies at each of its system calls from closing the file of ticks to forgetting it."""
+    host = Host(stage, tmp_path / "host", doubles=True)
+    (host.root / "coroner").write_text(CORONER.format(root=host.root))
+    append_ticks(host, 30)
+    written = 30
+    lines = trace_of(host)
+    first = next(at for at, line in enumerate(lines) if '"new"' in line and "rename" in line)
+    points = range(first + 1, len(lines) + 1, int(os.environ.get("LADDER_STEP", "2")))
+    assert len(lines) - first >= 12, lines
+    killed = 0
+    for k in points:
+        append_ticks(host, 7)
+        written += 7
+        killed += any("killed by SIGKILL" in line for line in
+                      [*trace_of(host, k), (host.root / "trace").read_text()])
+    assert killed >= len(points) // 2
+    host.start()
+    wait_until(lambda: not ticks_of(host), "all ticks sent", 30)
+    host.end()
+    batches = [line.split() for line in (host.root / "batches").read_text().splitlines()]
+    assert sum(int(count) for _, count in batches) == written
+    assert len({batch for batch, _ in batches}) == len(batches)
+
+
+def test_ticks_wait_for_their_object_and_say_so_when_nobody_knows_it(world):
+    """The server does not have the object: the batch stays, is tried again, and arrives in the end."""
+    document = {"uuid": str(uuid.UUID(bytes=OBJECTS[0])), "timestamp": int(time.time()), "lang": "c",
+                "langVersion": "17", "agent": "t", "agentVersion": "1", "mainThread": "1",
+                "threads": {"1": {"name": "t", "fault": True, "stack": [{"funcName": "main"}]}}}
+    folder = world.spool.parent / "ticks"
+    (folder / "new").write_bytes(b"".join(tick(1, 0) for _ in range(5)) + b"torn" + tick(1, 0, 4))
+    world.run("coresnap", "retry", "all")
+    wait_until(lambda: "no object with this uuid" in world.log("coresnapd"), "the refusal")
+    assert "4 bytes among the ticks are none" in world.log("coresnapd")
+    assert [name[-4:] for name in loop.ticks_left(world)] == [".out"]
+    group = loop.Group(world)
+    assert group.crashes() == 0
+    report = world.root / "report.json"
+    report.write_text(json.dumps(document))
+    world.run("coroner", "put", world.project, world.project, report)
+    wait_all_there(world)
+    assert group.crashes() == 10 and group.ticks() == 9
+
+
+FLOOD = 5
+SHARE = 10  # CSN_RATE_USER_SHARE
+
+
+@pytest.mark.system
+def test_a_flood_of_crashes_of_one_user_hides_no_crash_of_another(world):
+    """Attack 13: one user crashes as fast as can be, half of it new programs made for the purpose;
+    a few of them are kept, all are counted, and every crash of another user is captured whole."""
+    crashing = loop.Loop(world)
+    flood = [world.root / f"flood{number}" for number in range(60)]
+    for path in flood:
+        shutil.copy(crashing.crasher, path)
+    script = world.root / "flood.sh"
+    script.write_text(f"""end=$(($(date +%s) + {FLOOD}))
+for job in 1 2 3 4; do (
+	n=0
+	while [ $(date +%s) -lt $end ]; do
+		for p in {world.root}/flood?*[0-9] {crashing.crasher}; do $p; n=$((n + 1)); done
+	done
+	echo $n
+) & done
+wait
+""")
+    others = []
+    with kernel.core_pattern(crashing.pattern, 64):
+        attack = subprocess.Popen(["/bin/sh", script], user=4242, group=4242, text=True,
+                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        for number in range(3):
+            time.sleep(1)
+            others.append(str(shutil.copy(crashing.crasher, world.root / f"other{number}")))
+            subprocess.run([others[-1]], user=4343, group=4343)
+        out, _ = attack.communicate(timeout=FLOOD + 20)
+        crashing.wait_helpers()
+    died = sum(map(int, out.split())) + len(others)
+    wait_until(lambda: all_there(world, NOBODYS), "all at the server", 60, every=0.5)
+    paths = [row.get("process.path") for row in world.select("process.path")]
+    assert all(paths.count(other) == 1 for other in others), paths
+    assert len(flood) <= len(paths) <= SHARE * (FULL + NOTES) + len(others)
+    # What nothing was stored of has no group; it is counted here.
+    here = world.spool.parent / "ticks" / NOBODYS
+    left = json.loads(here.read_text())["count"] if here.exists() else 0
+    assert loop.Group(world).crashes() + left == died > 500

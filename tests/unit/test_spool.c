@@ -300,7 +300,7 @@ static enum csn_rate_step ask(struct fixture *fixture, const struct csn_policy *
 {
 	struct csn_rate_answer answer;
 
-	csn_rate_take(&fixture->spool, policy, key, now, &answer);
+	csn_rate_take(&fixture->spool, policy, key, 1, now, &answer);
 	return answer.step;
 }
 
@@ -319,7 +319,7 @@ static void the_ladder_goes_from_whole_to_notes_to_ticks_and_back(void **state)
 	assert_int_equal(ask(fixture, &policy, key, now), CSN_RATE_FULL);
 	assert_int_equal(ask(fixture, &policy, key, now), CSN_RATE_NOTES);
 	assert_int_equal(ask(fixture, &policy, key, now), CSN_RATE_TICK);
-	csn_rate_take(&fixture->spool, &policy, key, now, &answer);
+	csn_rate_take(&fixture->spool, &policy, key, 1, now, &answer);
 	assert_int_equal(answer.step, CSN_RATE_TICK);
 	assert_int_equal(answer.ticks, 2);
 	assert_int_equal(ask(fixture, &policy, key + 1, now), CSN_RATE_FULL);
@@ -345,6 +345,27 @@ static void the_ladder_starts_anew_with_the_machine(void **state)
 	/* A time before the window's start belongs to no window. */
 	now.boot_ns = 10;
 	assert_int_equal(ask(fixture, &policy, 5, now), CSN_RATE_FULL);
+}
+
+static void many_programs_of_one_user_share_a_limit(void **state)
+{
+	struct fixture *fixture = *state;
+	struct csn_policy policy = { .rate_full = { 1, 600 }, .rate_notes = { 1, 600 } };
+	struct csn_rate_time now = { .boot_ns = 1000, .boot = 1 };
+	struct csn_rate_answer answer;
+	unsigned steps[CSN_RATE_TICK + 1] = { 0 };
+	uint64_t key;
+
+	/* Many more than the table holds. */
+	for (key = 1; key <= 3000; key++, now.boot_ns++) {
+		csn_rate_take(&fixture->spool, &policy, key * 1000003, 1000, now, &answer);
+		steps[answer.step]++;
+	}
+	assert_int_equal(steps[CSN_RATE_FULL], CSN_RATE_USER_SHARE);
+	assert_int_equal(steps[CSN_RATE_NOTES], CSN_RATE_USER_SHARE);
+	assert_int_equal(steps[CSN_RATE_TICK], 3000 - 2 * CSN_RATE_USER_SHARE);
+	csn_rate_take(&fixture->spool, &policy, 7, 1001, now, &answer);
+	assert_int_equal(answer.step, CSN_RATE_FULL);
 }
 
 static bool keep_debt(void *context, const struct csn_rate_debt *debt)
@@ -390,14 +411,14 @@ static void ticks_belong_to_the_last_crash_that_was_stored_whole(void **state)
 	struct csn_rate_answer answer;
 
 	assert_int_equal(ask(fixture, &policy, 5, now), CSN_RATE_FULL);
-	csn_rate_take(&fixture->spool, &policy, 5, now, &answer);
+	csn_rate_take(&fixture->spool, &policy, 5, 1, now, &answer);
 	assert_memory_equal(answer.object, none, sizeof(none));
 	csn_rate_stored(&fixture->spool, 5, "01000000-0000-4000-8000-000000000000", false);
-	csn_rate_take(&fixture->spool, &policy, 5, now, &answer);
+	csn_rate_take(&fixture->spool, &policy, 5, 1, now, &answer);
 	assert_int_equal(answer.object[0], 1);
 	csn_rate_stored(&fixture->spool, 5, "02000000-0000-4000-8000-000000000000", true);
 	csn_rate_stored(&fixture->spool, 5, "03000000-0000-4000-8000-000000000000", false);
-	csn_rate_take(&fixture->spool, &policy, 5, now, &answer);
+	csn_rate_take(&fixture->spool, &policy, 5, 1, now, &answer);
 	assert_int_equal(answer.object[0], 2);
 }
 
@@ -627,6 +648,7 @@ int main(void)
 		spool_test(a_prefix_finds_one_object_or_says_why_not),
 		spool_test(an_object_is_locked_by_one_process_only),
 		spool_test(the_ladder_starts_anew_with_the_machine),
+		spool_test(many_programs_of_one_user_share_a_limit),
 		spool_test(a_full_ladder_sends_away_the_quietest_and_none_that_owes),
 		spool_test(ticks_belong_to_the_last_crash_that_was_stored_whole),
 		spool_test(a_ladder_that_is_not_ours_is_left_alone),
