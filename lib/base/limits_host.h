@@ -13,6 +13,8 @@
 
 #define CSN_MAX_WORKERS 64u
 
+#define CSN_MAX_CAPTURE_READERS 8 /* threads that read one process whole */
+
 /* Sending: what a server may ask for with Retry-After. */
 #define CSN_MAX_RETRY_AFTER_SECONDS 86400
 

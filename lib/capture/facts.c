@@ -262,6 +262,10 @@ static void put_captured(struct csn_json *json, const struct csn_hold *hold, boo
 		csn_json_member_uint(json, names[i], taken);
 		total += taken;
 	}
+	if (hold->whole && !notes_only) {
+		csn_json_member_uint(json, "whole", hold->whole->read_bytes);
+		total += hold->whole->read_bytes;
+	}
 	csn_json_member_uint(json, "total", total);
 	csn_json_member_uint(json, "threads", hold->prefix.n_threads);
 	csn_json_end_object(json);
@@ -359,6 +363,8 @@ static void put_header(struct csn_json *json, const struct csn_hold *hold,
 			       modes[facts->notes_only ? CSN_MODE_NOTES : hold->mode]);
 	if (reason)
 		csn_json_member_string(json, "reason", reason);
+	if (hold->mode == CSN_MODE_FULL)
+		csn_json_member_string(json, "held_by", hold->released_ns ? "reading" : "disk");
 	csn_json_member_string(json, "identity", verified ? "verified" : "unverified");
 	if (!verified)
 		csn_json_member_string(json, "identity_reason",

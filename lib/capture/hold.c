@@ -263,7 +263,7 @@ static void see_off(const struct csn_hold *hold)
 
 	/* It needs a processor to end, and whoever waits for it another one. */
 	if (!hold->victim.verified || poll(&gone, 1, YIELD_MS) != 0 ||
-	    hold->done == CSN_PHASE_OPENED || hold->done == CSN_PHASE_COUNTED)
+	    (hold->done == CSN_PHASE_OPENED && !hold->stuck) || hold->done == CSN_PHASE_COUNTED)
 		return;
 	/* What hung us (a page of a dead file server) may hang the kernel's own dump as well. The
 	 * process is dying already; but SIGKILL changes what its parent is told, so it comes last.
@@ -274,6 +274,8 @@ static void see_off(const struct csn_hold *hold)
 
 void csn_hold_release(struct csn_hold *hold)
 {
+	if (hold->core_fd < 0)
+		return;
 	/* A thread that still reads would keep a socket open. */
 	(void)shutdown(hold->core_fd, SHUT_RDWR);
 	close(hold->core_fd);

@@ -14,6 +14,7 @@
 #include "capture/assets.h"
 #include "capture/gather.h"
 #include "capture/texts.h"
+#include "capture/whole.h"
 
 enum csn_phase {
 	CSN_PHASE_START,
@@ -53,7 +54,10 @@ struct csn_hold {
 	csn_hold_admit admit;          /* NULL: all */
 	csn_hold_decide decide;        /* NULL: minimal */
 	csn_hold_late late;            /* NULL: nobody watches the clock */
-	void *context;                 /* of these */
+	/* Full mode: the last byte was read, nothing needs the process any more; NULL. */
+	void (*on_read)(void *context);
+	void *context;           /* of these */
+	struct csn_whole *whole; /* full mode, borrowed: its memory; NULL in other modes */
 
 	struct csn_region region;
 	struct csn_prefix prefix;
@@ -65,6 +69,7 @@ struct csn_hold {
 	enum csn_mode mode;
 	const char *reason;  /* of the mode, when it is not the configured one; NULL */
 	bool died;           /* it was gone before everything was read */
+	bool stuck;          /* a read of its memory hangs */
 	enum csn_phase done; /* the last phase that is complete */
 	int64_t done_ns[CSN_N_PHASES];
 	int64_t released_ns;    /* CLOCK_MONOTONIC; 0: not yet (full mode) */
@@ -78,7 +83,7 @@ struct csn_hold {
 };
 
 /* Takes all there is to take until the deadline. The caller filled the first group of members.
- * Fails when not even the headers came. In full mode memory is not taken here (capture/write.h
+ * Fails when not even the headers came. In full mode memory is not taken here (capture/whole.h
  * reads it). With done at CSN_PHASE_COUNTED nothing was taken. The process stays held until
  * csn_hold_release. Does not return when the deadline passed before: then hold->late is called. */
 int csn_hold_take(struct csn_hold *hold, struct csn_error *err) csn_must_check;

@@ -122,15 +122,6 @@ static bool add_island(struct csn_capture_memory *memory, enum csn_class for_wha
 	return added;
 }
 
-/* [vvar] and [vsyscall]: the kernel lists them, and nobody can read them. */
-static bool is_kernels_own(const struct csn_capture_memory *memory, csn_addr addr)
-{
-	const struct csn_elf_segment *segment = csn_prefix_find(memory->prefix, addr);
-
-	return addr > INT64_MAX || (segment && !(segment->flags & (PF_W | PF_X)) &&
-				    !csn_prefix_find_file(memory->prefix, addr));
-}
-
 /* Reads [start, start + size), which nobody took yet; unreadable pages are stepped over. */
 static uint64_t take_gap(struct csn_capture_memory *memory, enum csn_class for_what, csn_addr start,
 			 uint64_t size)
@@ -164,7 +155,7 @@ static uint64_t take_gap(struct csn_capture_memory *memory, enum csn_class for_w
 		start += memory->page_bytes;
 		left -= csn_min_u64(left, memory->page_bytes);
 	}
-	if (bad && !is_kernels_own(memory, first_bad))
+	if (bad && !csn_prefix_is_kernels(memory->prefix, first_bad))
 		csn_memory_omit(memory, (struct csn_omission){ .what = words[for_what],
 							       .why = "unreadable",
 							       .address = first_bad,

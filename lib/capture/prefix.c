@@ -269,3 +269,11 @@ const struct csn_prefix_file *csn_prefix_find_file(const struct csn_prefix *pref
 	}
 	return NULL;
 }
+
+bool csn_prefix_is_kernels(const struct csn_prefix *prefix, csn_addr addr)
+{
+	const struct csn_elf_segment *segment = csn_prefix_find(prefix, addr);
+
+	return addr > INT64_MAX || (segment && !(segment->flags & (PF_W | PF_X)) &&
+				    !csn_prefix_find_file(prefix, addr));
+}

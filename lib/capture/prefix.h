@@ -52,5 +52,7 @@ int csn_prefix_read(int fd, struct csn_region *region, struct csn_prefix *ret_pr
 const struct csn_elf_segment *csn_prefix_find(const struct csn_prefix *prefix, csn_addr addr);
 /* Same among the file mappings. */
 const struct csn_prefix_file *csn_prefix_find_file(const struct csn_prefix *prefix, csn_addr addr);
+/* [vvar] and [vsyscall]: the kernel lists them, and nobody can read them. */
+bool csn_prefix_is_kernels(const struct csn_prefix *prefix, csn_addr addr);
 
 #endif

@@ -8,15 +8,13 @@
 #include "base/io.h"
 #include "base/limits.h"
 
-#define LIVE_BLOCK CSN_MIB
-
 /* One PT_LOAD entry to be. */
 struct piece {
 	csn_addr start;
 	uint64_t file_size, memory_size;
 	uint32_t flags;
 	uint64_t alignment;
-	const uint8_t *data; /* NULL with a file size: read live */
+	const uint8_t *data; /* NULL with a file size: capture/whole.h writes it */
 };
 
 struct writer {
@@ -86,9 +84,7 @@ static int add_pieces(struct writer *writer, enum csn_core_memory from)
 
 	for (i = 0; r == 0 && i < prefix->n_segments; i++) {
 		const struct csn_elf_segment *segment = &prefix->segments[i];
-		uint64_t live = from == CSN_CORE_LIVE && segment->address <= INT64_MAX
-					? segment->file_size
-					: 0;
+		uint64_t live = from == CSN_CORE_WHOLE ? csn_whole_segment_bytes(segment) : 0;
 
 		if (from == CSN_CORE_TAKEN)
 			r = add_taken(writer, segment, &at);
@@ -211,74 +207,7 @@ static int put_head(struct writer *writer, const struct csn_buf *note, struct cs
 	return csn_buf_check(&writer->head, "the core's headers", err);
 }
 
-static bool is_zero(const uint8_t *data, size_t size)
-{
-	return size == 0 || (data[0] == 0 && memcmp(data, data + 1, size - 1) == 0);
-}
-
-/* Pages of zeros become holes. */
-static int write_sparse(const struct writer *writer, const uint8_t *data, uint64_t size,
-			uint64_t offset)
-{
-	uint64_t at, end, page = writer->page;
-	int r = 0;
-
-	for (at = 0; r == 0 && at < size; at = end) {
-		bool zero = is_zero(data + at, csn_min_u64(page, size - at));
-
-		for (end = at + page; end < size; end += page)
-			if (is_zero(data + end, csn_min_u64(page, size - end)) != zero)
-				break;
-		end = csn_min_u64(end, size);
-		if (!zero)
-			r = csn_pwrite_full(writer->fd, data + at, end - at, (off_t)(offset + at));
-	}
-	return r;
-}
-
-/* Bytes from addr on of which nothing was ever touched, as /proc/<tid>/pagemap tells it. */
-static uint64_t count_untouched(int pagemap_fd, csn_addr addr, uint64_t size, uint64_t page)
-{
-	uint64_t entries[512], done = 0;
-	ssize_t n, i;
-
-	while (pagemap_fd >= 0 && done < size) {
-		n = csn_pread_full(pagemap_fd, entries, sizeof(entries),
-				   (off_t)((addr + done) / page * sizeof(entries[0])));
-		if (n <= 0)
-			break;
-		for (i = 0; i < n / (ssize_t)sizeof(entries[0]) && done < size; i++, done += page)
-			if (entries[i] >> 62) /* present or swapped */
-				return done;
-	}
-	return done;
-}
-
-static int write_live(const struct writer *writer, const struct piece *piece, uint8_t *block,
-		      uint64_t offset)
-{
-	bool is_file = csn_prefix_find_file(&writer->hold->prefix, piece->start);
-	uint64_t at = 0, size, skip;
-	size_t n;
-	int r = 0;
-
-	while (r == 0 && at < piece->file_size) {
-		skip = is_file ? 0
-			       : count_untouched(writer->hold->victim.pagemap_fd, piece->start + at,
-						 piece->file_size - at, writer->page);
-		at += skip;
-		if (at >= piece->file_size)
-			break;
-		size = csn_min_u64(LIVE_BLOCK, piece->file_size - at);
-		n = csn_victim_read(&writer->hold->victim, piece->start + at, block, size);
-		r = write_sparse(writer, block, n, offset + at);
-		/* An unreadable page stays a hole. */
-		at += n == size ? size : (n & ~(writer->page - 1)) + writer->page;
-	}
-	return r;
-}
-
-static int write_pieces(struct writer *writer, uint8_t *block)
+static int write_pieces(struct writer *writer)
 {
 	size_t i;
 	int r = 0;
@@ -289,11 +218,29 @@ static int write_pieces(struct writer *writer, uint8_t *block)
 		if (piece->file_size && piece->data)
 			r = csn_pwrite_full(writer->fd, piece->data, piece->file_size,
 					    (off_t)writer->offset);
-		else if (piece->file_size)
-			r = write_live(writer, piece, block, writer->offset);
 		writer->offset += page_up(writer, piece->file_size);
 	}
 	return r;
+}
+
+/* Everything behind the headers. */
+static int write_memory(struct writer *writer, enum csn_core_memory from, struct csn_error *err)
+{
+	struct csn_whole *whole = writer->hold->whole;
+	uint64_t first = writer->offset;
+	int r = write_pieces(writer);
+
+	if (r == 0 && ftruncate(writer->fd, (off_t)writer->offset) < 0)
+		r = -errno;
+	if (r < 0)
+		return csn_fail_os(err, -r, "write");
+	if (from != CSN_CORE_WHOLE)
+		return 0;
+	/* First what the process waits for. */
+	r = csn_whole_write_rest(whole, writer->fd, first, err);
+	if (r == 0 && writer->hold->on_read)
+		writer->hold->on_read(writer->hold->context);
+	return r == 0 ? csn_whole_write_kept(whole, writer->fd, first, err) : r;
 }
 
 int csn_core_write(int fd, const struct csn_hold *hold, enum csn_core_memory memory,
@@ -306,26 +253,16 @@ int csn_core_write(int fd, const struct csn_hold *hold, enum csn_core_memory mem
 				     CSN_MAX_CORESNAP_NOTE),
 		.page = hold->memory.page_bytes,
 	};
-	uint8_t *block = malloc(LIVE_BLOCK);
-	int r;
+	int r = add_pieces(&writer, memory);
 
-	if (!block)
-		return csn_fail_nomem(err);
-	r = add_pieces(&writer, memory);
 	if (r < 0)
 		r = csn_fail_nomem(err);
 	if (r == 0)
 		r = put_head(&writer, note, err);
 	if (r == 0) {
 		r = csn_pwrite_full(fd, writer.head.data, writer.head.size, 0);
-		if (r == 0)
-			r = write_pieces(&writer, block);
-		if (r == 0 && ftruncate(fd, (off_t)writer.offset) < 0)
-			r = -errno;
-		if (r < 0)
-			r = csn_fail_os(err, -r, "write");
+		r = r < 0 ? csn_fail_os(err, -r, "write") : write_memory(&writer, memory, err);
 	}
-	free(block);
 	free(writer.pieces);
 	csn_buf_done(&writer.head);
 	return r;

@@ -13,10 +13,11 @@
 enum csn_core_memory {
 	CSN_CORE_TAKEN, /* hold->memory */
 	CSN_CORE_NONE,  /* notes only */
-	CSN_CORE_LIVE,  /* everything dumpable, read now from the held process */
+	CSN_CORE_WHOLE, /* hold->whole: everything dumpable, the rest of it read now */
 };
 
-/* Writes to fd from offset 0. OS errors keep their errno (ENOSPC). */
+/* Writes to fd, an empty file, from offset 0. OS errors keep their errno (ENOSPC). TIMEOUT: the
+ * process's memory does not come; once it was let go, what came can be written the same way. */
 int csn_core_write(int fd, const struct csn_hold *hold, enum csn_core_memory memory,
 		   const struct csn_buf *note, struct csn_error *err) csn_must_check;
 

@@ -27,12 +27,15 @@
 #include "spool/ticks.h"
 
 #define RELEASE_NS (2 * CSN_NS_PER_SECOND)
-#define FULL_ALARM_S 300 /* a whole dump takes as long as its disk; the default is 10 s in all */
+/* A whole dump may take as long as its disk; all else has 10 s. The process is let go before. */
+#define FULL_ALARM_S 600
+#define FULL_HELD_NS (480 * CSN_NS_PER_SECOND)
 
 struct crash {
 	struct archive *archive;
 	struct csn_hold hold;
 	struct csn_facts facts;
+	struct csn_whole whole; /* full mode */
 	char uuid[CSN_UUID_TEXT];
 	char who[512];                 /* for log lines */
 	uint64_t key;                  /* of the ladder */
@@ -204,16 +207,28 @@ static int lose(struct crash *crash, const struct csn_error *err)
 	return is_full_disk(err) ? CSN_EXIT_TEMPORARY : CSN_EXIT_OS;
 }
 
+/* Full mode: what has not come by now does not come. */
+static void give_up_rest(struct crash *crash)
+{
+	crash->hold.stuck = true;
+	csn_omit(&crash->hold.omissions, (struct csn_omission){ .what = "memory", .why = "time" });
+	csn_hold_release(&crash->hold);
+}
+
 /* The core, or at least its notes. */
 static int write_core(struct crash *crash)
 {
 	static const enum csn_core_memory memories[] = { [CSN_MODE_MINIMAL] = CSN_CORE_TAKEN,
-							 [CSN_MODE_FULL] = CSN_CORE_LIVE,
+							 [CSN_MODE_FULL] = CSN_CORE_WHOLE,
 							 [CSN_MODE_NOTES] = CSN_CORE_NONE };
 	enum csn_core_memory memory = memories[crash->hold.mode];
 	struct csn_error err = CSN_ERROR_INIT;
 	int r = publish(crash, memory, &err);
 
+	if (r < 0 && err.code == CSN_E_TIMEOUT && memory == CSN_CORE_WHOLE) {
+		give_up_rest(crash);
+		r = publish(crash, memory, &err);
+	}
 	if (r == 0)
 		return 0;
 	if (!is_full_disk(&err) || memory == CSN_CORE_NONE)
@@ -245,6 +260,13 @@ static void explain_notes(struct crash *crash)
 				reasons[i].text);
 }
 
+static void log_death(const struct crash *crash)
+{
+	csn_log(&crash->archive->log, LOG_WARNING,
+		"%s: it was killed or traced while it was captured; its core is partial",
+		crash->who);
+}
+
 /* After the release, or holding the process when all of its memory is wanted. */
 static int finish(struct crash *crash)
 {
@@ -260,9 +282,7 @@ static int finish(struct crash *crash)
 		csn_log(log, LOG_WARNING, "%s: identity unverified: %s", crash->who,
 			crash->hold.victim.reason ? crash->hold.victim.reason : "out of time");
 	if (crash->hold.died)
-		csn_log(log, LOG_WARNING,
-			"%s: it was killed or traced while it was captured; its core is partial",
-			crash->who);
+		log_death(crash);
 	explain_notes(crash);
 	copy_assets(crash);
 	return write_core(crash);
@@ -323,6 +343,39 @@ static void tell_listener(const struct archive *archive)
 		(void)!write(archive->told_fd, &pid, sizeof(pid));
 }
 
+static void release(void *context)
+{
+	struct crash *crash = context;
+
+	if (!csn_victim_is_alive(&crash->hold.victim))
+		log_death(crash);
+	csn_hold_release(&crash->hold);
+}
+
+/* All of its memory. What does not fit into ours is read while it is written. */
+static void take_whole(struct crash *crash)
+{
+	struct csn_hold *hold = &crash->hold;
+	struct csn_whole *whole = &crash->whole;
+
+	alarm(FULL_ALARM_S);
+	hold->whole = whole;
+	hold->on_read = release;
+	csn_whole_init(whole, &hold->prefix, &hold->victim, hold->request.tid,
+		       hold->began_ns + FULL_HELD_NS);
+	if (csn_whole_read(whole)) {
+		hold->died = !csn_victim_is_alive(&hold->victim);
+		csn_hold_release(hold);
+	} else if (whole->closed) {
+		give_up_rest(crash);
+	}
+	if (whole->unreadable_bytes)
+		csn_omit(&hold->omissions,
+			 (struct csn_omission){ .what = "memory",
+						.why = "unreadable",
+						.bytes = whole->unreadable_bytes });
+}
+
 /* What follows the taking of it. */
 static int go_on(struct crash *crash, int result, const struct csn_error *err)
 {
@@ -339,7 +392,7 @@ static int go_on(struct crash *crash, int result, const struct csn_error *err)
 	}
 	if (crash->hold.mode == CSN_MODE_FULL) {
 		tell_listener(crash->archive);
-		alarm(FULL_ALARM_S);
+		take_whole(crash);
 		status = finish(crash);
 		csn_hold_release(&crash->hold);
 		return status;
