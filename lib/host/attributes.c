@@ -18,12 +18,29 @@ static void refuse(struct csn_attributes *attributes, const char *source, const 
 		 used ? "; " : "", csn_escape_to(shown, sizeof(shown), name), source, why);
 }
 
+/* What may stand in a column's name; blanks and separators are no part of a key already. */
+static bool is_name(const char *key)
+{
+	size_t left = strlen(key), n;
+
+	for (; left; key += n, left -= n) {
+		n = csn_utf8_length(key, left);
+		if (n == 0 || (unsigned char)*key < 0x20 || *key == 0x7f)
+			return false;
+	}
+	return true;
+}
+
 static int set_pair(struct csn_attributes *attributes, const char *source, const char *key,
 		    const char *value, struct csn_error *err)
 {
 	cleanup_free char *copy = NULL;
 	size_t i;
 
+	if (!is_name(key)) {
+		refuse(attributes, source, key, "not a name");
+		return 0;
+	}
 	if (csn_attribute_is_protected(key)) {
 		refuse(attributes, source, key, "measured or reserved");
 		return 0;

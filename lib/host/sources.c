@@ -255,6 +255,9 @@ static void child_printed(struct csn_service *service, struct job *job)
 {
 	if (!csn_child_read(&job->child, job->step != STEP_DEFAULTS))
 		service_unwatch(service, job->child.output_fd);
+	/* What it says now is of no use any more. */
+	if (job->step == STEP_DEFAULTS && job->child.output_cut)
+		csn_child_kill(&job->child);
 }
 
 void source_handle(struct csn_service *service, const struct watch *watch)

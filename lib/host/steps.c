@@ -1,4 +1,5 @@
 /* One step of a job: take the object, start its slave, and read what became of it. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -149,6 +150,17 @@ static int run_defaults(struct csn_service *service, struct job *job, struct csn
 	return start_child(service, job, &spec, err);
 }
 
+/* A command that is not there costs its attributes, not the crash. */
+static bool can_run(const struct csn_service *service, const struct job *job, const char *command)
+{
+	if (access(command, X_OK) == 0)
+		return true;
+	csn_host_say(service->host, LOG_WARNING,
+		     "crash %s: defaults.command %s: %s; going on without it", job->uuid, command,
+		     strerror(errno));
+	return false;
+}
+
 void step_start_analysis(struct csn_service *service, struct job *job)
 {
 	const char *command = service->host->conf.defaults_command;
@@ -169,7 +181,7 @@ void step_start_analysis(struct csn_service *service, struct job *job)
 	if (csn_crash_save(spool, &job->crash, &err) < 0)
 		csn_host_say(service->host, LOG_WARNING, "crash %s: state: %s", job->uuid,
 			     err.text);
-	if (*command && access(command, X_OK) == 0)
+	if (*command && can_run(service, job, command))
 		r = run_defaults(service, job, &err);
 	else
 		r = run_ptrace(service, job, &err);
@@ -237,10 +249,13 @@ void step_start_sending(struct csn_service *service, struct job *job)
 static void defaults_ended(struct csn_service *service, struct job *job, int status)
 {
 	struct csn_error err = CSN_ERROR_INIT;
+	const struct csn_buf *output = &job->child.output;
 	const char *what = job->child.timed_out    ? "took longer than 10 seconds"
 			   : job->child.output_cut ? "printed more than 256 KiB"
-			   : status                ? "failed"
-						   : NULL;
+			   : output->size && memchr(output->data, '\0', output->size)
+				   ? "printed what is no text"
+			   : status ? "failed"
+				    : NULL;
 
 	if (what)
 		csn_host_say(service->host, LOG_WARNING,

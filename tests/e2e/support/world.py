@@ -98,6 +98,15 @@ class World:
         (etc / "coresnap/coresnap.conf").write_text(template)
         return token
 
+    def add_project(self, project):
+        """One more project, and its token in coroner.cf."""
+        self.run("morgue", "project", "create", project)
+        shown = self.run("morgue", "token", "create", f"--project={project}",
+                         "--capability=error:post", "--coroner-cf").stdout
+        line = re.search(rf"^{project}\s*=\s*[0-9a-f]{{64}}$", shown, re.M)[0]
+        conf = self.root / "usr/local/etc/coroner.cf"
+        conf.write_text(re.sub(r"^\[token\]\n", f"[token]\n{line}\n", conf.read_text(), flags=re.M))
+
     def token(self):
         text = (self.root / "usr/local/etc/coroner.cf").read_text()
         return re.search(rf"^{self.project}\s*=\s*([0-9a-f]{{64}})", text, re.M)[1]
