@@ -31,6 +31,7 @@ static const struct {
 	{ "container", doctor_check_container },
 	{ "kernel", doctor_check_kernel },
 	{ "core-pattern", doctor_check_core_pattern },
+	{ "watch", doctor_check_watch },
 	{ "boot", doctor_check_boot },
 	{ "helper", doctor_check_helper },
 	{ "policy", doctor_check_policy },

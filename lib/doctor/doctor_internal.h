@@ -37,6 +37,8 @@ const char *doctor_group_name(struct csn_doctor *doctor, gid_t gid);
 /* The command that starts or restarts the daemon here; verb is "start" or "restart". */
 const char *doctor_service(struct csn_doctor *doctor, const char *verb);
 
+/* True when core_pattern is a file in a folder that is watched (watch.path). */
+bool doctor_is_watched(const struct csn_doctor *doctor);
 /* The command that has a token made and puts it into coroner.cf. */
 const char *doctor_make_token(struct csn_doctor *doctor, const char *project);
 
@@ -61,6 +63,7 @@ void doctor_check_rights(struct csn_doctor *doctor);
 void doctor_check_configuration(struct csn_doctor *doctor);
 void doctor_check_helper(struct csn_doctor *doctor);
 void doctor_check_core_pattern(struct csn_doctor *doctor);
+void doctor_check_watch(struct csn_doctor *doctor);
 void doctor_check_boot(struct csn_doctor *doctor);
 void doctor_check_container(struct csn_doctor *doctor);
 void doctor_check_kernel(struct csn_doctor *doctor);

@@ -41,6 +41,11 @@ static void judge(struct csn_doctor *doctor, const char *whose, const struct csn
 			   "%s: the core file size limit is 1, and the kernel dumps no such "
 			   "process at all%s",
 			   whose, why);
+	else if (limit->soft == 0 && doctor_is_watched(doctor))
+		doctor_say(doctor, CSN_DOCTOR_WARNING, mend,
+			   "%s: the core file size limit is 0, and core_pattern is a file: none is "
+			   "written%s",
+			   whose, why);
 	else if (limit->hard == 0)
 		doctor_say(doctor, CSN_DOCTOR_WARNING, mend,
 			   "%s: the hard core file size limit is 0: of its crashes only registers "

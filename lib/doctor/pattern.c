@@ -205,6 +205,9 @@ void doctor_check_core_pattern(struct csn_doctor *doctor)
 	if (csn_core_pattern_is_of_root(text, &doctor->host.root)) {
 		tell_ours(doctor, text);
 		check_pipe_limit(doctor);
+	} else if (doctor_is_watched(doctor)) {
+		doctor_say(doctor, CSN_DOCTOR_OK, NULL,
+			   "core_pattern writes files into a folder that is watched: %s", text);
 	} else if (!doctor->host.conf.core_pattern_manage) {
 		doctor_say(doctor, CSN_DOCTOR_WARNING, NULL,
 			   "core_pattern is left alone (core_pattern.manage = false): %s", text);

@@ -271,6 +271,24 @@ def test_a_listener_that_is_gone_is_started_where_it_is_wanted(clinic):
         assert "the listener answers, but nobody starts it again" in run.stdout
 
 
+# ---- watch mode ----
+
+def test_a_core_file_in_a_watched_folder_is_well_but_for_its_limit(clinic):
+    cores = clinic.folder / "cores"
+    with conf("# watch.path = /var/cores", f"watch.path = {cores}")(clinic), \
+            pattern(f"{cores}/core.%p")(clinic), sleeper() as pid, sleeper(soft=0) as quiet:
+        row, = clinic.doctor(f"--pid={pid}")
+        assert row["check"] == "watch" and row["text"].endswith("No such file or directory")
+        assert clinic.doctor(f"--pid={pid}", mend=row["mend"]) == []
+        cores.chmod(0o777)
+        row, = clinic.doctor(f"--pid={pid}")
+        assert row["check"] == "watch" and "none is taken" in row["text"]
+        assert clinic.doctor(f"--pid={pid}", mend=row["mend"]) == []
+        row, = clinic.doctor(f"--pid={quiet}")
+        assert row["check"] == "limits" and "core_pattern is a file: none is written" in row["text"]
+        assert clinic.doctor(f"--pid={quiet}", mend=row["mend"]) == []
+
+
 # ---- what is asked about ----
 
 def may_raise_limits():
