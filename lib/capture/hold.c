@@ -277,7 +277,8 @@ void csn_hold_release(struct csn_hold *hold)
 	if (hold->core_fd < 0)
 		return;
 	/* A thread that still reads would keep a socket open. */
-	(void)shutdown(hold->core_fd, SHUT_RDWR);
+	if (hold->done != CSN_PHASE_OPENED)
+		(void)shutdown(hold->core_fd, SHUT_RDWR);
 	close(hold->core_fd);
 	hold->core_fd = -1;
 	hold->released_ns = csn_monotonic_ns();

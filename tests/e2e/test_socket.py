@@ -162,7 +162,8 @@ def test_a_crash_loop_is_counted_by_the_same_ladder(spool, heard, victim):
         for _ in range(5):
             (status,) = let_crash(start(victim))
             assert os.WCOREDUMP(status)
-    spool.wait_for(lambda: "only counted" in spool.log)
+    spool.wait_for(lambda: "only counted" in spool.log
+                   and spool.log.count("Crash dump archived") == 3)
     modes = sorted(capture.Core(path).facts["mode"] for path in spool.pending.iterdir())
     assert modes == ["minimal", "minimal", "notes"]
 
