@@ -62,7 +62,7 @@ asan: ## unit tests and fuzz corpora under the address and undefined-behaviour s
 fuzz: ## fuzzes one parser: make fuzz T=note
 	@tools/fuzz "$(T)"
 
-soak: stage ## what takes long, SECONDS=600 of each: fuzzing, damaged files, single-stepping
+soak: stage ## what takes long, SECONDS=600 of each: fuzzing, damaged files, single-stepping, a crash loop
 	@tools/install-deps build check
 	@tools/soak $(STEPS)
 

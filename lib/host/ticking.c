@@ -88,6 +88,26 @@ static void say_grown(void *context, const struct csn_count *added)
 		     (long long)(added->last_s - added->first_s + 1), added->object);
 }
 
+static void say_purged(void *context, const struct csn_count *gone)
+{
+	const struct csn_service *service = context;
+
+	csn_host_say(service->host, LOG_WARNING,
+		     "%llu ticks of crash %s purged: the server never had it",
+		     (unsigned long long)gone->count, gone->object);
+}
+
+/* What nobody takes goes by its age, as crashes do. */
+static void purge(struct csn_service *service)
+{
+	const struct csn_coresnap_conf *conf = &service->host->conf;
+
+	if (!conf->purge_disabled)
+		csn_counts_purge(&service->host->spool,
+				 csn_realtime_ns() - conf->purge_age_seconds * CSN_NS_PER_SECOND,
+				 say_purged, service);
+}
+
 static void fold(struct csn_service *service, int64_t now_ns)
 {
 	struct ticking *ticking = &service->ticking;
@@ -96,6 +116,7 @@ static void fold(struct csn_service *service, int64_t now_ns)
 	int r = csn_counts_fold(&service->host->spool, say_grown, service, &skipped, &err);
 
 	ticking->fold_due_ns = INT64_MAX;
+	purge(service);
 	if (skipped)
 		csn_host_say(service->host, LOG_WARNING,
 			     "%llu bytes among the ticks are none (torn by a full disk?)",
@@ -185,6 +206,8 @@ static void end_round(struct csn_service *service)
 	struct ticking *ticking = &service->ticking;
 
 	ticking->failures = ticking->failed ? ticking->failures + 1 : 0;
+	if (ticking->failed)
+		purge(service);
 	if (ticking->failed)
 		ticking->send_due_ns =
 			csn_monotonic_ns() + outcome_retry_delay(service, ticking->failures);

@@ -81,13 +81,16 @@ def test_a_crash_loop_is_counted_to_the_last_crash(world):
     assert loop.disk_bytes(world) < 20 << 20
     wait_all_there(world)
     group = loop.Group(world)
-    assert group.ticks() == died - FULL - NOTES
     assert group.crashes() == died
-    assert len(world.select("timestamp")) == FULL + NOTES
+    stored = len(world.select("timestamp"))
+    assert group.ticks() == died - stored
+    # A window of ten minutes, and the next one when a long run reaches it.
+    assert stored == FULL + NOTES if SECONDS < 500 else stored <= 2 * FULL + NOTES
     # They belong to the group of the whole cores, and `morgue list` shows them there.
     listed = world.run("morgue", "list", world.project).stdout
     counts = [int(number) for number in re.findall(r"Occurrences: (\d+)", listed)]
     assert sum(counts) == died and max(counts) >= died - NOTES, listed
+    print(f"ladder: {died} crashes, {stored} stored, {group.ticks()} ticks, all counted")
 
 
 # As coroner and the server: one line "<batch> <count>" for each batch, whoever asks how often.
