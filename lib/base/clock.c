@@ -21,6 +21,22 @@ int64_t csn_monotonic_ns(void)
 	return read_clock(CLOCK_MONOTONIC);
 }
 
+int64_t csn_boottime_ns(void)
+{
+	return read_clock(CLOCK_BOOTTIME);
+}
+
+int64_t csn_seconds_to_ns(int64_t seconds)
+{
+	const int64_t most = 4000000000ll;
+
+	if (seconds > most)
+		seconds = most;
+	if (seconds < -most)
+		seconds = -most;
+	return seconds * CSN_NS_PER_SECOND;
+}
+
 bool csn_parse_duration(const char *text, int64_t *ret_seconds)
 {
 	static const struct {

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -124,7 +125,7 @@ static int read_note_members(struct csn_crash *crash, const json_t *note, struct
 	crash->signal = (int)csn_json_get_int(note, "signal", 0);
 	crash->time_ns = csn_json_get_int(note, "captured_ns", 0);
 	if (crash->time_ns <= 0)
-		crash->time_ns = csn_json_get_int(note, "time", 0) * CSN_NS_PER_SECOND;
+		crash->time_ns = csn_seconds_to_ns(csn_json_get_int(note, "time", 0));
 	return r;
 }
 
@@ -189,7 +190,7 @@ static int load_snapshot(const struct csn_spool *spool, enum csn_stage stage,
 	if (r == 0)
 		r = csn_crash_set(&crash->container, attribute_text(snapshot, "container.id"), err);
 	crash->signal = snapshot->fault.signal;
-	crash->time_ns = snapshot->timestamp * CSN_NS_PER_SECOND;
+	crash->time_ns = csn_seconds_to_ns(snapshot->timestamp);
 	return r;
 }
 
@@ -259,9 +260,14 @@ static json_t *load_state(const struct csn_spool *spool, const char *uuid)
 {
 	cleanup_(csn_buf_done) struct csn_buf text = CSN_BUF_INIT(CSN_MAX_STATE_FILE);
 	cleanup_json json_t *state = NULL;
+	cleanup_close int fd = openat(spool->state_fd, uuid,
+				      O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	struct csn_error ignored;
+	struct stat status;
 
-	if (csn_read_file(spool->state_fd, uuid, &text, &ignored) < 0 ||
+	/* A FIFO of that name would be waited for. */
+	if (fd < 0 || fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) ||
+	    csn_read_fd(fd, uuid, &text, &ignored) < 0 ||
 	    csn_json_load(csn_buf_text(&text), text.size, &state, &ignored) < 0 ||
 	    !json_is_object(state))
 		return NULL;

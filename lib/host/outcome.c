@@ -24,8 +24,8 @@ int64_t outcome_retry_delay(const struct csn_service *service, unsigned failures
 	uint64_t random;
 
 	csn_random_bytes(&random, sizeof(random));
-	return csn_backoff_delay_ns(conf->retry_min_seconds * CSN_NS_PER_SECOND,
-				    conf->retry_max_seconds * CSN_NS_PER_SECOND, failures, random);
+	return csn_backoff_delay_ns(csn_seconds_to_ns(conf->retry_min_seconds),
+				    csn_seconds_to_ns(conf->retry_max_seconds), failures, random);
 }
 
 /* A snapshot whose analysis we did not see end says itself whether something is missing. */
@@ -183,7 +183,7 @@ static enum blame find_blame(const struct job *job, const char *step, int status
 static int64_t find_delay(struct csn_service *service, const struct job *job, enum blame blame,
 			  const char *reason)
 {
-	int64_t max_ns = service->host->conf.retry_max_seconds * CSN_NS_PER_SECOND;
+	int64_t max_ns = csn_seconds_to_ns(service->host->conf.retry_max_seconds);
 	uint64_t random;
 
 	if (blame == BLAME_FINAL)
@@ -274,8 +274,10 @@ void outcome_failed(struct csn_service *service, struct job *job, const char *st
 
 void outcome_postponed(struct csn_service *service, struct job *job, const struct csn_error *err)
 {
-	csn_host_say(service->host, LOG_NOTICE, "crash %s waits: %s", job->uuid, err->text);
-	job->due_ns = csn_monotonic_ns() + CSN_NS_PER_SECOND;
+	/* Once is enough to say of what nobody mends. */
+	csn_host_say(service->host, job->postponed ? LOG_INFO : LOG_NOTICE, "crash %s waits: %s",
+		     job->uuid, err->text);
+	job->due_ns = csn_monotonic_ns() + outcome_retry_delay(service, job->postponed++);
 	job_release(service, job);
 	if (service->once)
 		service->n_failed++;

@@ -49,7 +49,7 @@ static void remove_orphan(const struct csn_spool *spool, int folder_fd, const ch
 
 	if (!csn_uuid_parse(name, NULL) || has_object(spool, name) ||
 	    fstatat(folder_fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    now_ns - (int64_t)status.st_mtim.tv_sec * CSN_NS_PER_SECOND < ORPHAN_AGE_NS)
+	    now_ns - csn_seconds_to_ns(status.st_mtim.tv_sec) < ORPHAN_AGE_NS)
 		return;
 	if (!S_ISDIR(status.st_mode))
 		csn_crash_forget(spool, name);
@@ -70,11 +70,11 @@ static void remove_orphans(const struct csn_spool *spool, int folder_fd, int64_t
 		remove_orphan(spool, folder_fd, entry->d_name, now_ns);
 }
 
-int csn_purge(const struct csn_host *host, int64_t age_seconds, size_t *ret_count,
+int csn_purge(const struct csn_host *host, int64_t now_ns, int64_t age_seconds, size_t *ret_count,
 	      int64_t *ret_oldest_ns, struct csn_error *err)
 {
 	cleanup_(csn_spool_list_done) struct csn_spool_list list = { 0 };
-	int64_t now_ns = csn_realtime_ns(), limit_ns = now_ns - age_seconds * CSN_NS_PER_SECOND;
+	int64_t limit_ns = now_ns - csn_seconds_to_ns(age_seconds);
 	size_t i;
 	int stage, r;
 
@@ -96,8 +96,10 @@ int csn_purge(const struct csn_host *host, int64_t age_seconds, size_t *ret_coun
 		r = csn_purge_object(host, object, err);
 		if (r == -CSN_E_DENIED)
 			continue;
-		if (r < 0)
-			return r;
+		if (r < 0) {
+			csn_host_say(host, LOG_ERR, "purge: %s", err->text);
+			continue;
+		}
 		csn_host_say(host, LOG_NOTICE, "%s/%s purged", csn_stage_name(object->stage),
 			     object->uuid);
 		++*ret_count;
@@ -107,13 +109,24 @@ int csn_purge(const struct csn_host *host, int64_t age_seconds, size_t *ret_coun
 	return 0;
 }
 
+/* The time by the wall clock, but no later than the time that has really passed since the start
+ * says: a clock that is put forward makes nothing old. */
+static int64_t steady_now_ns(const struct csn_service *service)
+{
+	int64_t wall_ns = csn_realtime_ns();
+	int64_t passed_ns = csn_boottime_ns() - service->start_boot_ns;
+
+	return wall_ns < service->start_wall_ns + passed_ns ? wall_ns
+							    : service->start_wall_ns + passed_ns;
+}
+
 void purge_expect(struct csn_service *service)
 {
 	const struct csn_coresnap_conf *conf = &service->host->conf;
 
 	if (!conf->purge_disabled && !service->once && service->purge_due_ns == INT64_MAX)
 		service->purge_due_ns =
-			csn_monotonic_ns() + (conf->purge_age_seconds + 1) * CSN_NS_PER_SECOND;
+			csn_monotonic_ns() + csn_seconds_to_ns(conf->purge_age_seconds + 1);
 }
 
 void purge_old(struct csn_service *service, int64_t now_ns)
@@ -126,12 +139,13 @@ void purge_old(struct csn_service *service, int64_t now_ns)
 	service->purge_due_ns = INT64_MAX;
 	if (conf->purge_disabled || service->once)
 		return;
-	if (csn_purge(service->host, conf->purge_age_seconds, &count, &oldest_ns, &err) < 0) {
+	if (csn_purge(service->host, steady_now_ns(service), conf->purge_age_seconds, &count,
+		      &oldest_ns, &err) < 0) {
 		csn_host_say(service->host, LOG_ERR, "purge: %s", err.text);
 		service->purge_due_ns = now_ns + 3600 * CSN_NS_PER_SECOND;
 	} else if (oldest_ns) {
-		age_ns = csn_realtime_ns() - oldest_ns;
+		age_ns = steady_now_ns(service) - oldest_ns;
 		service->purge_due_ns =
-			now_ns + (conf->purge_age_seconds + 1) * CSN_NS_PER_SECOND - age_ns;
+			now_ns + csn_seconds_to_ns(conf->purge_age_seconds + 1) - age_ns;
 	}
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "host/control_internal.h"
 #include "host/service_internal.h"
 
@@ -18,6 +19,8 @@ int csn_service_new(struct csn_host *host, bool once, struct csn_service **ret_s
 	if (!service)
 		return csn_fail_nomem(err);
 	service->host = host;
+	service->start_wall_ns = csn_realtime_ns();
+	service->start_boot_ns = csn_boottime_ns();
 	csn_child_adopt();
 	service->once = once;
 	service->epoll_fd = service->inotify_fd = service->signal_fd = -1;

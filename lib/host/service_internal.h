@@ -50,10 +50,11 @@ struct job {
 	char uuid[CSN_UUID_TEXT];
 	enum csn_stage stage;
 	enum job_step step;
-	int64_t crash_ns;  /* order; since the epoch */
-	int64_t due_ns;    /* monotonic; 0 now */
-	unsigned failures; /* in a row, of the present stage */
-	bool tried;        /* once mode: had its turn in this stage */
+	int64_t crash_ns;   /* order; since the epoch */
+	int64_t due_ns;     /* monotonic; 0 now */
+	unsigned failures;  /* in a row, of the present stage */
+	unsigned postponed; /* in a row */
+	bool tried;         /* once mode: had its turn in this stage */
 	/* While it runs. */
 	int lock_fd;
 	struct csn_child child;
@@ -93,6 +94,7 @@ struct csn_service {
 	int64_t line_due_ns;
 	struct hold *holds; /* owned; projects that wait */
 	struct ticking ticking;
+	int64_t start_wall_ns, start_boot_ns; /* of the service, by both clocks */
 	bool below_quota;
 	int64_t quota_due_ns; /* monotonic; 0 none */
 	int64_t purge_due_ns; /* monotonic; 0 now, INT64_MAX never */

@@ -137,6 +137,10 @@ void source_add_all(struct csn_service *service)
 	for (i = 0; i < csn_countof(stages); i++)
 		if (csn_spool_list(&service->host->spool, stages[i], &list, &err) < 0)
 			csn_host_say(service->host, LOG_ERR, "spool: %s", err.text);
+	if (list.n_odd)
+		csn_host_say(service->host, LOG_WARNING,
+			     "%zu names in %s are no plain files; they are left alone", list.n_odd,
+			     service->host->spool.path);
 	for (i = 0; i < list.count; i++)
 		add_or_say(service, list.items[i].stage, list.items[i].uuid);
 }

@@ -21,13 +21,12 @@
 #define MAX_COMMAND_LINE (2 * CSN_MIB)
 
 #define PTRACE_PARTIAL 1
-/* Analysis confines what it parses itself (docs/adr/0009); debug files may come over the network.
- */
+/* Analysis confines what it parses itself (docs/adr/0009), with an eye to the size of the core,
+ * which is mapped. Debug files may come over the network. */
 static const struct csn_child_limits ptrace_limits = {
 	.cpu_seconds = PTRACE_TIMEOUT_MS / 1000,
 	.file_bytes = 2 * CSN_GIB,
 	.n_files = 1024,
-	.address_bytes = 256 * CSN_GIB,
 	.data_bytes = 16 * CSN_GIB,
 };
 
@@ -80,8 +79,10 @@ static bool take_object(struct csn_service *service, struct job *job)
 
 	if (r == 0)
 		r = csn_crash_load(spool, job->stage, job->uuid, &job->crash, &err);
-	if (r == 0)
+	if (r == 0) {
+		job->postponed = 0;
 		return true;
+	}
 	if (r == -CSN_E_NOT_FOUND && job->stage == CSN_STAGE_PENDING &&
 	    csn_spool_has(spool, CSN_STAGE_SENDING, job->uuid))
 		outcome_analysed(service, job, false);

@@ -40,8 +40,7 @@ int csn_spool_stat(const struct csn_spool *spool, enum csn_stage stage, const ch
 		.stage = stage,
 		.has_assets = csn_spool_has_assets(spool, uuid),
 		.size_bytes = (uint64_t)status.st_size,
-		.mtime_ns =
-			(int64_t)status.st_mtim.tv_sec * CSN_NS_PER_SECOND + status.st_mtim.tv_nsec,
+		.mtime_ns = csn_seconds_to_ns(status.st_mtim.tv_sec) + status.st_mtim.tv_nsec,
 	};
 	snprintf(ret_object->uuid, sizeof(ret_object->uuid), "%s", uuid);
 	return 0;
@@ -102,7 +101,9 @@ int csn_spool_list(const struct csn_spool *spool, enum csn_stage stage, struct c
 		if (!csn_uuid_parse(entry->d_name, NULL))
 			continue;
 		/* Gone or no plain file: nothing of ours. */
-		if (csn_spool_stat(spool, stage, entry->d_name, &object, &ignored) < 0)
+		r = csn_spool_stat(spool, stage, entry->d_name, &object, &ignored);
+		list->n_odd += r < 0 && r != -CSN_E_NOT_FOUND;
+		if (r < 0)
 			continue;
 		r = list_add(list, &object, err);
 		if (r < 0)

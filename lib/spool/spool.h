@@ -78,6 +78,7 @@ struct csn_spool_object {
 struct csn_spool_list {
 	struct csn_spool_object *items; /* owned; stage after stage, oldest first */
 	size_t count;
+	size_t n_odd; /* names like an object's that are no plain file */
 };
 
 /* Lists one stage into list (appended). */

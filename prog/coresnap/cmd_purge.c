@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "coresnap.h"
 #include "host/purge.h"
 
@@ -50,7 +51,7 @@ int coresnap_purge(int argc, char **argv, void *context)
 		return purge_named(&host, argc - first, argv + first);
 	if (age_seconds < 0)
 		age_seconds = host.conf.purge_age_seconds;
-	if (csn_purge(&host, age_seconds, &count, &oldest_ns, &err) < 0)
+	if (csn_purge(&host, csn_realtime_ns(), age_seconds, &count, &oldest_ns, &err) < 0)
 		return coresnap_complain(coresnap_status_of(&err), &err, NULL);
 	printf("removed %zu object%s\n", count, count == 1 ? "" : "s");
 	return 0;

@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import time
 
@@ -114,7 +115,7 @@ def test_children_have_limits_and_a_clean_environment(make_host, child):
     seen = (host.root / f"seen.{child}").read_text()
     cpu = re.search(r"Max cpu time\s+(\d+)", seen)[1]
     assert int(cpu) == {"ptrace": 900, "coroner": 600}[child]
-    for limit in ("file size", "open files", "address space", "data size"):
+    for limit in ("file size", "open files", "data size"):
         assert re.search(rf"Max {limit}\s+\d+", seen), limit
     assert re.search(r"Max core file size\s+1 ", seen)
     assert int(re.search(r"nice (\d+)", seen)[1]) >= 10
@@ -298,3 +299,143 @@ def test_an_idle_daemon_looks_at_core_pattern_hourly_and_at_nothing_sooner(host)
         found = re.search(r"it_value: \((\d+), ", path.read_text())
         times += [int(found[1])] if found else []
     assert len(times) == 1 and 3500 < times[0] <= 3600, times
+
+
+FOLDERS = ["pending", "sending", "kept", "quarantine", "assets"]
+
+
+def uuid_like(number, folder="pending"):
+    return f"{number:08x}-0000-4000-8000-{FOLDERS.index(folder):012x}"
+
+
+def litter(host, folder, crash):
+    """Whatever may lie in a folder of the spool under a name like an object's, and under others."""
+    place, numbers = host.archive / folder, iter(range(1, 100))
+    place.mkdir(exist_ok=True, mode=0o700)
+
+    def name(number=None):
+        return uuid_like(number or next(numbers), folder)
+
+    target = host.root / "outside"
+    target.write_text("not yours\n")
+    (place / name()).symlink_to(target)
+    (place / name()).symlink_to("/dev/zero")
+    os.mkfifo(place / name())
+    (place / name()).mkdir()
+    if os.geteuid() == 0:
+        os.mknod(place / name(), 0o600 | 0o020000, os.makedev(1, 5))
+    with socket.socket(socket.AF_UNIX) as listener:
+        os.chdir(place)
+        listener.bind(name())
+        os.chdir("/")
+    for odd in ("a\nb", "..hidden", "x" * 255, "--option", "\udcff\udcfe", "0" * 36):
+        os.close(os.open(os.fsencode(str(place)) + b"/" + os.fsencode(odd), os.O_CREAT | os.O_WRONLY))
+    sparse = place / name(0x100)
+    with open(sparse, "wb") as file:
+        file.write(crash[:4096])
+        file.truncate(1 << 40)
+    (place / name(0x101)).write_bytes(b"")
+    (place / name(0x102)).write_bytes(os.urandom(5000))
+    unreadable = place / name(0x103)
+    unreadable.write_bytes(crash)
+    unreadable.chmod(0)
+    if os.geteuid() == 0:
+        os.chown(unreadable, 54321, 54321)
+    os.utime(place / name(0x102), ns=(1 << 62, 1 << 62))
+    return target
+
+
+def test_a_spool_full_of_hostile_files_holds_up_no_good_one(make_host, crash):
+    """Links, devices, FIFOs, folders, sparse and unreadable files, odd names and state: the good
+    crashes before, between and after them are analysed (by the real ptrace) and sent."""
+    host = make_host("workers = 2\nretry.min = 1s\n", purge=True)
+    host.conf.write_text(re.sub("^ptrace.path.*$", "", host.conf.read_text(), flags=re.M))
+    first = host.place(content=crash, when=time.time() - 100)
+    targets = [litter(host, folder, crash) for folder in FOLDERS]
+    twin = uuid_like(0x200)
+    os.link(host.archive / "pending" / first, host.archive / "pending" / twin)
+    state = host.archive.parent / "state"
+    state.mkdir(exist_ok=True, mode=0o700)
+    os.mkfifo(state / first)
+    host.start()
+    host.wait_line(r"^coresnap\[\d+\]: \d+ names in .* are no plain files; they are left alone")
+    second = host.place(content=crash)
+    os.symlink("/etc/passwd", state / second)
+    wait_until(lambda: {first, second, twin} <= {uuid for _, uuid in host.objects()},
+               "the good crashes", 40)
+    third = host.place(content=crash)
+    wait_until(lambda: third in {uuid for _, uuid in host.objects()}, "one after them", 20)
+    assert all(target.read_text() == "not yours\n" for target in targets)
+    assert (host.archive / "pending" / uuid_like(1)).is_symlink()
+    if os.geteuid() == 0:
+        host.wait_line(rf"crash {uuid_like(0x103)} waits: ")
+    for command in ("list", "status"):
+        run = host.coresnap(command)
+        assert run.returncode == 0, run.stderr
+        assert "\x1b" not in run.stdout
+    # What cannot be taken is looked at less and less often.
+    assert host.log().count(f"crash {uuid_like(0x103)} waits") < 40
+    assert host.end() == 0
+
+
+def test_times_of_another_clock_hold_up_nothing(make_host):
+    """The clock stepped by years, back and forth, between crash, failure and restart."""
+    host = make_host("retry.max = 1h\n")
+    now = time.time()
+    host.tell("coroner.exit", 75)
+    uuids = [host.place(when=when) for when in (now + 9e8, now + 3e9, 86400, now)]
+    host.start()
+    host.wait_line("kept in sending: coroner exit 75")
+    wait_until(lambda: len(host.names("sending")) == 4, "four snapshots")
+    host.end(signal.SIGKILL)
+    for path in (host.archive.parent / "state").iterdir():
+        known = json.loads(path.read_text())
+        known["next_try_ns"] = int((now + 3e9) * 1e9)
+        path.write_text(json.dumps(known))
+    host.tell("coroner.exit", "")
+    host.start()
+    host.wait_empty()
+    assert {uuid for _, uuid in host.objects()} == set(uuids)
+    time.sleep(0.3)
+    before = costs(host.daemon.pid)
+    time.sleep(1)
+    assert costs(host.daemon.pid)["cpu_ns"] - before["cpu_ns"] < 10_000_000
+
+
+RELOADED = {
+    "format.1 = moved": lambda host: host.objects()[-1][0] == "moved",
+    "ptrace.options = --budget=1G": lambda host: "--budget=1G" in host.words(),
+    "keep.core = all": lambda host: host.names("kept"),
+    "metrics.path = {root}/metrics": lambda host: (host.root / "metrics").exists(),
+    "defaults.command = {root}/hook": lambda host: "--kv=from:hook" in host.words(),
+}
+
+
+def test_all_settings_but_the_spools_place_change_with_a_reload(make_host):
+    host = make_host()
+    (host.root / "hook").write_text("#!/bin/sh\necho from=hook\n")
+    (host.root / "hook").chmod(0o755)
+    host.start()
+    host.place()
+    host.wait_empty()
+    text = re.sub("^(defaults.command|metrics.path) .*$", "", host.conf.read_text(), flags=re.M)
+    lines = [line.format(root=host.root) for line in RELOADED]
+    host.conf.write_text("\n".join([*lines, f"archive.path = {host.root}/elsewhere", text]))
+    host.daemon.send_signal(signal.SIGHUP)
+    host.wait_line("configuration read from ")
+    host.wait_line("reload: archive.path needs a restart")
+    uuid = host.place()
+    host.wait_empty()
+    assert host.objects()[-1] == ("moved", uuid)
+    for line, shows in RELOADED.items():
+        assert wait_until(lambda check=shows: check(host), line, 5)
+    # One that is broken in any way changes nothing, and says what is wrong with which line.
+    for broken in ("format.1 = x %e /(/", "workers = 0", "[nowhere", "retry.min = soon"):
+        before = len(host.log())
+        host.conf.write_text(broken + "\n" + "\n".join(lines))
+        host.daemon.send_signal(signal.SIGHUP)
+        wait_until(lambda: "the old configuration stays" in host.log()[before:], broken)
+        assert f"{host.conf}:1: " in host.log()[before:], host.log()[before:]
+    uuid = host.place()
+    host.wait_empty()
+    assert host.objects()[-1] == ("moved", uuid)
