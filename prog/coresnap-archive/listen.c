@@ -258,6 +258,8 @@ static int prepare(struct listener *listener, struct csn_error *err)
 
 	/* The kernel's socket has no guard against our own crash but our not being dumpable. */
 	(void)setrlimit(RLIMIT_CORE, &none);
+	/* As the kernel starts the pipe's helper, whoever started us. */
+	(void)umask(022);
 	archive_find_self(listener->options.root, self, sizeof(self));
 	csn_crash_socket_init(&listener->place, self);
 	csn_log_open(&listener->log, "coresnap", LOG_DAEMON, listener->options.foreground);

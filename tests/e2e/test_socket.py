@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from support import capture, kernel, listener, stuck
+from support import capture, kernel, listener, stuck, unit
 from support.host import Host
 from support.world import wait_until
 
@@ -604,6 +604,48 @@ def test_the_init_script_starts_and_stops_the_listener(host, victim):
             run("stop")
             one.close()
             host.coresnap("disable")
+
+
+DELETED = r"""
+#include <stdlib.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+	unlink(argv[0]);
+	abort();
+}
+"""
+
+
+def test_the_listener_does_its_work_with_what_its_unit_leaves_it(host, victim, tmp_path):
+    """Capabilities and no_new_privs as in coresnap-capture.service, and a strict umask."""
+    settings = unit.read(ROOT / "dist/coresnap-capture.service")
+    names = " ".join(settings["CapabilityBoundingSet"]).lower().replace("cap_", "+").split()
+    one = listener.Listener(host.sbin / "coresnap-archive")
+    one.before = ["setpriv", "--no-new-privs", "--bounding-set", ",".join(["-all", *names]),
+                  "sh", "-c", 'umask 077; exec "$@"', "sh"]
+    deleted = capture.compile_c(tmp_path, "deleted", DELETED)
+    with kernel.core_pattern("core.%p"):
+        try:
+            one.start()
+            enable(host)
+            (status,) = let_crash(start("unshare", "-Urpf", "--kill-child", victim, 3,
+                                        user=1234, group=1234, extra_groups=[]))
+            let_crash(start(deleted))
+            one.end()
+            assert kernel.read(kernel.PATTERN).startswith("|")
+        finally:
+            one.close()
+            host.coresnap("disable")
+    cores = [capture.Core(host.archive / "pending" / name) for name in host.names("pending")]
+    facts = {core.facts["exe"].split("/")[-1]: core.facts for core in cores}
+    for name in ("victim", "deleted"):
+        assert facts[name]["identity"] == "verified" and not facts[name]["truncated"], facts[name]
+    assert len(facts["victim"]["tids"]) == 3
+    (asset,) = [folder for folder in (host.archive / "assets").iterdir() if len(folder.name) == 36]
+    assert asset.name == facts["deleted"]["uuid"]
+    log = host.archive.parent / "log"
+    assert stat.S_IMODE(log.stat().st_mode) == 0o640
 
 
 def test_units_and_scripts_ask_whether_a_listener_is_wanted(host):

@@ -29,13 +29,15 @@ class Listener:
         self.path = self.folder / "socket"
         self.pattern = f"@@{self.path}"
         self.options = ["--supervised"] if supervised else []
+        self.before = []  # words in front of the command
         self.log_path = self.helper.parent / "listener.log"
         self.process = None
 
     def start(self):
         with open(self.log_path, "a") as log:
             before = log.tell()
-            self.process = subprocess.Popen([self.helper, "--listen", "-f", *self.options],
+            self.process = subprocess.Popen([*self.before, self.helper, "--listen", "-f",
+                                             *self.options],
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         wait_until(lambda: "listening on" in self.log()[before:] or self.process.poll() is not None,
                    "the listener")
