@@ -39,6 +39,9 @@ const char *doctor_service(struct csn_doctor *doctor, const char *verb);
 
 /* True when core_pattern is a file in a folder that is watched (watch.path). */
 bool doctor_is_watched(const struct csn_doctor *doctor);
+/* Tells the proxies that the daemon goes through, and makes them those of the requests to come;
+ * without a daemon those of this environment hold. True when there are any. */
+bool doctor_take_proxies(struct csn_doctor *doctor);
 /* The command that has a token made and puts it into coroner.cf. */
 const char *doctor_make_token(struct csn_doctor *doctor, const char *project);
 

@@ -130,23 +130,6 @@ static void tell_unreachable(struct csn_doctor *doctor, enum csn_doctor_level le
 	doctor_say(doctor, level, mend, "%s: %s", what, err->text);
 }
 
-static void check_proxies(struct csn_doctor *doctor)
-{
-	static const char *const names[] = { "http_proxy", "https_proxy", "HTTPS_PROXY",
-					     "all_proxy", "ALL_PROXY" };
-	size_t i;
-
-	for (i = 0; i < csn_countof(names); i++) {
-		const char *value = getenv(names[i]);
-
-		if (value && *value)
-			doctor_say(doctor, CSN_DOCTOR_OK, NULL,
-				   "%s is set here, and goes for the daemon only if it is in "
-				   "/etc/default/coresnapd: %s",
-				   names[i], value);
-	}
-}
-
 static void check_clock(struct csn_doctor *doctor, const struct csn_http_reply *reply)
 {
 	int64_t skew = csn_realtime_ns() / CSN_NS_PER_SECOND - reply->date_s;
@@ -239,14 +222,14 @@ void doctor_check_server(struct csn_doctor *doctor)
 	base = csn_coroner_cf_make_base(&doctor->cf);
 	if (!base)
 		return;
-	check_proxies(doctor);
 	if (!split_url(base, host, sizeof(host), &port)) {
 		doctor_say(doctor, CSN_DOCTOR_PROBLEM,
 			   doctor_text(doctor, "editor %s", doctor_quote(doctor, doctor->cf.path)),
 			   "%s: write = %s names no server", doctor->cf.path, base);
 		return;
 	}
-	if (!check_name(doctor, host))
+	/* A proxy looks names up itself. */
+	if (!doctor_take_proxies(doctor) && !check_name(doctor, host))
 		return;
 	if (new_client(doctor, &client, &err) < 0) {
 		doctor_say(doctor, CSN_DOCTOR_PROBLEM, NULL, "%s", err.text);

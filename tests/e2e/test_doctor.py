@@ -557,11 +557,25 @@ def test_on_a_terminal_there_are_colours_and_what_is_waited_for(clinic):
             pass
 
 
-def test_a_proxy_is_told(clinic):
-    run = clinic.inside(f"http_proxy=http://127.0.0.1:9 {clinic.bin}/coresnap doctor --json")
-    rows = [row for row in json.loads(run.stdout) if row["check"] == "server"]
-    assert [row["level"] for row in rows] == ["ok", "problem"], rows
-    assert "http_proxy is set here" in rows[0]["text"] and "/etc/default/coresnapd" in rows[0]["text"]
+def test_the_proxy_that_counts_is_the_daemons(clinic):
+    def server_rows(environment):
+        run = clinic.inside(f"{environment} {clinic.bin}/coresnap doctor --json")
+        return [row for row in json.loads(run.stdout) if row["check"] == "server"]
+
+    assert [row["level"] for row in server_rows("http_proxy=http://127.0.0.1:9")] == ["ok", "ok"]
+    clinic.kill_daemon()
+    clinic.env["http_proxy"] = "http://me:secret@127.0.0.1:9"
+    try:
+        clinic.start_daemon()
+        wait_until(clinic.daemon_runs, "the daemon")
+        rows = server_rows("http_proxy=")
+        assert [row["level"] for row in rows] == ["ok", "problem"], rows
+        assert rows[0]["text"] == "the daemon's environment: http_proxy is 127.0.0.1:9"
+    finally:
+        del clinic.env["http_proxy"]
+        clinic.kill_daemon()
+        clinic.start_daemon()
+        wait_until(clinic.daemon_runs, "the daemon")
 
 
 # ---- what takes core_pattern at boot, and limits of services ----
