@@ -44,6 +44,8 @@ static const struct value {
 	{ "ptrace.options", VALUE_TEXT, FIELD(ptrace_options) },
 	{ "defaults.command", VALUE_OPTIONAL_PATH, FIELD(defaults_command) },
 	{ "metrics.path", VALUE_OPTIONAL_PATH, FIELD(metrics_path) },
+	{ "metrics.socket", VALUE_OPTIONAL_PATH, FIELD(metrics_socket) },
+	{ "spool.bytes", VALUE_SIZE, FIELD(spool_bytes) },
 	{ "dump.budget", VALUE_SIZE, FIELD(dump_budget_bytes) },
 	{ "dump.full.below", VALUE_SIZE, FIELD(dump_full_below_bytes) },
 	{ "dump.files", VALUE_SIZE, FIELD(dump_files_bytes) },
@@ -187,20 +189,56 @@ static int set_quota(void *context, const char *key, const char *value, struct c
 	return 0;
 }
 
+/* A plain number between two others. */
+static int parse_number(const char *value, uint64_t least, uint64_t most, uint32_t *ret_number,
+			struct csn_error *err)
+{
+	uint64_t number;
+	char shown[80];
+
+	if (!csn_parse_u64(value, 10, &number) || number < least || number > most)
+		return csn_fail(err, CSN_E_FORMAT, "'%s' is not a number from %llu to %llu",
+				csn_escape_to(shown, sizeof(shown), value),
+				(unsigned long long)least, (unsigned long long)most);
+	*ret_number = (uint32_t)number;
+	return 0;
+}
+
 static int set_workers(void *context, const char *key, const char *value,
 		       struct csn_ini_place place, struct csn_error *err)
 {
 	struct csn_coresnap_conf *conf = context;
-	uint64_t count;
-	char shown[80];
 
 	(void)key;
 	(void)place;
-	if (!csn_parse_u64(value, 10, &count) || count < 1 || count > CSN_MAX_WORKERS)
-		return csn_fail(err, CSN_E_FORMAT, "'%s' is not a number from 1 to %u",
-				csn_escape_to(shown, sizeof(shown), value), CSN_MAX_WORKERS);
-	conf->workers = (uint32_t)count;
-	return 0;
+	return parse_number(value, 1, CSN_MAX_WORKERS, &conf->workers, err);
+}
+
+static int set_spool_files(void *context, const char *key, const char *value,
+			   struct csn_ini_place place, struct csn_error *err)
+{
+	struct csn_coresnap_conf *conf = context;
+
+	(void)key;
+	(void)place;
+	return parse_number(value, 0, CSN_MAX_SPOOL_OBJECTS, &conf->spool_files, err);
+}
+
+/* "25%" or "25". */
+static int set_spool_share(void *context, const char *key, const char *value,
+			   struct csn_ini_place place, struct csn_error *err)
+{
+	struct csn_coresnap_conf *conf = context;
+	size_t length = strlen(value);
+	char number[8];
+
+	(void)key;
+	(void)place;
+	if (length > 0 && length < sizeof(number) && value[length - 1] == '%') {
+		snprintf(number, sizeof(number), "%.*s", (int)length - 1, value);
+		value = number;
+	}
+	return parse_number(value, 0, 100, &conf->spool_share, err);
 }
 
 /* Drops the delimiting slashes: one leading, and with it one closing that is not escaped. */
@@ -307,6 +345,10 @@ static const struct csn_ini_key schema[] = {
 	{ "", "ptrace.options", set_value },
 	{ "", "defaults.command", set_value },
 	{ "", "metrics.path", set_value },
+	{ "", "metrics.socket", set_value },
+	{ "", "spool.bytes", set_value },
+	{ "", "spool.files", set_spool_files },
+	{ "", "spool.share", set_spool_share },
 	{ "", "dump.mode", set_value },
 	{ "", "dump.budget", set_value },
 	{ "", "dump.full.below", set_value },
@@ -352,6 +394,9 @@ static int init_conf(struct csn_coresnap_conf *conf, const char *root, struct cs
 		.dump_full_below_bytes = 16 * CSN_MIB,
 		.dump_files_bytes = 64 * CSN_MIB,
 		.quota_permyriad = 1000,
+		.spool_bytes = CSN_GIB,
+		.spool_files = 2000,
+		.spool_share = 25,
 		.rate_full = { 100, 600 },
 		.rate_notes = { 60, 3600 },
 		.keep_core = CSN_KEEP_FAILED,
@@ -374,7 +419,9 @@ static int init_conf(struct csn_coresnap_conf *conf, const char *root, struct cs
 				   err);
 	if (r == 0)
 		r = set_text(&conf->ptrace_options, "", err);
-	return r == 0 ? set_text(&conf->metrics_path, "", err) : r;
+	if (r == 0)
+		r = set_text(&conf->metrics_path, "", err);
+	return r == 0 ? set_text(&conf->metrics_socket, "", err) : r;
 }
 
 static bool lies_in(const char *path, const char *folder)
@@ -481,5 +528,6 @@ void csn_coresnap_conf_done(struct csn_coresnap_conf *conf)
 	for (i = 0; i < conf->n_watch_paths; i++)
 		free(conf->watch_paths[i]);
 	free(conf->watch_paths);
+	free(conf->metrics_socket);
 	*conf = (struct csn_coresnap_conf){ 0 };
 }

@@ -38,7 +38,7 @@ struct csn_coresnap_conf {
 	char *archive_path, *coroner_path, *coroner_config, *ptrace_path;
 	char *ptrace_options; /* words separated by blanks; "" none */
 	char *defaults_command;
-	char *metrics_path; /* "" none */
+	char *metrics_path, *metrics_socket; /* "" none */
 	char **watch_paths; /* folders into which others write cores; absolute, without a last slash
 			     */
 	size_t n_watch_paths;
@@ -48,6 +48,8 @@ struct csn_coresnap_conf {
 	uint64_t dump_budget_bytes, dump_full_below_bytes, dump_files_bytes;
 	uint32_t quota_permyriad; /* 1/100 of a percent; 0 when given in bytes */
 	uint64_t quota_bytes;
+	uint64_t spool_bytes;              /* limits of the spool; 0 none */
+	uint32_t spool_files, spool_share; /* share in percent */
 	struct csn_rate rate_full, rate_notes;
 	bool rate_disabled;
 	enum csn_keep_core keep_core;

@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "base/json_load.h"
 #include "base/limits.h"
+#include "base/text.h"
 #include "snapshot/document.h"
 #include "spool/core_identity.h"
 #include "spool/core_note.h"
@@ -84,6 +85,7 @@ int csn_crash_set_user(struct csn_crash *crash, int64_t uid, struct csn_error *e
 
 	if (uid < 0 || uid >= UINT32_MAX)
 		return 0;
+	crash->uid = uid;
 	snprintf(number, sizeof(number), "%lld", (long long)uid);
 	if (getpwuid_r((uid_t)uid, &entry, block, sizeof(block), &found) != 0)
 		found = NULL;
@@ -101,6 +103,16 @@ static const char *exe_of(const json_t *object, char out[CSN_MAX_PATH])
 		return csn_json_get_string(object, "exe", NULL);
 	out[length] = '\0';
 	return out;
+}
+
+/* The reasons for which there is less of a crash than of others of its program. */
+static bool is_suppressed(const json_t *note)
+{
+	static const char *const reasons[] = { "rate", "spool", "share" };
+
+	return strcmp(csn_json_get_string(note, "mode", ""), "notes") == 0 &&
+	       csn_find_word(reasons, csn_countof(reasons),
+			     csn_json_get_string(note, "reason", "")) >= 0;
 }
 
 static int read_note_members(struct csn_crash *crash, const json_t *note, struct csn_error *err)
@@ -122,6 +134,7 @@ static int read_note_members(struct csn_crash *crash, const json_t *note, struct
 				  csn_json_get_string(json_object_get(note, "env"),
 						      "BACKTRACE_DEFAULTS", NULL),
 				  err);
+	crash->suppressed = is_suppressed(note);
 	crash->signal = (int)csn_json_get_int(note, "signal", 0);
 	crash->time_ns = csn_json_get_int(note, "captured_ns", 0);
 	if (crash->time_ns <= 0)
@@ -224,6 +237,8 @@ static int read_identity(struct csn_crash *crash, const json_t *state, struct cs
 
 	crash->signal = (int)csn_json_get_int(state, "signal", 0);
 	crash->time_ns = csn_json_get_int(state, "time_ns", 0);
+	crash->uid = csn_json_get_int(state, "uid", -1);
+	crash->suppressed = json_is_true(json_object_get(state, "suppressed"));
 	if (r == 0)
 		r = set_exe(crash, exe_of(state, bytes), crash->program, err);
 	return r;
@@ -278,7 +293,7 @@ int csn_crash_load(const struct csn_spool *spool, enum csn_stage stage, const ch
 		   struct csn_crash *ret_crash, struct csn_error *err)
 {
 	cleanup_json json_t *state = load_state(spool, uuid);
-	struct csn_crash crash = { 0 };
+	struct csn_crash crash = { .uid = -1 };
 	int r = 0;
 
 	snprintf(crash.uuid, sizeof(crash.uuid), "%s", uuid);
@@ -328,6 +343,8 @@ int csn_crash_save(const struct csn_spool *spool, const struct csn_crash *crash,
 			csn_json_member_string(&json, rows[i].name, rows[i].value);
 	if (crash->exe)
 		csn_json_member_hex(&json, "exe_hex", crash->exe);
+	csn_json_member_int(&json, "uid", crash->uid);
+	csn_json_member_bool(&json, "suppressed", crash->suppressed);
 	csn_json_member_int(&json, "signal", crash->signal);
 	csn_json_member_int(&json, "time_ns", crash->time_ns);
 	csn_json_member_uint(&json, "attempts", crash->attempts);

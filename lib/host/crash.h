@@ -20,6 +20,8 @@ struct csn_crash {
 	char *container;
 	char *defaults;  /* BACKTRACE_DEFAULTS of an unprivileged process; NULL none */
 	char *found_at;  /* where watch mode found the core; NULL: the kernel gave it to us */
+	int64_t uid;     /* of the process; -1 unknown */
+	bool suppressed; /* notes only: a crash loop, or the spool held too much */
 	int signal;      /* 0 unknown */
 	int64_t time_ns; /* since the epoch, of the crash; 0 unknown */
 

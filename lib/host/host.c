@@ -148,6 +148,15 @@ struct csn_quota csn_host_get_quota(const struct csn_host *host)
 	};
 }
 
+struct csn_spool_limits csn_host_get_limits(const struct csn_host *host)
+{
+	return (struct csn_spool_limits){
+		.bytes = host->conf.spool_bytes,
+		.files = host->conf.spool_files,
+		.share_percent = host->conf.spool_share,
+	};
+}
+
 void csn_host_compile_policy(const struct csn_host *host, struct csn_policy *ret_policy)
 {
 	static const enum csn_policy_mode modes[] = {
@@ -165,6 +174,7 @@ void csn_host_compile_policy(const struct csn_host *host, struct csn_policy *ret
 		.full_below_bytes = conf->dump_full_below_bytes,
 		.files_bytes = conf->dump_files_bytes,
 		.quota = csn_host_get_quota(host),
+		.limits = csn_host_get_limits(host),
 		.rate_disabled = conf->rate_disabled,
 		.rate_full = { conf->rate_full.count, conf->rate_full.seconds },
 		.rate_notes = { conf->rate_notes.count, conf->rate_notes.seconds },

@@ -54,6 +54,7 @@ void csn_host_compile_policy(const struct csn_host *host, struct csn_policy *ret
 /* Writes it where the helper looks: <root>/var/coresnap/policy. */
 int csn_host_write_policy(const struct csn_host *host, struct csn_error *err) csn_must_check;
 struct csn_quota csn_host_get_quota(const struct csn_host *host);
+struct csn_spool_limits csn_host_get_limits(const struct csn_host *host);
 
 /* One line to the host's sink; level as in syslog.h. */
 void csn_host_say(const struct csn_host *host, int level, const char *format, ...) csn_printf(3, 4);

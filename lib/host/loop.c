@@ -66,6 +66,10 @@ static void start_work(struct csn_service *service)
 		purge_old(service, now_ns);
 	ticking_run(service, now_ns);
 	finder_work(service, now_ns);
+	metrics_end_overdue(service, now_ns);
+	if (service->reserve_due_ns && service->reserve_due_ns <= now_ns)
+		service->changed = true;
+	house_keep(service, now_ns);
 	if (!may_work(service, now_ns))
 		return;
 	while ((job = job_next_to_analyse(service, now_ns)))
@@ -104,6 +108,10 @@ static void arm_timer(struct csn_service *service)
 	if (!service->once && service->pattern_due_ns != INT64_MAX)
 		sooner(&next_ns, service->pattern_due_ns, now_ns);
 	sooner(&next_ns, finder_next_due(service->host->finder, now_ns), now_ns);
+	if (service->changed)
+		sooner(&next_ns, service->house_due_ns, now_ns);
+	sooner(&next_ns, service->reserve_due_ns, now_ns);
+	sooner(&next_ns, metrics_due_ns(service), now_ns - 1);
 	if (service->purge_due_ns != INT64_MAX)
 		sooner(&next_ns, service->purge_due_ns, now_ns);
 	when.it_value.tv_sec = next_ns / CSN_NS_PER_SECOND;
@@ -135,10 +143,10 @@ int csn_service_run(struct csn_service *service, struct csn_error *err)
 
 	if (!service->once)
 		source_add_all(service);
+	service->changed = true;
 	start_work(service);
 	/* One event at a time: handling one may end what another belongs to. */
 	while (!is_finished(service)) {
-		metrics_write(service);
 		trim(service);
 		arm_timer(service);
 		n = epoll_wait(service->epoll_fd, &event, 1, -1);

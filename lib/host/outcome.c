@@ -109,7 +109,15 @@ void outcome_sent(struct csn_service *service, struct job *job)
 	const struct csn_spool *spool = &service->host->spool;
 	struct csn_error err = CSN_ERROR_INIT;
 	int64_t seconds = (csn_realtime_ns() - job->crash_ns) / CSN_NS_PER_SECOND;
-	int r = csn_spool_remove(spool, CSN_STAGE_SENDING, job->uuid, &err);
+	struct csn_counting count = { 0 };
+	struct csn_spool_object object;
+	int r;
+
+	count.add[CSN_COUNT_SENT] = 1;
+	if (csn_spool_stat(spool, CSN_STAGE_SENDING, job->uuid, &object, &err) == 0)
+		count.add[CSN_COUNT_SENT_BYTES] = object.size_bytes;
+	house_add(service, &count);
+	r = csn_spool_remove(spool, CSN_STAGE_SENDING, job->uuid, &err);
 
 	/* A kept core stays analysable: the files it needs stay with it. */
 	if (r == 0 && !csn_spool_has(spool, CSN_STAGE_KEPT, job->uuid))
@@ -127,6 +135,28 @@ void outcome_sent(struct csn_service *service, struct job *job)
 	if (job->crash.project)
 		hold_release(service, job->crash.project);
 	job_drop(service, job);
+}
+
+/* Counts a failure by what the step said of it. */
+static void count_failure(struct csn_service *service, const char *step, int status)
+{
+	static const struct {
+		int status;
+		enum csn_counter counter;
+	} rows[] = {
+		{ CSN_EXIT_TEMPORARY, CSN_COUNT_FAILED_TEMPORARY },
+		{ CSN_EXIT_DENIED, CSN_COUNT_FAILED_DENIED },
+		{ CSN_EXIT_CONFIG, CSN_COUNT_FAILED_CONFIGURATION },
+		{ CSN_EXIT_USAGE, CSN_COUNT_FAILED_CONFIGURATION },
+		{ CSN_EXIT_DATA, CSN_COUNT_FAILED_DATA },
+	};
+	enum csn_counter counter = CSN_COUNT_FAILED_OTHER;
+	size_t i;
+
+	for (i = 0; i < csn_countof(rows); i++)
+		if (rows[i].status == status)
+			counter = rows[i].counter;
+	house_count(service, strcmp(step, "coroner") == 0 ? counter : CSN_COUNT_FAILED_ANALYSIS, 1);
 }
 
 /* Who is to blame for a failure, and so who waits. */
@@ -236,6 +266,7 @@ static void give_up(struct csn_service *service, struct job *job, const char *st
 		     "crash %s moved to quarantine: %s exit %d: %s; it is not tried again by "
 		     "itself ('coresnap retry quarantine/%.8s')",
 		     job->uuid, step, status, text, job->uuid);
+	house_count(service, CSN_COUNT_QUARANTINED, 1);
 	job_drop(service, job);
 }
 
@@ -251,6 +282,7 @@ void outcome_failed(struct csn_service *service, struct job *job, const char *st
 		reason = "no message";
 	job->failures++;
 	service->n_failed++;
+	count_failure(service, step, status);
 	if (blame == BLAME_OBJECT)
 		job->crash.blamed++;
 	if (blame == BLAME_FINAL) {

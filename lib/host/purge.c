@@ -78,6 +78,9 @@ int csn_purge(const struct csn_host *host, int64_t now_ns, int64_t age_seconds, 
 	size_t i;
 	int stage, r;
 
+	struct csn_counting counted = { 0 };
+	bool restarted;
+
 	*ret_count = 0;
 	*ret_oldest_ns = 0;
 	for (stage = 0; stage < CSN_N_STAGES; stage++) {
@@ -104,6 +107,9 @@ int csn_purge(const struct csn_host *host, int64_t now_ns, int64_t age_seconds, 
 			     object->uuid);
 		++*ret_count;
 	}
+	counted.add[CSN_COUNT_PURGED] = *ret_count;
+	if (*ret_count && csn_counters_add(&host->spool, &counted, &restarted, err) < 0)
+		csn_host_say(host, LOG_WARNING, "%s", err->text);
 	remove_orphans(&host->spool, host->spool.assets_fd, now_ns);
 	remove_orphans(&host->spool, host->spool.state_fd, now_ns);
 	return 0;
@@ -137,6 +143,7 @@ void purge_old(struct csn_service *service, int64_t now_ns)
 	size_t count;
 
 	service->purge_due_ns = INT64_MAX;
+	service->changed = true;
 	if (conf->purge_disabled || service->once)
 		return;
 	if (csn_purge(service->host, steady_now_ns(service), conf->purge_age_seconds, &count,

@@ -42,6 +42,8 @@ void reload_conf(struct csn_service *service)
 		csn_host_say(host, LOG_WARNING, "reload: %s", err.text);
 	csn_host_say(host, LOG_INFO, "configuration read from %s",
 		     host->conf.file ? host->conf.file : "built-in values");
+	metrics_close(service);
+	metrics_open(service);
 	service->purge_due_ns = 0;
 	pattern_watch(service);
 	reload_make_due(service, NULL);
@@ -56,21 +58,24 @@ int reload_spool(struct csn_service *service, struct csn_error *err)
 	int r = -1, tries;
 
 	service->spool_gone = false;
-	/* Whoever removes may not be done yet: what we make can go again before we open it. */
+	/* Whoever removes may not be done yet: what we make can go again before we open it, or
+	 * before it is watched. */
 	for (tries = 0; r < 0 && tries < MAX_REOPENS; tries++) {
 		r = csn_host_make_spool(host, err);
 		if (r == 0)
 			r = csn_host_open_spool(host, err);
+		if (r < 0)
+			continue;
+		(void)inotify_rm_watch(service->inotify_fd, service->archive_wd);
+		(void)inotify_rm_watch(service->inotify_fd, service->pending_wd);
+		(void)inotify_rm_watch(service->inotify_fd, service->sending_wd);
+		r = source_watch_spool(service, err);
+		if (r == 0 && csn_spool_is_gone(&host->spool))
+			r = csn_fail(err, CSN_E_NOT_FOUND, "%s is being removed", host->spool.path);
 	}
 	if (r < 0)
 		return csn_wrap(err,
 				"the spool was removed; run 'coresnap enable' and start again");
-	(void)inotify_rm_watch(service->inotify_fd, service->archive_wd);
-	(void)inotify_rm_watch(service->inotify_fd, service->pending_wd);
-	(void)inotify_rm_watch(service->inotify_fd, service->sending_wd);
-	r = source_watch_spool(service, err);
-	if (r < 0)
-		return r;
 	csn_host_say(host, LOG_WARNING, "folders of %s were removed; they are made again",
 		     host->spool.path);
 	source_add_all(service);

@@ -26,6 +26,7 @@ int csn_service_new(struct csn_host *host, bool once, struct csn_service **ret_s
 	service->epoll_fd = service->inotify_fd = service->signal_fd = -1;
 	service->timer_fd = service->control_fd = -1;
 	ticking_init(service);
+	metrics_init(service);
 	r = source_open_all(service, err);
 	if (r < 0) {
 		csn_service_free(service);
@@ -44,6 +45,9 @@ void csn_service_free(struct csn_service *service)
 	free(service->jobs);
 	hold_release_all(service);
 	ticking_done(service);
+	metrics_close(service);
+	csn_inventory_done(&service->inventory);
+	free(service->metrics);
 	csn_closep(&service->epoll_fd);
 	csn_closep(&service->inotify_fd);
 	csn_closep(&service->signal_fd);

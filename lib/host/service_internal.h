@@ -6,7 +6,9 @@
 #include "host/child.h"
 #include "host/counts.h"
 #include "host/crash.h"
+#include "host/inventory.h"
 #include "host/service.h"
+#include "spool/counters.h"
 
 /* Exit statuses of a slave that could not be started: by us, by execve. */
 #define NOT_STARTED 126
@@ -30,7 +32,8 @@ enum watch_kind {
 	WATCH_TICK_OUTPUT,
 	WATCH_FOLDERS, /* these three are the finder's */
 	WATCH_TAKER_END,
-	WATCH_TAKER_OUTPUT
+	WATCH_TAKER_OUTPUT,
+	WATCH_METRICS
 };
 
 /* Whose core_pattern it is. */
@@ -39,6 +42,9 @@ enum pattern_state {
 	PATTERN_OURS,
 	PATTERN_OTHER
 };
+
+/* Who may ask for metrics at the same time; others wait in line. */
+#define METRICS_CLIENTS 8
 
 /* What an epoll event points to. */
 struct watch {
@@ -78,6 +84,15 @@ struct ticking {
 
 struct hold;
 
+/* Somebody who asks for metrics. */
+struct metrics_client {
+	int fd;          /* -1: free */
+	int64_t due_ns;  /* monotonic: until when it may say what it wants */
+	char head[1024]; /* what it said */
+	size_t head_bytes;
+	struct watch watch;
+};
+
 struct csn_service {
 	struct csn_host *host; /* borrowed */
 	bool once, stopping, reload;
@@ -103,8 +118,17 @@ struct csn_service {
 	int64_t pattern_due_ns; /* monotonic; 0 now, INT64_MAX never */
 	bool untrimmed;         /* memory was used that can go back */
 	size_t n_sent, n_failed;
-	uint64_t n_refused; /* crashes that the kernel kept from the helper */
-	char metrics[1024]; /* as last written */
+	/* Housekeeping. */
+	bool changed;           /* something happened since it was done */
+	bool disk_is_low;       /* less free space than dump.quota asks for */
+	bool told_over;         /* said that nothing more can be evicted */
+	int64_t house_due_ns;   /* monotonic: not before */
+	int64_t reserve_due_ns; /* monotonic; 0: the reserve is whole */
+	struct csn_inventory inventory;
+	char *metrics; /* owned; as last written */
+	int metrics_fd;
+	struct watch metrics_watch;
+	struct metrics_client clients[METRICS_CLIENTS];
 };
 
 /* jobs.c */
@@ -178,8 +202,22 @@ void pattern_watch(struct csn_service *service);
 /* Reads it, and tells what has changed. */
 void pattern_check(struct csn_service *service);
 
-/* metrics.c */
-void metrics_write(struct csn_service *service);
+/* metrics_socket.c */
+void metrics_init(struct csn_service *service);
+/* Listens on metrics.socket if there is one; a failure is said and costs nothing else. */
+void metrics_open(struct csn_service *service);
+void metrics_close(struct csn_service *service);
+void metrics_handle(struct csn_service *service, const struct watch *watch);
+/* Answers who has said nothing for long enough. */
+void metrics_end_overdue(struct csn_service *service, int64_t now_ns);
+/* When the first of them is due; 0 none. */
+int64_t metrics_due_ns(const struct csn_service *service);
+
+/* house.c */
+void house_keep(struct csn_service *service, int64_t now_ns);
+/* Adds to the counters. */
+void house_count(struct csn_service *service, enum csn_counter counter, uint64_t number);
+void house_add(struct csn_service *service, const struct csn_counting *count);
 
 /* sources.c */
 int service_watch(struct csn_service *service, int fd, struct watch *watch, struct csn_error *err)

@@ -114,8 +114,11 @@ int source_open_all(struct csn_service *service, struct csn_error *err)
 	if (r == 0)
 		r = control_open(&service->host->spool, &service->control_fd, err);
 	service->control_watch.kind = WATCH_CONTROL;
-	return r < 0 ? r
-		     : service_watch(service, service->control_fd, &service->control_watch, err);
+	if (r == 0)
+		r = service_watch(service, service->control_fd, &service->control_watch, err);
+	if (r == 0)
+		metrics_open(service);
+	return r;
 }
 
 static void add_or_say(struct csn_service *service, enum csn_stage stage, const char *uuid)
@@ -152,7 +155,7 @@ static void count_refused(struct csn_service *service)
 
 	if (!refused)
 		return;
-	service->n_refused += refused;
+	house_count(service, CSN_COUNT_KERNEL_REFUSED, refused);
 	csn_host_say(service->host, LOG_WARNING,
 		     "%llu more crashes were refused by the kernel: more than core_pipe_limit "
 		     "processes crashed at once",
@@ -268,6 +271,9 @@ void source_handle(struct csn_service *service, const struct watch *watch)
 {
 	uint64_t expirations;
 
+	/* Who asks for metrics changes none, and the watch may go with its job. */
+	if (watch->kind != WATCH_TIMER && watch->kind != WATCH_METRICS)
+		service->changed = true;
 	switch (watch->kind) {
 	case WATCH_SPOOL:
 		read_inotify(service);
@@ -298,6 +304,9 @@ void source_handle(struct csn_service *service, const struct watch *watch)
 	case WATCH_TAKER_END:
 	case WATCH_TAKER_OUTPUT:
 		finder_handle(service, watch);
+		break;
+	case WATCH_METRICS:
+		metrics_handle(service, watch);
 		break;
 	}
 }

@@ -243,6 +243,8 @@ void step_start_sending(struct csn_service *service, struct job *job)
 	}
 	if (r == 0)
 		r = run_coroner(service, job, &err);
+	if (r == 0)
+		house_count(service, CSN_COUNT_UPLOADS, 1);
 	if (r < 0)
 		outcome_failed(service, job, "coroner", NOT_STARTED, err.text);
 }

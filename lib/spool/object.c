@@ -40,6 +40,7 @@ int csn_spool_stat(const struct csn_spool *spool, enum csn_stage stage, const ch
 		.stage = stage,
 		.has_assets = csn_spool_has_assets(spool, uuid),
 		.size_bytes = (uint64_t)status.st_size,
+		.disk_bytes = (uint64_t)status.st_blocks * 512,
 		.mtime_ns = csn_seconds_to_ns(status.st_mtim.tv_sec) + status.st_mtim.tv_nsec,
 	};
 	snprintf(ret_object->uuid, sizeof(ret_object->uuid), "%s", uuid);

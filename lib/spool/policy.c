@@ -36,6 +36,7 @@ void csn_policy_init(struct csn_policy *policy, const char *root)
 		.full_below_bytes = 16 * CSN_MIB,
 		.files_bytes = 64 * CSN_MIB,
 		.quota = { .permyriad = 1000 },
+		.limits = CSN_SPOOL_LIMITS_INIT,
 		.rate_full = { 100, 600 },
 		.rate_notes = { 60, 3600 },
 	};
@@ -70,6 +71,9 @@ static void format_record(const struct csn_policy *policy, uint8_t record[CSN_PO
 	put_uint(&at, policy->rate_full.seconds, 4);
 	put_uint(&at, policy->rate_notes.count, 4);
 	put_uint(&at, policy->rate_notes.seconds, 4);
+	put_uint(&at, policy->limits.bytes, 8);
+	put_uint(&at, policy->limits.files, 4);
+	put_uint(&at, policy->limits.share_percent, 4);
 	memcpy(record + PATH_AT, policy->archive, strlen(policy->archive));
 	at = record + CRC_AT;
 	put_uint(&at, csn_crc32(record, CRC_AT), 4);
@@ -96,7 +100,7 @@ static int parse_record(const uint8_t record[CSN_POLICY_BYTES], struct csn_polic
 	if (csn_span_u32(&crc) != csn_crc32(record, CRC_AT))
 		return csn_fail(err, CSN_E_FORMAT, "torn: the checksum does not match");
 	version = csn_span_u32(&span);
-	if (version != CSN_POLICY_VERSION)
+	if (version == 0 || version > CSN_POLICY_VERSION)
 		return csn_fail(err, CSN_E_FORMAT, "policy version %u, this program knows %u",
 				version, CSN_POLICY_VERSION);
 	policy->mode = (enum csn_policy_mode)csn_span_u32(&span);
@@ -112,6 +116,12 @@ static int parse_record(const uint8_t record[CSN_POLICY_BYTES], struct csn_polic
 	policy->rate_full.seconds = csn_span_u32(&span);
 	policy->rate_notes.count = csn_span_u32(&span);
 	policy->rate_notes.seconds = csn_span_u32(&span);
+	policy->limits = (struct csn_spool_limits)CSN_SPOOL_LIMITS_INIT;
+	if (version >= 2) {
+		policy->limits.bytes = csn_span_u64(&span);
+		policy->limits.files = csn_span_u32(&span);
+		policy->limits.share_percent = csn_span_u32(&span);
+	}
 	memcpy(policy->archive, record + PATH_AT, RECORD_PATH_MAX);
 	policy->archive[RECORD_PATH_MAX - 1] = '\0';
 	if (policy->mode > CSN_POLICY_AUTO || policy->archive[0] != '/')

@@ -12,7 +12,8 @@
 #include "base/error.h"
 #include "base/types.h"
 
-#define CSN_POLICY_VERSION 1u
+/* Version 1 is read too: what it does not say has its default. */
+#define CSN_POLICY_VERSION 2u
 /* Exact size of the record in the file. */
 #define CSN_POLICY_BYTES 4608u
 #define CSN_POLICY_PATH_MAX 4096u
@@ -27,6 +28,19 @@ struct csn_quota {
 	uint64_t bytes;
 };
 
+/* How much the spool may hold; 0 is no limit. */
+struct csn_spool_limits {
+	uint64_t bytes;
+	uint32_t files;
+	uint32_t share_percent; /* of one user, once the spool is half full; 0 and 100: all of it */
+};
+
+/* The built-in ones (docs/adr/0016-how-much-the-spool-holds.md). */
+#define CSN_SPOOL_LIMITS_INIT \
+	{ \
+		.bytes = 1ull << 30, .files = 2000, .share_percent = 25 \
+	}
+
 /* count per seconds. */
 struct csn_rate_limit {
 	uint32_t count;
@@ -40,6 +54,7 @@ struct csn_policy {
 	uint64_t full_below_bytes; /* mode auto */
 	uint64_t files_bytes;      /* copies of files of the dead, per crash */
 	struct csn_quota quota;
+	struct csn_spool_limits limits;
 	bool rate_disabled;
 	struct csn_rate_limit rate_full, rate_notes; /* per executable and container */
 	char archive[CSN_POLICY_PATH_MAX];           /* absolute: the folder with pending/ in it */

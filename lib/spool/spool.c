@@ -255,6 +255,25 @@ int csn_spool_open_log(const struct csn_spool *spool, int *ret_fd, struct csn_er
 	return 0;
 }
 
+bool csn_spool_is_gone(const struct csn_spool *spool)
+{
+	struct stat status;
+	size_t i;
+
+	for (i = 0; i < CSN_N_STAGES; i++)
+		if (fstat(spool->stage_fd[i], &status) < 0 || status.st_nlink == 0)
+			return true;
+	return fstat(spool->assets_fd, &status) < 0 || status.st_nlink == 0;
+}
+
+bool csn_spool_is_read_only(const struct csn_spool *spool)
+{
+	struct statvfs status;
+
+	return fstatvfs(spool->stage_fd[CSN_STAGE_PENDING], &status) == 0 &&
+	       (status.f_flag & ST_RDONLY);
+}
+
 uint64_t csn_quota_threshold(const struct csn_quota *quota, uint64_t total_bytes,
 			     uint64_t block_bytes)
 {

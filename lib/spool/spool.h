@@ -66,12 +66,18 @@ void csn_spool_close(struct csn_spool *spool);
  * link) could be a file of somebody else that we were made to write or to give away. */
 bool csn_spool_is_plain(int fd);
 
+/* Whether one of its folders was removed since it was opened. */
+bool csn_spool_is_gone(const struct csn_spool *spool);
+/* Whether its file system is mounted read-only. */
+bool csn_spool_is_read_only(const struct csn_spool *spool);
+
 /* One file in a stage. */
 struct csn_spool_object {
 	enum csn_stage stage;
 	char uuid[CSN_UUID_TEXT];
 	bool has_assets;
 	uint64_t size_bytes;
+	uint64_t disk_bytes; /* that it takes: less than its size where it has holes */
 	int64_t mtime_ns;
 };
 

@@ -11,6 +11,9 @@
 #include "base/privilege.h"
 #include "spool/crash_socket.h"
 
+/* Whom to become where no spool says it. */
+#define NOBODY 65534
+
 static int add_next_step(struct csn_error *err)
 {
 	size_t length = strlen(err->text);
@@ -71,7 +74,9 @@ int archive_open(struct archive *archive, const char *root, struct csn_error *er
 	return 0;
 }
 
-int archive_refresh(struct archive *archive, const char *root, struct csn_error *err)
+/* Opens it if it is not, and again if policy or spool are others by now: what was opened ahead must
+ * not outlive a change of the configuration. */
+static int archive_refresh(struct archive *archive, const char *root, struct csn_error *err)
 {
 	struct archive_stamp policy, folder;
 	char self[CSN_MAX_PATH];
@@ -87,6 +92,29 @@ int archive_refresh(struct archive *archive, const char *root, struct csn_error 
 	csn_spool_close(&archive->spool);
 	csn_log_close(&archive->log);
 	return archive_open(archive, root, err);
+}
+
+int archive_open_for_crash(struct archive *archive, const char *root, struct csn_error *err)
+{
+	struct csn_error why;
+	int r = archive_refresh(archive, root, err);
+
+	if (r == 0 && !csn_spool_is_read_only(&archive->spool))
+		return 0;
+	if (r == 0)
+		(void)csn_fail(err, CSN_E_DENIED, "%s: the file system is mounted read-only",
+			       archive->spool.path);
+	archive->spool_error = *err;
+	if (geteuid() != 0)
+		return -(int)err->code;
+	if (archive->policy.uid == CSN_POLICY_OWNER) {
+		archive->policy.uid = r == 0 ? archive->spool.uid : NOBODY;
+		archive->policy.gid = r == 0 ? archive->spool.gid : NOBODY;
+	}
+	csn_spool_close(&archive->spool);
+	if (csn_fallback_open(archive->policy.archive, true, &archive->fallback, &why) == 0)
+		return 0;
+	return csn_fail(err, why.code, "%.120s; nor %.120s", archive->spool_error.text, why.text);
 }
 
 int archive_drop_root(struct archive *archive, struct csn_error *err)

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "capture/request.h"
+#include "spool/fallback.h"
 #include "spool/spool.h"
 
 /* Which file stood at a path, and how it was; zeroes for none. */
@@ -19,6 +20,8 @@ struct archive {
 	struct csn_log log;
 	struct csn_error policy_error; /* why the defaults hold; said once the log is open */
 	struct archive_stamp policy_stamp, folder_stamp;
+	struct csn_fallback fallback; /* open when the spool is not */
+	struct csn_error spool_error; /* why */
 	int told_fd; /* borrowed: gets our process id when the process was let go; -1 */
 };
 
@@ -30,16 +33,17 @@ struct archive_listen_options {
 
 #define ARCHIVE_INIT \
 	{ \
-		.spool = CSN_SPOOL_INIT, .told_fd = -1 \
+		.spool = CSN_SPOOL_INIT, .fallback = CSN_FALLBACK_INIT, .told_fd = -1 \
 	}
 
 /* The real path of this program: the running one's, or that of the installation below root. */
 void archive_find_self(const char *root, char *out, size_t out_size);
 /* Finds policy and spool; root may be NULL. The error says what to do next. */
 int archive_open(struct archive *archive, const char *root, struct csn_error *err) csn_must_check;
-/* Opens it if it is not, and again if policy or spool are others by now: what was opened ahead must
- * not outlive a change of the configuration. */
-int archive_refresh(struct archive *archive, const char *root, struct csn_error *err)
+/* The same for a crash. What was opened ahead is opened again if policy or spool are others by now.
+ * Where the spool cannot be used or is read-only, and we are root, the fallback's place is opened
+ * instead. */
+int archive_open_for_crash(struct archive *archive, const char *root, struct csn_error *err)
 	csn_must_check;
 /* Becomes the spool's user, for good, and opens the log as that user. */
 int archive_drop_root(struct archive *archive, struct csn_error *err) csn_must_check;

@@ -3,7 +3,7 @@
  * As root: open the spool, take what there is while the kernel holds the process, let it go. As
  * the spool's user, without any privilege: copy files of the dead, write the core, sync, link,
  * say so. Whatever goes wrong is one log line; the process is never held longer for it. */
-#include "archive.h"
+#include "crash.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,30 +18,15 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/io.h"
-#include "base/limits.h"
 #include "base/options.h"
 #include "base/text.h"
-#include "capture/facts.h"
-#include "capture/write.h"
-#include "spool/rate.h"
+#include "spool/reserve.h"
 #include "spool/ticks.h"
 
 #define RELEASE_NS (2 * CSN_NS_PER_SECOND)
 /* A whole dump may take as long as its disk; all else has 10 s. The process is let go before. */
 #define FULL_ALARM_S 600
 #define FULL_HELD_NS (480 * CSN_NS_PER_SECOND)
-
-struct crash {
-	struct archive *archive;
-	struct csn_hold hold;
-	struct csn_facts facts;
-	struct csn_whole whole; /* full mode */
-	char uuid[CSN_UUID_TEXT];
-	char who[512];                 /* for log lines */
-	uint64_t key;                  /* of the ladder */
-	struct csn_rate_answer answer; /* what the ladder says */
-	char exe[CSN_MAX_PATH];        /* "" unknown; known only of a crash that is just counted */
-};
 
 /* The kernel's number of the container; before 6.13 what /proc calls it. */
 static uint64_t get_cgroup(const struct csn_victim *victim)
@@ -76,14 +61,18 @@ static uint64_t get_key(const struct csn_hold *hold)
 static bool admit(void *context, const struct csn_hold *hold)
 {
 	struct crash *crash = context;
-
+	enum csn_admission admission;
 	ssize_t n;
 
 	crash->key = get_key(hold);
 	csn_rate_take(&crash->archive->spool, &crash->archive->policy, crash->key,
 		      hold->request.uid, csn_rate_now(), &crash->answer);
-	if (crash->answer.step != CSN_RATE_TICK)
+	admission = crash_admit(crash, hold);
+	if (crash->answer.step == CSN_RATE_TICK)
+		crash->refused = NULL;
+	else if (admission != CSN_ADMIT_COUNT)
 		return true;
+	crash->answer.step = CSN_RATE_TICK;
 	n = hold->victim.verified
 		    ? readlinkat(hold->victim.proc_fd, "exe", crash->exe, sizeof(crash->exe) - 1)
 		    : 0;
@@ -107,6 +96,13 @@ static enum csn_mode decide(void *context, const struct csn_hold *hold, const ch
 		*ret_reason = "quota";
 		return CSN_MODE_NOTES;
 	}
+	if (crash->refused) {
+		*ret_reason = crash->refused;
+		return CSN_MODE_NOTES;
+	}
+	/* The fallback's place holds no whole dump. */
+	if (crash->archive->fallback.dir_fd >= 0)
+		return CSN_MODE_MINIMAL;
 	if (policy->mode == CSN_POLICY_FULL ||
 	    (policy->mode == CSN_POLICY_AUTO &&
 	     hold->prefix.dumpable_bytes < policy->full_below_bytes))
@@ -164,25 +160,31 @@ static void drop_assets(struct crash *crash)
 	crash->hold.assets.count = 0;
 }
 
-static int publish(struct crash *crash, enum csn_core_memory memory, struct csn_error *err)
+int crash_write(struct crash *crash, enum csn_core_memory memory, int fd, struct csn_error *err)
 {
-	cleanup_(csn_publish_done) struct csn_publish file = CSN_PUBLISH_INIT;
 	cleanup_(csn_buf_done) struct csn_buf note = CSN_BUF_INIT(CSN_MAX_CORESNAP_NOTE);
 	int r;
 
 	crash->facts.notes_only = memory == CSN_CORE_NONE;
 	r = csn_facts_format(&crash->hold, &crash->facts, &note, err);
+	return r < 0 ? r : csn_core_write(fd, &crash->hold, memory, &note, err);
+}
+
+static int publish(struct crash *crash, enum csn_core_memory memory, struct csn_error *err)
+{
+	cleanup_(csn_publish_done) struct csn_publish file = CSN_PUBLISH_INIT;
+	int r = csn_publish_begin(&file, crash->archive->spool.stage_fd[CSN_STAGE_PENDING],
+				  crash->uuid, 0600, err);
+
 	if (r == 0)
-		r = csn_publish_begin(&file, crash->archive->spool.stage_fd[CSN_STAGE_PENDING],
-				      crash->uuid, 0600, err);
-	if (r == 0)
-		r = csn_core_write(file.fd, &crash->hold, memory, &note, err);
+		r = crash_write(crash, memory, file.fd, err);
 	if (r == 0)
 		r = csn_publish_link(&file, false, err);
 	if (r < 0)
 		return r;
 	/* Before the daemon, which sees the name now, says what it makes of it. */
 	archive_report(crash->archive, crash->uuid);
+	crash_count_stored(crash, file.fd, memory == CSN_CORE_NONE);
 	r = csn_publish_commit(&file, false, err);
 	if (r == 0 && crash->hold.done > CSN_PHASE_COUNTED)
 		csn_rate_stored(&crash->archive->spool, crash->key, crash->uuid,
@@ -195,13 +197,40 @@ static bool is_full_disk(const struct csn_error *err)
 	return err->os_errno == ENOSPC || err->os_errno == EDQUOT || err->os_errno == EFBIG;
 }
 
+/* A record of the crash, or a debt in the ladder's table. */
+static bool write_tick(struct crash *crash, struct csn_error *err)
+{
+	struct csn_tick tick = {
+		.key = crash->key,
+		.time_ns = crash->facts.captured_ns,
+		.count = 1,
+		.signal = crash->hold.request.signal,
+		.uid = crash->hold.request.uid,
+	};
+	size_t length = strlen(crash->exe);
+
+	memcpy(tick.object, crash->answer.object, sizeof(tick.object));
+	snprintf(tick.exe, sizeof(tick.exe), "%s",
+		 crash->exe + (length < sizeof(tick.exe) ? 0 : length - sizeof(tick.exe) + 1));
+	return csn_ticks_append(&crash->archive->spool, &tick, err) == 0 ||
+	       csn_rate_owe(&crash->archive->spool, crash->key, 1);
+}
+
 static int lose(struct crash *crash, const struct csn_error *err)
 {
 	struct csn_log *log = &crash->archive->log;
+	struct csn_error ignored;
+	bool counted;
 
 	drop_assets(crash);
-	csn_log(log, LOG_ERR, "crash of %s is lost: %s/pending: %s; %s", crash->who,
-		crash->archive->spool.path, err->text,
+	counted = write_tick(crash, &ignored);
+	crash_count(crash, counted             ? CSN_COUNT_TICKED
+			   : is_full_disk(err) ? CSN_COUNT_LOST_DISK_FULL
+					       : CSN_COUNT_LOST_OTHER);
+	if (counted)
+		crash_count_refused(crash, "disk-full");
+	csn_log(log, LOG_ERR, "crash of %s is %s: %s/pending: %s; %s", crash->who,
+		counted ? "only counted" : "lost", crash->archive->spool.path, err->text,
 		is_full_disk(err) ? "free space there or move archive.path"
 				  : "see 'coresnap status'");
 	return is_full_disk(err) ? CSN_EXIT_TEMPORARY : CSN_EXIT_OS;
@@ -215,6 +244,18 @@ static void give_up_rest(struct crash *crash)
 	csn_hold_release(&crash->hold);
 }
 
+/* On a full disk the reserve is what it was held for. */
+static int publish_notes(struct crash *crash, struct csn_error *err)
+{
+	int r = publish(crash, CSN_CORE_NONE, err);
+
+	while (r < 0 && is_full_disk(err) && csn_reserve_release(&crash->archive->spool)) {
+		crash_count(crash, CSN_COUNT_RESERVE_USED);
+		r = publish(crash, CSN_CORE_NONE, err);
+	}
+	return r;
+}
+
 /* The core, or at least its notes. */
 static int write_core(struct crash *crash)
 {
@@ -223,7 +264,7 @@ static int write_core(struct crash *crash)
 							 [CSN_MODE_NOTES] = CSN_CORE_NONE };
 	enum csn_core_memory memory = memories[crash->hold.mode];
 	struct csn_error err = CSN_ERROR_INIT;
-	int r = publish(crash, memory, &err);
+	int r = memory == CSN_CORE_NONE ? publish_notes(crash, &err) : publish(crash, memory, &err);
 
 	if (r < 0 && err.code == CSN_E_TIMEOUT && memory == CSN_CORE_WHOLE) {
 		give_up_rest(crash);
@@ -239,8 +280,11 @@ static int write_core(struct crash *crash)
 	/* Copies that were already made may be what filled the disk. */
 	drop_assets(crash);
 	crash->facts.reason = "disk-full";
-	r = publish(crash, CSN_CORE_NONE, &err);
-	return r == 0 ? CSN_EXIT_TEMPORARY : lose(crash, &err);
+	r = publish_notes(crash, &err);
+	if (r < 0)
+		return lose(crash, &err);
+	crash_count_refused(crash, "disk-full");
+	return CSN_EXIT_TEMPORARY;
 }
 
 static void explain_notes(struct crash *crash)
@@ -251,8 +295,12 @@ static void explain_notes(struct crash *crash)
 		{ "rlimit", "its hard limit RLIMIT_CORE is 0" },
 		{ "quota", "free space is below dump.quota" },
 		{ "rate", "it crashes too often (dump.rate.full)" },
+		{ "spool", "the spool holds what it may (spool.bytes, spool.files)" },
+		{ "share", "its user has its share of the spool (spool.share)" },
 	};
 	size_t i;
+
+	crash_count_refused(crash, crash->hold.reason);
 
 	for (i = 0; crash->hold.reason && i < csn_countof(reasons); i++)
 		if (strcmp(reasons[i].reason, crash->hold.reason) == 0)
@@ -276,6 +324,7 @@ static int finish(struct crash *crash)
 	if (archive_drop_root(crash->archive, &err) < 0) {
 		csn_log(log, LOG_ERR, "crash of %s is lost: cannot give up root: %s", crash->who,
 			err.text);
+		crash_count(crash, CSN_COUNT_LOST_PRIVILEGE);
 		return CSN_EXIT_OS;
 	}
 	if (!crash->hold.victim.verified)
@@ -288,35 +337,42 @@ static int finish(struct crash *crash)
 	return write_core(crash);
 }
 
+/* Said for the 1st, 2nd, 4th, 8th...: a flood of crashes is no flood of lines. */
+static void explain_count(struct crash *crash)
+{
+	struct csn_log *log = &crash->archive->log;
+	uint64_t number = crash->n_refused + 1;
+
+	crash_count_refused(crash, crash->refused ? crash->refused : "rate");
+	if (crash->refused && (number & (number - 1)) == 0)
+		csn_log(log, LOG_WARNING,
+			"%s: only counted, %llu refused so far: the spool holds too much (%s)",
+			crash->who, (unsigned long long)number,
+			strcmp(crash->refused, "share") == 0 ? "spool.share"
+							     : "spool.bytes, spool.files");
+	else if (crash->answer.ticks == 1 && !crash->refused)
+		csn_log(log, LOG_NOTICE,
+			"%s: only counted from now on: it crashes too often (dump.rate.notes)",
+			crash->who);
+}
+
 /* The ladder's lowest step: one of a loop, of which enough is known. */
 static int count(struct crash *crash)
 {
-	struct csn_tick tick = {
-		.key = crash->key,
-		.time_ns = crash->facts.captured_ns,
-		.count = 1,
-		.signal = crash->hold.request.signal,
-		.uid = crash->hold.request.uid,
-	};
-	size_t length = strlen(crash->exe);
 	struct csn_error err;
-
-	memcpy(tick.object, crash->answer.object, sizeof(tick.object));
-	snprintf(tick.exe, sizeof(tick.exe), "%s",
-		 crash->exe + (length < sizeof(tick.exe) ? 0 : length - sizeof(tick.exe) + 1));
 
 	if (archive_drop_root(crash->archive, &err) < 0) {
 		csn_log(&crash->archive->log, LOG_ERR,
 			"crash of %s is lost: cannot give up root: %s", crash->who, err.text);
+		crash_count(crash, CSN_COUNT_LOST_PRIVILEGE);
 		return CSN_EXIT_OS;
 	}
-	if (crash->answer.ticks == 1)
-		csn_log(&crash->archive->log, LOG_NOTICE,
-			"%s: only counted from now on: it crashes too often (dump.rate.notes)",
-			crash->who);
-	if (csn_ticks_append(&crash->archive->spool, &tick, &err) == 0 ||
-	    csn_rate_owe(&crash->archive->spool, crash->key, 1))
+	explain_count(crash);
+	if (write_tick(crash, &err)) {
+		crash_count(crash, CSN_COUNT_TICKED);
 		return 0;
+	}
+	crash_count(crash, is_full_disk(&err) ? CSN_COUNT_LOST_DISK_FULL : CSN_COUNT_LOST_OTHER);
 	csn_log(&crash->archive->log, LOG_ERR, "a crash of %s is not even counted: %s", crash->who,
 		err.text);
 	return CSN_EXIT_OS;
@@ -331,6 +387,7 @@ static int lose_unseen(struct crash *crash, const struct csn_error *err)
 		csn_log(&crash->archive->log, LOG_ERR, "cannot give up root: %s", why.text);
 	csn_log(&crash->archive->log, LOG_ERR, "crash of process %lld is lost: %s",
 		(long long)crash->hold.request.pid, err->text);
+	crash_count(crash, CSN_COUNT_LOST_UNSEEN);
 	return CSN_EXIT_DATA;
 }
 
@@ -376,9 +433,11 @@ static void take_whole(struct crash *crash)
 						.bytes = whole->unreadable_bytes });
 }
 
-/* What follows the taking of it. */
-static int go_on(struct crash *crash, int result, const struct csn_error *err)
+/* What follows the taking of it: the process goes at the right moment, and what there is of it is
+ * stored. */
+static int store(struct crash *crash, int result, const struct csn_error *err)
 {
+	struct archive *archive = crash->archive;
 	int status;
 
 	if (result < 0) {
@@ -398,8 +457,16 @@ static int go_on(struct crash *crash, int result, const struct csn_error *err)
 		return status;
 	}
 	csn_hold_release(&crash->hold);
-	tell_listener(crash->archive);
-	return finish(crash);
+	tell_listener(archive);
+	return archive->fallback.dir_fd >= 0 ? crash_fall_back(crash) : finish(crash);
+}
+
+static int go_on(struct crash *crash, int result, const struct csn_error *err)
+{
+	int status = store(crash, result, err);
+
+	crash_tally(crash);
+	return status;
 }
 
 /* In another thread; that of main() hangs. */

@@ -82,7 +82,8 @@ int main(int argc, char **argv)
 				      &request, &err) < 0)
 			return csn_usage_error(&program, "%s", err.text);
 	}
-	if (archive_open(&archive, listen.root, &err) < 0) {
+	if ((file ? archive_open(&archive, listen.root, &err)
+		  : archive_open_for_crash(&archive, listen.root, &err)) < 0) {
 		csn_log(&archive.log, LOG_ERR, "%s", err.text);
 		if (archive.log.to_syslog)
 			fprintf(stderr, "coresnap-archive: %s\n", err.text);

@@ -49,7 +49,7 @@ static int take(struct listener *listener, struct archive *archive, int fd,
 	r = csn_kernel_socket_ask(fd, PATIENCE_MS, &err);
 	/* While the kernel makes the notes. */
 	if (r == 0)
-		r = archive_refresh(archive, listener->options.root, &err);
+		r = archive_open_for_crash(archive, listener->options.root, &err);
 	if (r == 0)
 		r = csn_kernel_socket_confirm(fd, &err);
 	if (r < 0) {

@@ -9,9 +9,12 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/limits.h"
+#include "base/text.h"
 #include "coresnap.h"
 #include "doctor/canary.h"
 #include "host/core_pattern.h"
+#include "host/rescue.h"
+#include "spool/reserve.h"
 
 /* What to do about it; NULL when the message says all. */
 static const char *enable_hint(enum csn_code code, enum csn_capture_mode mode)
@@ -48,10 +51,21 @@ static int guard_tokens(const struct csn_host *host, struct csn_error *err)
 	return 0;
 }
 
+static void print_line(void *context, int level, bool raw, const char *text)
+{
+	char shown[1024];
+
+	(void)context;
+	(void)level;
+	(void)raw;
+	puts(csn_escape_to(shown, sizeof(shown), text));
+}
+
 /* Spool and policy, so that the helper works before the daemon was ever started. */
 static int prepare(struct csn_host *host, struct csn_error *err)
 {
 	char folder[CSN_MAX_PATH];
+	struct csn_error ignored;
 	int r = csn_host_make_spool(host, err);
 
 	if (r == 0)
@@ -62,7 +76,16 @@ static int prepare(struct csn_host *host, struct csn_error *err)
 				     0755, err);
 	if (r == 0)
 		r = csn_host_write_policy(host, err);
-	return r == 0 ? guard_tokens(host, err) : r;
+	if (r == 0)
+		r = guard_tokens(host, err);
+	if (r < 0)
+		return r;
+	/* The daemon makes what is missing, and says so. */
+	if (csn_reserve_make(&host->spool, &ignored) < 0)
+		printf("no reserve for a full disk: %s\n", ignored.text);
+	host->log = print_line;
+	csn_rescue(host);
+	return 0;
 }
 
 /* Some kernels take a line that they then do not follow: only a crash shows. A line that loses

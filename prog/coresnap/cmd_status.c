@@ -30,6 +30,7 @@ struct report {
 	struct csn_core_pattern pattern;
 	bool nobody_listens; /* on the socket that core_pattern names */
 	struct csn_spool_space space;
+	struct status_disk disk;
 	struct csn_spool_list list;
 	size_t counts[CSN_N_STAGES];
 	uint64_t bytes[CSN_N_STAGES];
@@ -122,6 +123,8 @@ static int collect(const struct csn_host *host, struct report *report, struct cs
 		if (object->stage != CSN_STAGE_KEPT)
 			r = add_failing(report, &host->spool, object, err);
 	}
+	if (r == 0)
+		r = status_disk_collect(host, &report->disk, err);
 	report->daemon = csn_service_find_daemon(&host->spool);
 	report->has_pattern = csn_core_pattern_get(&report->pattern, &ignored) == 0;
 	report->nobody_listens = report->has_pattern && !listens(host, &report->pattern);
@@ -199,6 +202,7 @@ static void print_text(const struct csn_host *host, const struct report *report)
 	csn_format_size(threshold, sizeof(threshold), report->space.threshold_bytes);
 	printf("%-14s%s free of %s; dump.quota asks for %s%s\n", "disk", size, total, threshold,
 	       report->space.below ? ": BELOW QUOTA" : "");
+	status_disk_print(&report->disk);
 	printf("%-14s%s\n", "last crash", *report->last_crash ? report->last_crash : "none known");
 	coresnap_print_watch(host);
 	for (i = 0; i < report->n_failing; i++)
@@ -257,6 +261,7 @@ static void print_json(const struct csn_host *host, const struct report *report)
 	csn_json_member_uint(&json, "free_bytes", report->space.free_bytes);
 	csn_json_member_uint(&json, "quota_bytes", report->space.threshold_bytes);
 	csn_json_member_bool(&json, "below_quota", report->space.below);
+	status_disk_write(&report->disk, &json);
 	csn_json_member_string(&json, "last_crash", report->last_crash);
 	csn_json_member_uint(&json, "failing_total", report->n_failing_all);
 	write_failing(&json, report);

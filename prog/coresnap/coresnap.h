@@ -6,6 +6,7 @@
 #include "base/options.h"
 #include "host/crash.h"
 #include "host/host.h"
+#include "spool/counters.h"
 
 struct coresnap {
 	const char *root, *config;
@@ -32,6 +33,24 @@ int coresnap_find(const struct csn_host *host, const char *name,
 		  struct csn_spool_object *ret_object);
 /* What a person can do about a crash that failed. Borrowed. */
 const char *coresnap_next_step(const struct csn_crash *crash);
+
+/* status_disk.c: what coresnap status says of the spool's disk. */
+struct status_disk {
+	struct csn_usage usage; /* as the spool lies there now */
+	struct csn_spool_limits limits;
+	unsigned reserve; /* pieces */
+	bool counted;
+	struct csn_counters counters;
+	struct csn_error counters_error; /* why they are not counted */
+};
+
+/* Looks it up. */
+int status_disk_collect(const struct csn_host *host, struct status_disk *disk,
+			struct csn_error *err) csn_must_check;
+/* As lines, and as members of an object that is open. */
+void status_disk_print(const struct status_disk *disk);
+/* See above. */
+void status_disk_write(const struct status_disk *disk, struct csn_json *json);
 
 /* The commands; context is the struct coresnap. Each returns the exit status. */
 int coresnap_list(int argc, char **argv, void *context);

@@ -18,6 +18,7 @@
 #include "host/finder.h"
 #include "host/host.h"
 #include "host/kernel_log.h"
+#include "host/rescue.h"
 #include "host/service.h"
 
 #define MAX_SHOWN 1024
@@ -160,6 +161,9 @@ static int open_spool(struct csn_host *host)
 	/* Before root is given up: cores of other users can be opened by nobody else. */
 	if (r == 0)
 		r = csn_finder_new(host, &host->finder, &err);
+	/* As root, which we are for a moment more. */
+	if (r == 0)
+		csn_rescue(host);
 	if (r == 0)
 		r = csn_host_become_owner(host, &err);
 	if (r == 0)
@@ -169,6 +173,14 @@ static int open_spool(struct csn_host *host)
 	if (err.os_errno == EACCES || err.os_errno == EPERM)
 		return complain(CSN_EXIT_DENIED, &err, "start it as root or as the spool's user");
 	return complain(CSN_EXIT_OS, &err, "see archive.path in coresnap.conf");
+}
+
+static int run(struct csn_host *host, int *ready_fd)
+{
+	signal(SIGPIPE, SIG_IGN);
+	umask(077);
+	(void)!chdir("/");
+	return serve(host, ready_fd);
 }
 
 int daemon_run(const struct daemon_options *options)
@@ -184,17 +196,13 @@ int daemon_run(const struct daemon_options *options)
 	/* First, so that the opener is a child of the daemon's own. */
 	if (!options->foreground && detach(&ready_fd, &err) < 0)
 		return complain(CSN_EXIT_OS, &err, NULL);
-	status = open_spool(&host);
-	if (status >= 0)
-		return status;
-	signal(SIGPIPE, SIG_IGN);
-	umask(077);
-	(void)!chdir("/");
 	csn_log_open(&log.log, "coresnap", LOG_DAEMON, options->foreground);
 	log.keep = !options->foreground && !log.log.to_syslog;
 	host.log = log_line;
 	host.log_context = &log;
-	status = serve(&host, &ready_fd);
+	status = open_spool(&host);
+	if (status < 0)
+		status = run(&host, &ready_fd);
 	csn_log_close(&log.log);
 	return status;
 }

@@ -282,7 +282,7 @@ def test_an_idle_daemon_sleeps_and_is_small(make_host):
         host.place()
     host.wait_empty()
     wait_until(lambda: host.log().count("processed in") == 20, "the last line")
-    time.sleep(0.3)
+    time.sleep(1.3)  # housekeeping comes a second after the last thing that happened
     before = costs(host.daemon.pid)
     time.sleep(2)
     after = costs(host.daemon.pid)

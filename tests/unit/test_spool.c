@@ -218,6 +218,7 @@ static void policy_comes_back_as_it_was_written(void **state)
 	written.budget_bytes = 1ull << 40;
 	written.quota = (struct csn_quota){ .permyriad = 250, .bytes = 77 };
 	written.rate_notes = (struct csn_rate_limit){ 3, 4 };
+	written.limits.files = 99;
 	snprintf(path, sizeof(path), "%s/policy", fixture->folder);
 	assert_int_equal(csn_policy_write(path, &written, &err), 0);
 	assert_int_equal(csn_policy_read(path, &read, &err), 0);
@@ -228,6 +229,8 @@ static void policy_comes_back_as_it_was_written(void **state)
 	assert_int_equal(read.quota.bytes, 77);
 	assert_int_equal(read.rate_full.count, 100);
 	assert_int_equal(read.rate_notes.seconds, 4);
+	assert_int_equal(read.limits.files, 99);
+	assert_int_equal(read.limits.share_percent, 25);
 }
 
 static void a_torn_policy_is_refused(void **state)

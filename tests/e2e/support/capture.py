@@ -138,6 +138,11 @@ class Spool:
         return self.archive / "pending"
 
     @property
+    def fallback(self):
+        """Where crashes go that the spool cannot take (spool/fallback.h)."""
+        return pathlib.Path(f"/run/coresnap/pending-{zlib.crc32(str(self.archive).encode()):08x}")
+
+    @property
     def log(self):
         path = self.archive.parent / "log"
         return path.read_text() if path.exists() else ""
@@ -157,12 +162,13 @@ class Spool:
         return Core(newest)
 
     def set_policy(self, mode=0, budget=4 << 20, full_below=16 << 20, files=64 << 20, quota=1000,
-                   rate_full=(100, 600), rate_notes=(60, 3600)):
+                   rate_full=(100, 600), rate_notes=(60, 3600), spool_bytes=1 << 30, spool_files=2000,
+                   share=25):
         """The record that `coresnap enable` compiles (spool/policy.c)."""
         any_owner = 0xFFFFFFFF
         record = b"CSNPOLI\0" + struct.pack(
-            "<IIIIQQQQIIIIII", 1, mode, any_owner, any_owner, budget, full_below, files, 0, quota, 0,
-            *rate_full, *rate_notes)
+            "<IIIIQQQQIIIIIIQII", 2, mode, any_owner, any_owner, budget, full_below, files, 0, quota, 0,
+            *rate_full, *rate_notes, spool_bytes, spool_files, share)
         record = (record.ljust(512, b"\0") + str(self.archive).encode()).ljust(4604, b"\0")
         path = self.archive.parent / "policy"
         path.write_bytes(record + struct.pack("<I", zlib.crc32(record)))
@@ -192,9 +198,11 @@ class Spool:
 def new_spool(program):
     root = pathlib.Path(tempfile.mkdtemp(prefix="c", dir="/tmp"))
     root.chmod(0o755)
+    spool = Spool(root, program)
     try:
-        yield Spool(root, program)
+        yield spool
     finally:
+        shutil.rmtree(spool.fallback, ignore_errors=True)
         shutil.rmtree(root, ignore_errors=True)
 
 
