@@ -47,7 +47,9 @@ static int take(struct listener *listener, struct archive *archive, int fd,
 
 	alarm(ALL_SECONDS);
 	r = csn_kernel_socket_ask(fd, PATIENCE_MS, &err);
-	/* While the kernel makes the notes. */
+	/* While the kernel makes the notes. What is understood later, without root, must not be
+	 * able to take crashes. */
+	close(listener->listen_fd);
 	if (r == 0)
 		r = archive_open_for_crash(archive, listener->options.root, &err);
 	if (r == 0)
@@ -100,8 +102,6 @@ int worker_run(struct listener *listener)
 		}
 		fd = accept_crash(listener, &request);
 	} while (fd < 0 && !last);
-	/* What is understood later, without root, must not be able to take crashes. */
 	close(epoll_fd);
-	close(listener->listen_fd);
 	return fd < 0 ? 0 : take(listener, &archive, fd, &request);
 }

@@ -171,8 +171,10 @@ class Spool:
             *rate_full, *rate_notes, spool_bytes, spool_files, share)
         record = (record.ljust(512, b"\0") + str(self.archive).encode()).ljust(4604, b"\0")
         path = self.archive.parent / "policy"
-        path.write_bytes(record + struct.pack("<I", zlib.crc32(record)))
-        path.chmod(0o644)
+        record += struct.pack("<I", zlib.crc32(record))
+        if not path.exists() or path.read_bytes() != record:
+            path.write_bytes(record)
+            path.chmod(0o644)
 
     @contextlib.contextmanager
     def installed(self, pattern=None):
