@@ -206,11 +206,15 @@ static void end_round(struct csn_service *service)
 	struct ticking *ticking = &service->ticking;
 
 	ticking->failures = ticking->failed ? ticking->failures + 1 : 0;
-	if (ticking->failed)
+	if (ticking->failed) {
+		int64_t delay_ns = outcome_retry_delay(service, ticking->failures);
+
 		purge(service);
-	if (ticking->failed)
-		ticking->send_due_ns =
-			csn_monotonic_ns() + outcome_retry_delay(service, ticking->failures);
+		ticking->send_due_ns = csn_monotonic_ns() + delay_ns;
+		csn_host_say(service->host, LOG_NOTICE, "%llu ticks wait; next try in %lld s",
+			     (unsigned long long)csn_counts_waiting(&service->host->spool),
+			     (long long)(delay_ns / CSN_NS_PER_SECOND));
+	}
 	ticking->failed = false;
 	ticking->count.object[0] = '\0';
 }

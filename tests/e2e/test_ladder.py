@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import urllib.request
 import uuid
 import zlib
 
@@ -169,9 +170,6 @@ def test_killed_at_any_step_of_adding_up_each_tick_counts_once(stage, tmp_path):
 
 def test_ticks_wait_for_their_object_and_say_so_when_nobody_knows_it(world):
     """The server does not have the object: the batch stays, is tried again, and arrives in the end."""
-    document = {"uuid": str(uuid.UUID(bytes=OBJECTS[0])), "timestamp": int(time.time()), "lang": "c",
-                "langVersion": "17", "agent": "t", "agentVersion": "1", "mainThread": "1",
-                "threads": {"1": {"name": "t", "fault": True, "stack": [{"funcName": "main"}]}}}
     folder = world.spool.parent / "ticks"
     (folder / "new").write_bytes(b"".join(tick(1, 0) for _ in range(5)) + b"torn" + tick(1, 0, 4))
     world.run("coresnap", "retry", "all")
@@ -180,11 +178,46 @@ def test_ticks_wait_for_their_object_and_say_so_when_nobody_knows_it(world):
     assert [name[-4:] for name in loop.ticks_left(world)] == [".out"]
     group = loop.Group(world)
     assert group.crashes() == 0
-    report = world.root / "report.json"
-    report.write_text(json.dumps(document))
-    world.run("coroner", "put", world.project, world.project, report)
+    world.run("coroner", "put", world.project, world.project, report_of(world, 0))
     wait_all_there(world)
     assert group.crashes() == 10 and group.ticks() == 9
+
+
+def report_of(world, number):
+    path = world.root / "report.json"
+    path.write_text(json.dumps({
+        "uuid": str(uuid.UUID(bytes=OBJECTS[number])), "timestamp": int(time.time()), "lang": "c",
+        "langVersion": "17", "agent": "t", "agentVersion": "1", "mainThread": "1",
+        "threads": {"1": {"name": "t", "fault": True, "stack": [{"funcName": "main"}]}}}))
+    return path
+
+
+def test_a_server_killed_while_ticks_arrive_counts_each_batch_once(world):
+    """What was acknowledged is there after the kill; what was not is sent again and counts once."""
+    world.run("coroner", "put", world.project, world.project, report_of(world, 0))
+    batches = [{"batch": str(uuid.uuid4()), "object": str(uuid.UUID(bytes=OBJECTS[0])), "count": n + 1,
+                "first": 1, "last": 2, "hostname": "h"} for n in range(200)]
+    url = f"{world.url}/api/tick?token={world.token()}"
+
+    def send(batch):
+        request = urllib.request.Request(url, data=json.dumps(batch).encode())
+        try:
+            with urllib.request.urlopen(request, timeout=10) as reply:
+                return json.load(reply)["response"] == "ok"
+        except OSError:
+            return False
+
+    acknowledged = 0
+    for kill in range(5):
+        part = batches[kill * 40:kill * 40 + 40]
+        killer = threading.Timer(0.02 + 0.03 * kill, world.kill_server)
+        killer.start()
+        acknowledged += sum(batch["count"] for batch in part if send(batch))
+        killer.join()
+        world.start_server()
+        assert loop.Group(world).ticks() >= acknowledged
+    assert all(send(batch) for batch in batches + batches[:20])
+    assert loop.Group(world).ticks() == sum(batch["count"] for batch in batches)
 
 
 FLOOD = 5
