@@ -242,11 +242,20 @@ static void check_dumpable(struct csn_doctor *doctor, pid_t pid, int suid_dumpab
 	    !read_ids(csn_buf_text(&text), "\nGid:", gids))
 		return;
 	if (status.st_uid == 0 && uids[1] != 0 && suid_dumpable == 0)
-		doctor_say(doctor, CSN_DOCTOR_WARNING, "sysctl -w fs.suid_dumpable=2",
-			   "process %d is not dumpable (PR_SET_DUMPABLE, or rights that its "
-			   "program file or a change of user gave it), and fs.suid_dumpable is 0: "
-			   "it is not captured",
-			   (int)pid);
+		doctor_say(
+			doctor, CSN_DOCTOR_WARNING,
+			"sysctl -w fs.suid_dumpable=2    # and start the process again",
+			"process %d is not dumpable, so it is not captured: it changed its user "
+			"after the start, as servers do that begin as root, or has rights of its "
+			"program file, while fs.suid_dumpable is 0; or it asked for it "
+			"(PR_SET_DUMPABLE)",
+			(int)pid);
+	else if (status.st_uid == 0 && uids[1] != 0)
+		doctor_say(
+			doctor, CSN_DOCTOR_OK, NULL,
+			"process %d is captured, unless it asked not to be (PR_SET_DUMPABLE), or "
+			"was started while fs.suid_dumpable was 0",
+			(int)pid);
 	else if (!same_ids(uids) || !same_ids(gids))
 		doctor_say(
 			doctor, suid_dumpable == 0 ? CSN_DOCTOR_WARNING : CSN_DOCTOR_OK,
