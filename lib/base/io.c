@@ -76,8 +76,13 @@ int csn_pwrite_full(int fd, const void *data, size_t size_bytes, off_t offset)
 int csn_read_fd(int fd, const char *name, struct csn_buf *buf, struct csn_error *err)
 {
 	char block[16 * 1024];
+	struct stat status;
 	ssize_t n;
 
+	/* What cannot fit is not read up to where it does not: a file may say it has terabytes. */
+	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) &&
+	    status.st_size > (off_t)csn_min_u64(buf->max, INT64_MAX))
+		return csn_fail(err, CSN_E_LIMIT, "%s: larger than %zu bytes", name, buf->max);
 	for (;;) {
 		n = csn_read_full(fd, block, sizeof(block));
 		if (n < 0)

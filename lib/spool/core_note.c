@@ -8,6 +8,7 @@
 #include "spool/core_note_internal.h"
 
 #define MAX_OWNER 16
+#define BLOCK_BYTES 4096
 
 int core_read(const struct core *core, void *bytes, size_t size_bytes, uint64_t offset,
 	      struct csn_span *ret_span, struct csn_error *err)
@@ -75,22 +76,51 @@ static uint64_t aligned(uint32_t size)
 	return ((uint64_t)size + 3) & ~3ull;
 }
 
-/* Finds a note by its headers; the bodies of others are never read. NOT_FOUND when this segment has
- * none. */
+/* Headers of notes are read a block at a time: there may be millions of them, side by side. */
+struct window {
+	uint8_t bytes[BLOCK_BYTES];
+	uint64_t offset; /* in the file */
+	size_t size;
+};
+
+/* The bytes of a note's header and owner's name at offset; shorter at the end of the file. */
+static int window_read(const struct core *core, struct window *window, uint64_t offset,
+		       struct csn_span *ret_span, struct csn_error *err)
+{
+	const size_t wanted = 12 + MAX_OWNER;
+	int r;
+
+	if (offset < window->offset || offset + wanted > window->offset + window->size) {
+		r = core_read(core, window->bytes, sizeof(window->bytes), offset, ret_span, err);
+		if (r < 0)
+			return r;
+		window->offset = offset;
+		window->size = ret_span->size;
+	}
+	*ret_span = csn_span_of(window->bytes + (offset - window->offset),
+				csn_min_u64(wanted, window->offset + window->size - offset));
+	ret_span->big_endian = core->big_endian;
+	return 0;
+}
+
+/* Finds a note by its headers; large bodies of others are never read. NOT_FOUND when this segment
+ * has none. */
 static int find_in_segment(const struct core *core, const struct segment *segment,
 			   const char *owner, uint32_t wanted, struct note *ret_note,
 			   struct csn_error *err)
 {
+	struct window window = { .size = 0 };
 	size_t owner_size = strlen(owner) + 1;
 	uint64_t at = 0;
 	unsigned walked;
 
 	for (walked = 0; walked < CSN_MAX_NOTES_WALKED && at + 12 <= segment->size; walked++) {
-		uint8_t bytes[12 + MAX_OWNER];
 		uint32_t name_size, size, type;
 		const void *name;
 		struct csn_span span = { 0 };
-		int r = core_read(core, bytes, sizeof(bytes), segment->offset + at, &span, err);
+		int r = segment->offset > INT64_MAX - at
+				? csn_fail(err, CSN_E_FORMAT, "the notes run past the end")
+				: window_read(core, &window, segment->offset + at, &span, err);
 
 		if (r < 0)
 			return r;
