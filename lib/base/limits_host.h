@@ -32,8 +32,9 @@
 #define CSN_MAX_FINDER_LINES 32u      /* of the log, between two looks through the folders */
 #define CSN_MAX_FINDER_TOLD 32u       /* files that `coresnap status` names */
 #define CSN_MAX_FINDER_REPORT (256 * CSN_KIB)
-#define CSN_MAX_FINDER_KEPT (2 * CSN_MIB) /* the list of cores that stay where they are */
-#define CSN_MAX_FINDER_SECONDS 900        /* to copy or unpack one core */
+#define CSN_MAX_FINDER_KEPT (2 * CSN_MIB)   /* the list of cores that stay where they are */
+#define CSN_MAX_FINDER_SECONDS 900          /* to copy or unpack one core */
+#define CSN_MAX_FINDER_DATA (512 * CSN_MIB) /* unpacking wants windows of 128 MiB */
 #define CSN_MAX_UNPACK_RATIO 200ull /* stored bytes for each packed one; zeros are not stored */
 #define CSN_MAX_UNPACK_SLACK (64 * CSN_MIB)
 

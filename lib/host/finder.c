@@ -52,7 +52,7 @@ int csn_finder_new(const struct csn_host *host, struct csn_finder **ret_finder,
 		finder->n_folders = finder->opener.n_paths = (unsigned)i + 1;
 		r = finder->paths[i] ? 0 : csn_fail_nomem(err);
 	}
-	if (r == 0 && geteuid() == 0 && host->spool.uid != 0)
+	if (r == 0 && finder_opener_is_of_use())
 		r = finder_opener_start(&finder->opener, host->spool.uid, host->spool.gid, err);
 	if (r < 0)
 		csn_finder_free(finder);
@@ -230,6 +230,8 @@ static void start_taker(struct csn_service *service, struct finder_file *file, i
 		.run = finder_take,
 		.context = take,
 		.keep_fd = -1,
+		.limits = { .cpu_seconds = CSN_MAX_FINDER_SECONDS,
+			    .data_bytes = CSN_MAX_FINDER_DATA },
 		.timeout_ms = CSN_MAX_FINDER_SECONDS * 1000ll,
 		.max_output_bytes = CSN_MAX_CHILD_OUTPUT,
 		.stdout_only = true,

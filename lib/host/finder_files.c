@@ -52,7 +52,7 @@ static int refuse_open(int errnum, struct csn_error *err)
 		return csn_fail(err, CSN_E_FORMAT, "a link, not a plain file");
 	if (errnum == EACCES || errnum == EPERM)
 		return csn_fail(err, CSN_E_DENIED,
-				"user %u may not read it; start coresnapd as root",
+				"user %u may not read it; see watch.path in coresnap.conf(5)",
 				(unsigned)geteuid());
 	return csn_fail_os(err, errnum, "open");
 }

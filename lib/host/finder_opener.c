@@ -151,23 +151,42 @@ static csn_noreturn void work(struct finder_opener *opener, int socket_fd)
 	_exit(0);
 }
 
-/* Keeps of root only what opening, removing and removing from sticky folders needs, as far as root
+static int get_rights(struct __user_cap_data_struct caps[2], struct csn_error *err)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+
+	memset(caps, 0, 2 * sizeof(caps[0]));
+	return syscall(SYS_capget, &header, caps) < 0 ? csn_fail_os(err, errno, "capget") : 0;
+}
+
+bool finder_opener_is_of_use(void)
+{
+	struct __user_cap_data_struct caps[2];
+
+	/* The daemon gives up every capability, also where it stays user 0. */
+	return get_rights(caps, NULL) == 0 && caps[0].permitted & 1u << CAP_DAC_READ_SEARCH;
+}
+
+/* Keeps only what opening, removing and removing from sticky folders needs, as far as root
  * has it here. */
 static int keep_rights(uid_t uid, gid_t gid, struct csn_error *err)
 {
 	const uint32_t wanted =
 		1u << CAP_DAC_READ_SEARCH | 1u << CAP_DAC_OVERRIDE | 1u << CAP_FOWNER;
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct caps[2] = { 0 };
+	struct __user_cap_data_struct caps[2];
+	int r = get_rights(caps, err);
 
-	if (syscall(SYS_capget, &header, caps) < 0)
-		return csn_fail_os(err, errno, "capget");
+	if (r < 0)
+		return r;
 	caps[0].permitted &= wanted;
 	caps[0].effective = caps[0].permitted;
 	caps[0].inheritable = caps[1].permitted = caps[1].effective = caps[1].inheritable = 0;
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return csn_fail_os(err, errno, "prctl");
-	if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
+	/* Who was given these rights without being root is that user already. */
+	if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 ||
+			       setresuid(uid, uid, uid) < 0))
 		return csn_fail_os(err, errno, "becoming user %u", (unsigned)uid);
 	if (syscall(SYS_capset, &header, caps) < 0)
 		return csn_fail_os(err, errno, "capset");

@@ -1,10 +1,10 @@
 /* The opener: a child of the daemon that opens the cores of other users for it.
  *
  * Cores belong to who died and can be read by nobody else, and the daemon is nobody special. So
- * before it gives up root it starts this child, which keeps the right to read and to remove files
- * and nothing else, reads nothing of what it opens, and knows no folders but those of watch.path:
- * it hands over descriptors. It ends with the daemon. Where the daemon was not started as root, or
- * stays the user who may read everything, there is none and these functions do the work themselves.
+ * before it gives up its rights it starts this child, which keeps the right to read and to remove
+ * files and nothing else, reads nothing of what it opens, and knows no folders but those of
+ * watch.path: it hands over descriptors. It ends with the daemon. Where the daemon was started
+ * without such rights there is none, and these functions do the work themselves.
  *
  * One request at a time; an opener that does not answer in ten seconds is given up. */
 #ifndef CSN_HOST_FINDER_OPENER_H
@@ -25,7 +25,9 @@ struct finder_opener {
 	bool gave_up;
 };
 
-/* Starts the child, which becomes uid:gid. As root only. */
+/* Have we the right to read everything, to give it up? */
+bool finder_opener_is_of_use(void);
+/* Starts the child, which becomes uid:gid. */
 int finder_opener_start(struct finder_opener *opener, uid_t uid, gid_t gid, struct csn_error *err)
 	csn_must_check;
 void finder_opener_stop(struct finder_opener *opener);

@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/utsname.h>
 
 #include "base/cleanup.h"
@@ -16,9 +15,6 @@
 #include "spool/core_identity.h"
 #include "spool/rate.h"
 #include "spool/ticks.h"
-
-/* Unpacking needs windows of 128 MiB at most. */
-#define MAX_DATA CSN_GIB
 
 /* The core belongs to who died, or to root where a privileged program did. What it says of its user
  * is then as true as the file system. FreeBSD's cores say nothing. */
@@ -186,16 +182,6 @@ static int take_core(const struct finder_take *take, enum finder_outcome *ret_ou
 	return r;
 }
 
-static void limit_ourselves(void)
-{
-	const struct rlimit seconds = { CSN_MAX_FINDER_SECONDS, CSN_MAX_FINDER_SECONDS };
-	const struct rlimit data = { MAX_DATA, MAX_DATA };
-
-	signal(SIGXFSZ, SIG_IGN);
-	(void)setrlimit(RLIMIT_CPU, &seconds);
-	(void)setrlimit(RLIMIT_AS, &data);
-}
-
 int finder_take(void *context)
 {
 	const struct finder_take *take = context;
@@ -204,7 +190,8 @@ int finder_take(void *context)
 	struct csn_error err = CSN_ERROR_INIT;
 	int stage;
 
-	limit_ourselves();
+	/* Past watch.max by a hole is an error, not a death. */
+	signal(SIGXFSZ, SIG_IGN);
 	for (stage = 0; stage < CSN_N_STAGES; stage++)
 		if (csn_spool_has(spool, (enum csn_stage)stage, take->uuid))
 			return FINDER_THERE;

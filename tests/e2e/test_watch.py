@@ -109,6 +109,7 @@ def test_a_core_that_is_copied_there_goes_all_the_way(host, folder, core):
     assert words[-2:] == [f"{host.archive}/pending/{uuid}", str(core[1])]
     assert f"--kv=coresnap.found_at:{path}" in words
     assert f"--kv=hostname:{os.uname().nodename}" in words
+    host.wait_line("processed in")
     lines = [line for line in host.lines() if uuid in line]
     assert lines[0] == f"Crash dump archived in {host.archive}/pending/{uuid}"
     assert lines[1].startswith("Executing slave: ") and "processed in" in lines[-1]
@@ -379,16 +380,30 @@ def core_of_user(core, tmp_path):
     return path
 
 
+# How the daemon comes to rights that its opener keeps: started as root, or given them by systemd.
+STARTS = {
+    "root": [],
+    "capabilities": ["setpriv", f"--reuid={DAEMON}", f"--regid={DAEMON}", "--clear-groups",
+                     "--inh-caps=+dac_read_search,+dac_override,+fowner",
+                     "--ambient-caps=+dac_read_search,+dac_override,+fowner"],
+}
+
+
+@pytest.mark.parametrize("how", STARTS)
 def test_cores_of_all_users_are_read_by_an_opener_that_can_do_nothing_else(host, folder, core,
-                                                                           tmp_path):
+                                                                           tmp_path, how):
     need_root()
     give_to_daemon(host)
     os.chown(folder, 0, 0)
     folder.chmod(0o1773)
-    host.start()
+    with open(host.log_path, "a") as log:
+        host.daemon = subprocess.Popen([*STARTS[how], host.sbin / "coresnapd", "-f"], stdout=log,
+                                       stderr=log, stdin=subprocess.DEVNULL, env=host.env)
+    host.wait_line(" started; ")
     status = pathlib.Path(f"/proc/{host.daemon.pid}/status").read_text()
     assert re.search(rf"^Uid:\s+{DAEMON}\s", status, re.M)
     assert re.search(r"^CapEff:\s+0+$", status, re.M)
+    assert re.search(r"^CapPrm:\s+0+$", status, re.M)
     openers = [path for path in pathlib.Path("/proc").glob("[0-9]*/status")
                if path != pathlib.Path(f"/proc/{host.daemon.pid}/status")
                and is_program(path.parent, host.sbin / "coresnapd")]
@@ -419,8 +434,8 @@ def test_without_the_right_to_read_it_says_what_to_do(host, folder, core, tmp_pa
     os.chown(host.log_path, DAEMON, DAEMON)
     host.daemon = subprocess.Popen([host.sbin / "coresnapd", "-f"], stdout=log, stderr=log,
                                    user=DAEMON, group=DAEMON, extra_groups=[], env=host.env)
-    host.wait_line(f"core.1 stays: user {DAEMON} may not read it; start coresnapd as root")
-    assert "start coresnapd as root" in host.coresnap("status").stdout
+    host.wait_line(f"core.1 stays: user {DAEMON} may not read it; see watch\\.path")
+    assert "see watch.path in coresnap.conf(5)" in host.coresnap("status").stdout
 
 
 def test_below_the_quota_it_stays_where_it_is(make_host, folder, core):
@@ -436,6 +451,29 @@ def test_below_the_quota_it_stays_where_it_is(make_host, folder, core):
     assert not refused(host)
 
 
+def test_a_full_disk_leaves_it_where_it_is_and_takes_it_later(make_host, folder, core):
+    """Fault 3: no room for what a packed core unpacks to."""
+    need_root()
+    host = make_host()
+    beside = host.archive.parent
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160k,mode=755", "none", beside], check=True)
+    try:
+        for name in ("pending", "sending", "assets"):
+            (host.archive / name).mkdir(parents=True, mode=0o700)
+        host.archive.chmod(0o700)
+        host.start()
+        (folder / "core.zst").write_bytes(PACKED["zstd"](core[0].read_bytes()))
+        host.wait_line("core.zst stays: write: No space left on device")
+        assert (folder / "core.zst").exists() and not host.names("pending")
+        subprocess.run(["mount", "-o", "remount,size=8m", beside], check=True)
+        look_again(host)
+        wait_taken(host)
+        assert gone(folder / "core.zst")()
+    finally:
+        host.close()
+        subprocess.run(["umount", "-l", beside], check=True)
+
+
 def test_a_crash_loop_goes_down_the_ladder(make_host, folder, core):
     host = make_host("dump.rate.full = 2/10m\ndump.rate.notes = 1/h\nkeep.core = all\n")
     for i in range(5):
@@ -443,6 +481,7 @@ def test_a_crash_loop_goes_down_the_ladder(make_host, folder, core):
     host.start()
     wait_until(lambda: not list(folder.iterdir()), "an empty folder")
     wait_until(lambda: host.log().count("only counted") == 2, "two ticks")
+    host.wait_empty()
     sizes = sorted((host.archive / stage / name).stat().st_size
                    for stage in ("pending", "kept") for name in host.names(stage)
                    if re.fullmatch(r"[0-9a-f-]{36}", name))
