@@ -155,6 +155,8 @@ void hold_release(struct csn_service *service, const char *project);
 void hold_release_all(struct csn_service *service);
 
 /* steps.c */
+/* Of whoever sends. */
+extern const struct csn_child_limits step_coroner_limits;
 /* "Executing slave: ...", quoted. */
 void step_log_slave(const struct csn_host *host, const char *const *argv);
 void step_start_analysis(struct csn_service *service, struct job *job);

@@ -31,7 +31,7 @@ static const struct csn_child_limits ptrace_limits = {
 };
 
 /* A snapshot, compressed and not. */
-static const struct csn_child_limits coroner_limits = {
+const struct csn_child_limits step_coroner_limits = {
 	.cpu_seconds = CORONER_TIMEOUT_MS / 1000,
 	.file_bytes = CSN_MIB,
 	.n_files = 128,
@@ -195,7 +195,7 @@ static int run_coroner(struct csn_service *service, struct job *job, struct csn_
 	cleanup_(csn_arena_freep) struct csn_arena *arena = csn_arena_new(MAX_COMMAND_LINE);
 	struct csn_child_spec spec = {
 		.keep_fd = job->lock_fd,
-		.limits = coroner_limits,
+		.limits = step_coroner_limits,
 		.timeout_ms = CORONER_TIMEOUT_MS,
 		.max_output_bytes = CSN_MAX_CHILD_OUTPUT,
 		.keep_tail = true,

@@ -180,6 +180,7 @@ static int start_child(struct csn_service *service, const char *project, struct 
 	struct ticking *ticking = &service->ticking;
 	struct csn_child_spec spec = {
 		.keep_fd = -1,
+		.limits = step_coroner_limits,
 		.timeout_ms = TIMEOUT_MS,
 		.max_output_bytes = CSN_MAX_CHILD_OUTPUT,
 		.keep_tail = true,

@@ -439,3 +439,22 @@ def test_all_settings_but_the_spools_place_change_with_a_reload(make_host):
     uuid = host.place()
     host.wait_empty()
     assert host.objects()[-1] == ("moved", uuid)
+
+
+COUNTING = """#!/bin/sh
+mkdir {root}/now.$$
+ls -d {root}/now.* | wc -l >>{root}/at_once
+sleep 0.3
+rmdir {root}/now.$$
+"""
+
+
+def test_as_many_are_analysed_at_once_as_told_and_sent_in_order(make_host):
+    host = make_host("workers = 3\n")
+    ptrace = host.root / "ptrace"
+    ptrace.write_text(ptrace.read_text().replace("#!/bin/sh\n", COUNTING.format(root=host.root)))
+    uuids = [host.place(when=1000 + i) for i in range(9)]
+    host.start()
+    host.wait_empty()
+    assert max(map(int, (host.root / "at_once").read_text().split())) == 3
+    assert [uuid for _, uuid in host.objects()] == uuids
