@@ -245,7 +245,6 @@ static void put_process(struct csn_json *json, const struct csn_hold *hold,
 	put_namespaces(json, &hold->texts);
 	put_env(json, &items[CSN_TEXT_ENVIRON]);
 	put_numbers(json, &hold->texts);
-	put_text(json, "maps", &items[CSN_TEXT_MAPS]);
 }
 
 static void put_captured(struct csn_json *json, const struct csn_hold *hold, bool notes_only)

@@ -110,6 +110,14 @@ static bool is_trusted(const struct csn_hold *hold)
 	return hold->request.dumpable == 1 && !hold->victim.privileged;
 }
 
+static void take_maps(struct csn_hold *hold)
+{
+	const struct csn_text *maps = &hold->texts.items[CSN_TEXT_MAPS];
+
+	if (!hold->prefix.has_files && maps->data)
+		csn_prefix_take_maps(&hold->prefix, maps->data, maps->size, &hold->region);
+}
+
 static void take_phases(struct csn_hold *hold)
 {
 	/* Which thread crashed, the socket does not say. */
@@ -131,6 +139,7 @@ static void take_phases(struct csn_hold *hold)
 	if (hold->victim.verified)
 		csn_texts_read(&hold->victim, &hold->request, !hold->prefix.has_files,
 			       is_trusted(hold), &hold->region, &hold->texts);
+	take_maps(hold);
 	if (!finish(hold, CSN_PHASE_PROC))
 		return;
 	choose_mode(hold);

@@ -1,6 +1,8 @@
 #include "capture/prefix.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/io.h"
 #include "base/limits.h"
@@ -141,7 +143,7 @@ static void read_files(struct csn_region *region, struct csn_prefix *prefix, str
 	for (i = 0; i < count; i++) {
 		prefix->files[i].start = csn_span_uint(&desc, (unsigned)width);
 		prefix->files[i].end = csn_span_uint(&desc, (unsigned)width);
-		csn_span_skip(&desc, width);
+		prefix->files[i].page = csn_span_uint(&desc, (unsigned)width);
 		prefix->files[i].path = csn_span_cstr(&names);
 		if (i && prefix->files[i].start < prefix->files[i - 1].start)
 			sorted = false;
@@ -233,6 +235,53 @@ int csn_prefix_read(int fd, struct csn_region *region, struct csn_prefix *ret_pr
 	if (r == 0)
 		*ret_prefix = prefix;
 	return r;
+}
+
+/* One line: "start-end perms offset major:minor inode   path". False when it maps no file. */
+static bool read_mapping(char *line, struct csn_prefix_file *ret_file)
+{
+	char *at = line, *word;
+
+	ret_file->start = strtoull(at, &at, 16);
+	if (*at != '-')
+		return false;
+	ret_file->end = strtoull(at + 1, &at, 16);
+	at += strspn(at, " ");
+	at += strcspn(at, " "); /* behind the permissions */
+	ret_file->page = strtoull(at, &at, 16) / (uint64_t)sysconf(_SC_PAGESIZE);
+	at += strspn(at, " ");
+	at += strcspn(at, " "); /* behind the device */
+	word = at;
+	if (strtoull(word, &at, 10) == 0 || at == word)
+		return false;
+	at += strspn(at, " ");
+	ret_file->path = at;
+	return ret_file->end > ret_file->start;
+}
+
+/* The kernel writes a newline within a path as \012, so every line is its own. */
+void csn_prefix_take_maps(struct csn_prefix *prefix, const char *maps, size_t size_bytes,
+			  struct csn_region *region)
+{
+	char *text = csn_region_alloc(region, size_bytes + 1), *at, *end;
+	size_t n_lines = 0, n = 0;
+
+	if (!text)
+		return;
+	memcpy(text, maps, size_bytes);
+	text[size_bytes] = '\0';
+	for (at = text; (at = strchr(at, '\n')); at++)
+		n_lines++;
+	prefix->files = csn_region_alloc(region, n_lines * sizeof(*prefix->files));
+	if (!prefix->files)
+		return;
+	/* A last line that was cut off names no mapping. */
+	for (at = text; n < n_lines && (end = strchr(at, '\n')); at = end + 1) {
+		*end = '\0';
+		n += read_mapping(at, &prefix->files[n]);
+	}
+	qsort(prefix->files, n, sizeof(*prefix->files), compare_files);
+	prefix->n_files = n;
 }
 
 const struct csn_elf_segment *csn_prefix_find(const struct csn_prefix *prefix, csn_addr addr)

@@ -22,6 +22,7 @@ struct csn_prefix_thread {
 /* A file mapping of NT_FILE. */
 struct csn_prefix_file {
 	csn_addr start, end;
+	uint64_t page;    /* where in the file, in pages */
 	const char *path; /* in the notes; of the process's root */
 };
 
@@ -47,6 +48,11 @@ struct csn_prefix {
 /* Reads from the pipe (or a file at its start) no more than the notes' end. */
 int csn_prefix_read(int fd, struct csn_region *region, struct csn_prefix *ret_prefix,
 		    struct csn_error *err) csn_must_check;
+
+/* The file mappings of a core without NT_FILE (the kernel leaves out one that is larger than
+ * kernel.core_file_note_size_limit), from size_bytes of /proc/<tid>/maps. */
+void csn_prefix_take_maps(struct csn_prefix *prefix, const char *maps, size_t size_bytes,
+			  struct csn_region *region);
 
 /* The segment that holds addr, NULL for none. */
 const struct csn_elf_segment *csn_prefix_find(const struct csn_prefix *prefix, csn_addr addr);

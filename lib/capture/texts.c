@@ -44,7 +44,7 @@ static const struct {
 	[CSN_TEXT_NS_UTS] = { "ns/uts", FROM_LINK, 64 },
 	[CSN_TEXT_NS_IPC] = { "ns/ipc", FROM_LINK, 64 },
 	[CSN_TEXT_NS_CGROUP] = { "ns/cgroup", FROM_LINK, 64 },
-	[CSN_TEXT_MAPS] = { "maps", FROM_FILE, CSN_MAX_PROC_FILE },
+	[CSN_TEXT_MAPS] = { "maps", FROM_FILE, CSN_MAX_CAPTURE_TEXTS / 2 },
 };
 
 const char *csn_text_name(enum csn_text_id id)

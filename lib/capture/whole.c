@@ -404,12 +404,18 @@ int csn_whole_write_rest(struct csn_whole *whole, int fd, uint64_t first_offset,
 int csn_whole_write_kept(struct csn_whole *whole, int fd, uint64_t first_offset,
 			 struct csn_error *err)
 {
-	const struct csn_whole_chunk *chunk;
+	struct csn_whole_chunk *chunk;
 	int r = place_segments(whole, first_offset, err);
 
 	if (r < 0)
 		return r;
-	for (chunk = whole->chunks; chunk && r == 0; chunk = chunk->next)
+	while (r == 0 && (chunk = whole->chunks)) {
 		r = write_chunk(whole, chunk, fd);
+		whole->chunks = chunk->next;
+		munmap(chunk->data, CSN_WHOLE_CHUNK);
+		free(chunk);
+	}
+	free(whole->offsets);
+	whole->offsets = NULL;
 	return r < 0 ? csn_fail_os(err, -r, "write") : 0;
 }

@@ -60,7 +60,7 @@ bool csn_whole_read(struct csn_whole *whole);
  * up to a page. TIMEOUT when that came to a stop; OS. */
 int csn_whole_write_rest(struct csn_whole *whole, int fd, uint64_t first_offset,
 			 struct csn_error *err) csn_must_check;
-/* Writes what was kept to the same place, for as often as wanted. OS. */
+/* Writes what was kept to the same place, and gives its memory back. OS. */
 int csn_whole_write_kept(struct csn_whole *whole, int fd, uint64_t first_offset,
 			 struct csn_error *err) csn_must_check;
 

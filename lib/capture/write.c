@@ -23,6 +23,7 @@ struct writer {
 	struct piece *pieces; /* owned */
 	size_t n_pieces, capacity;
 	struct csn_buf head;   /* headers and notes */
+	struct csn_buf files;  /* NT_FILE's content, where the kernel left that note out */
 	uint64_t offset, page; /* of the next piece in the file */
 };
 
@@ -159,16 +160,45 @@ static void put_section_0(struct writer *writer, size_t n_segments)
 	put_word(writer, 0);
 }
 
-static void put_note(struct writer *writer, const struct csn_buf *note)
+static uint64_t note_bytes(const char *owner, uint64_t size)
 {
-	static const char owner[12] = CSN_NOTE_CORESNAP;
+	return 12 + ((strlen(owner) + 1 + 3) & ~3ull) + ((size + 3) & ~3ull);
+}
 
-	put(writer, sizeof(CSN_NOTE_CORESNAP), 4);
-	put(writer, note->size, 4);
-	put(writer, CSN_NT_CORESNAP, 4);
-	csn_buf_append(&writer->head, owner, sizeof(owner));
-	csn_buf_append(&writer->head, csn_buf_text(note), note->size);
-	put(writer, 0, (unsigned)(-note->size & 3));
+static void put_note(struct writer *writer, const char *owner, uint32_t type,
+		     const struct csn_buf *desc)
+{
+	size_t owner_bytes = strlen(owner) + 1;
+
+	put(writer, owner_bytes, 4);
+	put(writer, desc->size, 4);
+	put(writer, type, 4);
+	csn_buf_append(&writer->head, owner, owner_bytes);
+	put(writer, 0, (unsigned)(-owner_bytes & 3));
+	csn_buf_append(&writer->head, desc->data, desc->size);
+	put(writer, 0, (unsigned)(-desc->size & 3));
+}
+
+/* As the kernel writes it: count, page size, three words each, names. */
+static void make_files(struct writer *writer)
+{
+	const struct csn_prefix *prefix = &writer->hold->prefix;
+	unsigned width = prefix->word_bytes;
+	uint64_t count = prefix->n_files;
+	size_t i;
+
+	if (prefix->has_files || !count)
+		return;
+	csn_buf_append(&writer->files, &count, width); /* little-endian, as above */
+	csn_buf_append(&writer->files, &writer->page, width);
+	for (i = 0; i < count; i++) {
+		csn_buf_append(&writer->files, &prefix->files[i].start, width);
+		csn_buf_append(&writer->files, &prefix->files[i].end, width);
+		csn_buf_append(&writer->files, &prefix->files[i].page, width);
+	}
+	for (i = 0; i < count; i++)
+		csn_buf_append(&writer->files, prefix->files[i].path,
+			       strlen(prefix->files[i].path) + 1);
 }
 
 static uint64_t page_up(const struct writer *writer, uint64_t value)
@@ -183,7 +213,9 @@ static int put_head(struct writer *writer, const struct csn_buf *note, struct cs
 	size_t n = writer->n_pieces + 1, i;
 	uint64_t kernel_notes = (prefix->notes.size + 3) & ~3ull;
 	struct piece notes = {
-		.file_size = kernel_notes + 12 + 12 + ((note->size + 3) & ~(size_t)3),
+		.file_size =
+			kernel_notes + note_bytes(CSN_NOTE_CORESNAP, note->size) +
+			(writer->files.size ? note_bytes(CSN_NOTE_CORE, writer->files.size) : 0),
 		.alignment = 4,
 	};
 	uint64_t table = (is_64 ? sizeof(Elf64_Ehdr) : sizeof(Elf32_Ehdr)) +
@@ -202,7 +234,9 @@ static int put_head(struct writer *writer, const struct csn_buf *note, struct cs
 		put_section_0(writer, n);
 	csn_buf_append(&writer->head, prefix->notes.data, prefix->notes.size);
 	put(writer, 0, (unsigned)(kernel_notes - prefix->notes.size));
-	put_note(writer, note);
+	if (writer->files.size)
+		put_note(writer, CSN_NOTE_CORE, NT_FILE, &writer->files);
+	put_note(writer, CSN_NOTE_CORESNAP, CSN_NT_CORESNAP, note);
 	writer->offset = page_up(writer, table + sections + notes.file_size);
 	return csn_buf_check(&writer->head, "the core's headers", err);
 }
@@ -249,14 +283,18 @@ int csn_core_write(int fd, const struct csn_hold *hold, enum csn_core_memory mem
 	struct writer writer = {
 		.fd = fd,
 		.hold = hold,
-		.head = CSN_BUF_INIT(2 * CSN_MAX_CAPTURE_HEADERS + CSN_MAX_CAPTURE_NOTES +
+		.head = CSN_BUF_INIT(2 * CSN_MAX_CAPTURE_HEADERS + 2 * CSN_MAX_CAPTURE_NOTES +
 				     CSN_MAX_CORESNAP_NOTE),
+		.files = CSN_BUF_INIT(CSN_MAX_CAPTURE_NOTES),
 		.page = hold->memory.page_bytes,
 	};
 	int r = add_pieces(&writer, memory);
 
 	if (r < 0)
 		r = csn_fail_nomem(err);
+	make_files(&writer);
+	if (r == 0)
+		r = csn_buf_check(&writer.files, "the list of mapped files", err);
 	if (r == 0)
 		r = put_head(&writer, note, err);
 	if (r == 0) {
@@ -265,5 +303,6 @@ int csn_core_write(int fd, const struct csn_hold *hold, enum csn_core_memory mem
 	}
 	free(writer.pieces);
 	csn_buf_done(&writer.head);
+	csn_buf_done(&writer.files);
 	return r;
 }

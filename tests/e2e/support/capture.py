@@ -67,14 +67,19 @@ def unique_members(pairs):
 class Core:
     """One core of the spool, its headers parsed by hand."""
 
-    def __init__(self, path):
+    def __init__(self, path, whole=True):
+        """whole=False: only headers and notes are read."""
         self.path = pathlib.Path(path)
-        data = self.data = self.path.read_bytes()
+        with open(path, "rb") as file:
+            data = self.data = file.read() if whole else file.read(16 << 20)
         assert data[:4] == b"\x7fELF" and struct.unpack_from("<H", data, 16)[0] == 4
         offset, count = struct.unpack_from("<Q", data, 32)[0], struct.unpack_from("<H", data, 56)[0]
+        if count == 0xFFFF:
+            count = struct.unpack_from("<I", data, struct.unpack_from("<Q", data, 40)[0] + 44)[0]
+        self.n_segments = count
         rows = [struct.unpack_from("<IIQQQQQQ", data, offset + 56 * i) for i in range(count)]
         self.loads = [(row[3], row[5], row[6], row[2]) for row in rows if row[0] == 1]
-        assert all(at + size <= len(data) for _, size, _, at in self.loads)
+        assert all(at + size <= self.path.stat().st_size for _, size, _, at in self.loads)
         ((self.notes_at, self.notes_size),) = [(row[2], row[5]) for row in rows if row[0] == 4]
         self.facts = self.find_facts()
 
@@ -155,11 +160,14 @@ class Spool:
             time.sleep(0.01)
         return result
 
-    def core(self, number=1):
+    def core_path(self, number=1):
         names = self.wait_for(lambda: (n := list(self.pending.iterdir())) and len(n) >= number and n)
         newest = max(names, key=lambda path: path.stat().st_mtime_ns)
         self.wait_for(lambda: f"/pending/{newest.name}\n" in self.log)
-        return Core(newest)
+        return newest
+
+    def core(self, number=1):
+        return Core(self.core_path(number))
 
     def set_policy(self, mode=0, budget=4 << 20, full_below=16 << 20, files=64 << 20, quota=1000,
                    rate_full=(100, 600), rate_notes=(60, 3600), spool_bytes=1 << 30, spool_files=2000,
