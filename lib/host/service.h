@@ -13,7 +13,8 @@
  * order; while the server cannot be reached the line as a whole waits (back-off with full jitter),
  * so that what arrives later arrives in order. A project whose token is refused waits alone. What
  * a server refuses for good or no analysis survives goes into quarantine (host/quarantine.h);
- *nothing is deleted but by success or by purge.
+ *nothing is deleted but by success, by purge or by
+ * eviction (host/evict.h).
  *
  * One thread; SIGTERM, SIGINT, SIGHUP and SIGCHLD must not be handled by anybody else. */
 #ifndef CSN_HOST_SERVICE_H

@@ -33,6 +33,11 @@ static bool reaches(uint64_t used, uint64_t limit)
 	return limit && used >= limit;
 }
 
+static bool exceeds(uint64_t used, uint64_t limit)
+{
+	return limit && used > limit;
+}
+
 static bool reaches_hard(uint64_t used, uint64_t limit)
 {
 	return limit && used >= limit + limit / HARD_PART;
@@ -61,11 +66,9 @@ static const struct csn_usage_user *get_user(const struct csn_usage *usage, uint
 	return usage->n_users == CSN_USAGE_USERS ? &usage->users[CSN_USAGE_USERS - 1] : NULL;
 }
 
-/* hard: by an eighth more. */
 static bool passes_share(const struct csn_usage *usage, const struct csn_spool_limits *limits,
-			 uint32_t uid, bool hard)
+			 uint32_t uid, bool (*passes)(uint64_t used, uint64_t limit))
 {
-	bool (*passes)(uint64_t, uint64_t) = hard ? reaches_hard : reaches;
 	const struct csn_usage_user *user = get_user(usage, uid);
 
 	if (!user || !limits->share_percent || limits->share_percent >= 100)
@@ -80,7 +83,7 @@ static bool passes_share(const struct csn_usage *usage, const struct csn_spool_l
 bool csn_usage_is_over_share(const struct csn_usage *usage, const struct csn_spool_limits *limits,
 			     uint32_t uid)
 {
-	return passes_share(usage, limits, uid, false);
+	return passes_share(usage, limits, uid, exceeds);
 }
 
 enum csn_admission csn_usage_admit(const struct csn_usage *usage,
@@ -93,9 +96,9 @@ enum csn_admission csn_usage_admit(const struct csn_usage *usage,
 	if (csn_usage_is_over(usage, limits) && !first)
 		return CSN_ADMIT_NOTES;
 	*ret_reason = "share";
-	if (passes_share(usage, limits, uid, true))
+	if (passes_share(usage, limits, uid, reaches_hard))
 		return CSN_ADMIT_COUNT;
-	if (passes_share(usage, limits, uid, false))
+	if (passes_share(usage, limits, uid, reaches))
 		return CSN_ADMIT_NOTES;
 	*ret_reason = NULL;
 	return CSN_ADMIT_ALL;
