@@ -271,6 +271,23 @@ static bool pay_debt(void *context, const struct csn_rate_debt *debt)
 	return csn_ticks_append(spool, &tick, &ignored) == 0;
 }
 
+/* What a kill left of a sum that was being published: nobody else writes here. */
+static void remove_parts(const struct csn_spool *spool)
+{
+	int fd = openat(spool->ticks_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cleanup_closedir DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
+	const struct dirent *entry;
+
+	if (!folder && fd >= 0)
+		close(fd);
+	while (folder && (entry = readdir(folder))) {
+		const char *dot = strrchr(entry->d_name, '.');
+
+		if (entry->d_name[0] == '.' && dot && strcmp(dot, ".part") == 0)
+			(void)unlinkat(spool->ticks_fd, entry->d_name, 0);
+	}
+}
+
 int csn_counts_fold(const struct csn_spool *spool, csn_counts_grew grew, void *context,
 		    uint64_t *ret_skipped, struct csn_error *err)
 {
@@ -278,6 +295,7 @@ int csn_counts_fold(const struct csn_spool *spool, csn_counts_grew grew, void *c
 	int r = 0;
 
 	*ret_skipped = 0;
+	remove_parts(spool);
 	/* A file put aside before a kill, then the open one: both make room for debts. */
 	while (r == 0 && some)
 		r = fold_file(spool, grew, context, ret_skipped, &some, err);

@@ -2,6 +2,7 @@
 
 LADDER_SECONDS and LADDER_RATE make the loop longer (`make soak` runs ten minutes of it)."""
 
+import collections
 import json
 import os
 import pathlib
@@ -118,24 +119,34 @@ def append_ticks(host, number):
             file.write(tick(at, at))
 
 
-def trace_of(host, k=None):
-    """Starts the daemon under strace, killed at its k-th call of STEPS; the lines of its calls."""
+def trace_of(host, point=None):
+    """Starts the daemon under strace, killed at a point (call, how often); the lines of its calls."""
     trace = host.root / "trace"
     command = ["strace", "-q", "-o", trace, "-e", f"trace={STEPS}"]
-    if k:
-        command += ["-e", f"inject={STEPS}:signal=KILL:when={k}"]
+    if point:
+        command += ["-e", f"inject={point[0]}:signal=KILL:when={point[1]}"]
     daemon = subprocess.Popen([*command, host.sbin / "coresnapd", "-f"], stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, env=host.env)
     deadline = time.monotonic() + 10
-    while daemon.poll() is None and (k or ticks_of(host)) and time.monotonic() < deadline:
-        if k and not ticks_of(host):
-            break  # it was done before the k-th
+    while daemon.poll() is None and ticks_of(host) and time.monotonic() < deadline:
         time.sleep(0.01)
     if daemon.poll() is None:
         for child in pathlib.Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children").read_text().split():
             os.kill(int(child), signal.SIGKILL)
     daemon.wait(10)
-    return [line for line in trace.read_text().splitlines() if "(" in line]
+    return trace.read_text().splitlines()
+
+
+def points_of(lines):
+    """(call, how often it was made until then) of each line from the closing of the file on."""
+    calls = [re.match(r"(\w+)\(", line) for line in lines]
+    first = next(at for at, line in enumerate(lines) if '"new"' in line and "rename" in line)
+    seen, points = collections.Counter(), []
+    for at, call in enumerate(calls):
+        if call:
+            seen[call[1]] += 1
+            points += [(call[1], seen[call[1]])] if at >= first else []
+    return points
 
 
 def ticks_of(host):
@@ -149,19 +160,19 @@ def test_killed_at_any_step_of_adding_up_each_tick_counts_once(stage, tmp_path):
     (host.root / "coroner").write_text(CORONER.format(root=host.root))
     append_ticks(host, 30)
     written = 30
-    lines = trace_of(host)
-    first = next(at for at, line in enumerate(lines) if '"new"' in line and "rename" in line)
-    points = range(first + 1, len(lines) + 1, int(os.environ.get("LADDER_STEP", "2")))
-    assert len(lines) - first >= 12, lines
+    points = points_of(trace_of(host))
+    assert len(points) >= 12, points
     killed = 0
-    for k in points:
+    for point in points[::int(os.environ.get("LADDER_STEP", "2"))]:
         append_ticks(host, 7)
         written += 7
-        killed += any("killed by SIGKILL" in line for line in
-                      [*trace_of(host, k), (host.root / "trace").read_text()])
-    assert killed >= len(points) // 2
+        killed += any("killed by SIGKILL" in line for line in trace_of(host, point))
+    assert killed >= len(points) // 4, killed
     host.start()
-    wait_until(lambda: not ticks_of(host), "all ticks sent", 30)
+    try:
+        wait_until(lambda: not ticks_of(host), "all ticks sent", 12)
+    except TimeoutError:
+        raise TimeoutError(f"{ticks_of(host)} {host.log()[-3000:]}") from None
     host.end()
     batches = [line.split() for line in (host.root / "batches").read_text().splitlines()]
     assert sum(int(count) for _, count in batches) == written
