@@ -1,19 +1,15 @@
-/* The spool: its folders, whose they are, and room on their disk. */
+/* The spool: its folders, and whose they are. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/limits.h"
 #include "base/text.h"
 #include "doctor/doctor_internal.h"
-
-/* Fewer free inodes than this, and a crash soon finds none. */
-#define FEW_INODES 1000
 
 /* "chown -R coresnap:coresnap /var/coresnap/archive" and the mode, for all folders at once. */
 static const char *repair(struct csn_doctor *doctor, uid_t uid, gid_t gid)
@@ -153,49 +149,4 @@ void doctor_check_spool(struct csn_doctor *doctor)
 	if (right)
 		doctor_say(doctor, CSN_DOCTOR_OK, NULL, "%s belongs to %s alone", spool->path,
 			   doctor_user_name(doctor, spool->uid));
-}
-
-void doctor_check_space(struct csn_doctor *doctor)
-{
-	struct csn_quota quota = csn_host_get_quota(&doctor->host);
-	const char *purge = doctor_text(doctor, "%s purge --age=1d", doctor->self);
-	struct csn_error err = CSN_ERROR_INIT;
-	struct csn_spool_space space;
-	char is_free[32], wanted[32];
-	struct statvfs status;
-
-	if (!doctor->has_spool)
-		return;
-	if (csn_spool_get_space(&doctor->host.spool, &quota, &space, &err) < 0) {
-		doctor_say(doctor, CSN_DOCTOR_PROBLEM, NULL, "%s", err.text);
-		return;
-	}
-	csn_format_size(is_free, sizeof(is_free), space.free_bytes);
-	csn_format_size(wanted, sizeof(wanted), space.threshold_bytes);
-	if (space.below)
-		doctor_say(doctor, CSN_DOCTOR_PROBLEM,
-			   doctor_text(doctor,
-				       "%s    # or free space elsewhere, or lower dump.quota in %s",
-				       purge,
-				       doctor->host.conf.file
-					       ? doctor_quote(doctor, doctor->host.conf.file)
-					       : "coresnap.conf"),
-			   "%s is free on the disk of %s, less than dump.quota asks for (%s): "
-			   "no memory is archived, nothing is analysed or sent",
-			   is_free, doctor->host.spool.path, wanted);
-	else
-		doctor_say(doctor, CSN_DOCTOR_OK, NULL, "%s free; dump.quota asks for %s", is_free,
-			   wanted);
-	if (fstatvfs(doctor->host.spool.dir_fd, &status) < 0)
-		return;
-	if (status.f_files && status.f_favail < FEW_INODES)
-		doctor_say(doctor, CSN_DOCTOR_PROBLEM,
-			   doctor_text(doctor, "%s    # or remove small files elsewhere", purge),
-			   "%llu inodes are free on the disk of %s",
-			   (unsigned long long)status.f_favail, doctor->host.spool.path);
-	if (status.f_flag & ST_RDONLY)
-		doctor_say(doctor, CSN_DOCTOR_PROBLEM,
-			   doctor_text(doctor, "mount -o remount,rw $(stat -c %%m %s)",
-				       doctor_quote(doctor, doctor->host.spool.path)),
-			   "the disk of %s is read-only", doctor->host.spool.path);
 }

@@ -84,6 +84,28 @@ def away(path):
 
 
 @contextlib.contextmanager
+def files_away(folder):
+    """Two of a folder's files are gone for good."""
+    for path in sorted(folder.iterdir())[:2]:
+        path.unlink()
+    yield
+
+
+@contextlib.contextmanager
+def full_spool(clinic):
+    """Two kept cores where one is allowed; the daemon has not heard of that."""
+    owner = clinic.spool.stat()
+    paths = [clinic.spool / f"kept/0123456{i}-89ab-4cde-8f01-23456789abcd" for i in (1, 2)]
+    for path in paths:
+        path.write_bytes(b"core")
+        os.chown(path, owner.st_uid, owner.st_gid)
+    with conf("# spool.files = 2000", "spool.files = 1")(clinic):
+        yield
+    for path in paths:
+        path.unlink()
+
+
+@contextlib.contextmanager
 def instead(path, text):
     """Another program in its place."""
     with away(path):
@@ -191,6 +213,9 @@ BROKEN = {
                                   "spool", "problem", "can put no lock and no log there", True),
     "a full disk": (conf("dump.quota = 1", "dump.quota = 100%"), "space", "problem",
                     "less than dump.quota asks for", False),
+    "too much in the spool": (full_spool, "space", "warning", "in 2 objects; spool.bytes is ", False),
+    "no reserve": (lambda clinic: files_away(clinic.spool / "reserve"), "space", "warning",
+                   "has 14 of 16 pieces", True),
     "no ptrace": (lambda clinic: away(clinic.bin / "ptrace"), "programs", "problem",
                   "ptrace is not there", False),
     "a closed ptrace": (lambda clinic: mode_of(clinic.bin / "ptrace", 0o700), "programs", "problem",
@@ -233,7 +258,8 @@ def test_what_is_broken_is_found_and_its_command_mends_it(clinic, name):
         assert re.search(text, mine[0]["text"]), mine
         assert mine[0]["mend"], mine
         # A helper that is gone makes the line in core_pattern that of nobody, and so on.
-        assert name in ("a helper that cannot be run", "a full disk", "a wrong key") or found == mine
+        assert name in ("a helper that cannot be run", "a full disk", "a wrong key",
+                        "too much in the spool") or found == mine
         if mends:
             rest = clinic.doctor(mend="".join(f"{row['mend']}\n" for row in found))
             assert rest == [], mine

@@ -1,6 +1,7 @@
 """A World whose spool belongs to a user of its own, that nobody but root can change, on a machine whose
 settings (core_pattern, sysctl.d, limits.conf, /dev/log) are the test's own in a mount namespace."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -9,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 
 from support.world import World, wait_until
 
@@ -45,6 +47,7 @@ class Clinic(World):
                            check=True)
         self.system_log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.system_log.bind(str(self.machine / "dev/log"))
+        threading.Thread(target=self._read_log, daemon=True).start()
         self._shield("systemctl", "apt-get", "service")
         self.env["PATH"] = f"{self.machine}/bin:{self.bin}:{os.environ['PATH']}"
         self.conf = self.root / "usr/local/etc/coresnap/coresnap.conf"
@@ -57,6 +60,12 @@ class Clinic(World):
             path = self.machine / "bin" / name
             path.write_text(f"#!/bin/sh\necho {name} \"$@\" >>{self.machine}/asked\n")
             path.chmod(0o755)
+
+    def _read_log(self):
+        """A log that nobody reads holds up who writes to it."""
+        with contextlib.suppress(OSError):
+            while self.system_log.recv(65536):
+                pass
 
     def asked(self):
         """Lines that the shielded commands were called with, since the last look."""
@@ -81,6 +90,8 @@ class Clinic(World):
 
     def close(self):
         super().close()
+        with contextlib.suppress(OSError):
+            self.system_log.shutdown(socket.SHUT_RDWR)
         self.system_log.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
