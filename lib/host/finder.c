@@ -297,7 +297,7 @@ static void look_at(struct csn_service *service, struct finder_file *file, int64
 	cleanup_close int fd = -1;
 	enum finder_packing packing;
 	const char *obstacle;
-	struct stat status;
+	struct stat status = { 0 };
 	int64_t until_ns;
 	int r = finder_opener_open_file(&finder->opener, file->folder,
 					finder->folders[file->folder].fd, file->name, &fd, &err);

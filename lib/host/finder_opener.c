@@ -33,13 +33,13 @@ struct answer {
 	int32_t token;
 };
 
-static int send_with_fd(int socket_fd, const void *data, size_t size, int fd)
+static int send_with_fd(int socket_fd, void *data, size_t size, int fd)
 {
 	union {
 		struct cmsghdr head;
 		char bytes[CMSG_SPACE(sizeof(int))];
 	} control = { 0 };
-	struct iovec part = { (void *)(uintptr_t)data, size };
+	struct iovec part = { data, size };
 	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
 	ssize_t n;
 
@@ -284,8 +284,8 @@ void finder_opener_stop(struct finder_opener *opener)
 	opener->pid = 0;
 }
 
-static int ask(struct finder_opener *opener, const struct request *request, int *ret_fd,
-	       int *ret_token, struct csn_error *err)
+static int ask(struct finder_opener *opener, struct request *request, int *ret_fd, int *ret_token,
+	       struct csn_error *err)
 {
 	if (send_with_fd(opener->fd, request, sizeof(*request), -1) < 0) {
 		finder_opener_stop(opener);

@@ -153,7 +153,7 @@ static int take_core(const struct finder_take *take, enum finder_outcome *ret_ou
 		     struct csn_error *err)
 {
 	cleanup_(csn_publish_done) struct csn_publish file = CSN_PUBLISH_INIT;
-	struct csn_core_identity identity;
+	struct csn_core_identity identity = { .uid = -1 };
 	struct csn_rate_answer answer;
 	int core_fd = -1, r;
 	uint64_t key;

@@ -106,7 +106,7 @@ static bool find_entry(const struct core *core, uint64_t *ret_entry)
 {
 	unsigned width = core->wide ? 8 : 4;
 	struct csn_span span = { 0 };
-	cleanup_free uint8_t *body = load_note(core, "CORE", NT_AUXV, CSN_MAX_AUXV * 16, &span);
+	cleanup_free uint8_t *body = load_note(core, "CORE", NT_AUXV, CSN_MAX_AUXV * 16ull, &span);
 
 	while (body && csn_span_left(&span) >= 2ull * width) {
 		uint64_t type = csn_span_uint(&span, width), value = csn_span_uint(&span, width);

@@ -17,11 +17,11 @@ import pytest
 
 from support import kernel
 from support.crashers import Crashers
+from support.groups import UNIFIED, cgroup
 from support.host import Host
 from support.world import World, wait_until
 
 CONTAINER = "0123456789abcdef" * 4
-CGROUP = pathlib.Path("/sys/fs/cgroup/unified")
 RUNAWAY = "a" * 200 + "!"
 BYTES = b"by\n\xff\xfe\t'\"bytes"
 
@@ -84,32 +84,6 @@ def die(argv, how=None, **keywords):
     child.wait(20)
 
 
-@contextlib.contextmanager
-def enabled(world):
-    with kernel.locked():
-        world.run("coresnap", "enable")
-        try:
-            yield
-        finally:
-            world.run("coresnap", "disable", check=False)
-
-
-@contextlib.contextmanager
-def cgroup(*names):
-    """Groups with names of the test's choice, innermost last; and how a program gets there."""
-    if not os.access(CGROUP / "cgroup.procs", os.W_OK):
-        pytest.skip(f"{CGROUP} is not a hierarchy that we may change")
-    folders = [CGROUP.joinpath(*names[:i + 1]) for i in range(len(names))]
-    for folder in folders:
-        folder.mkdir()
-    try:
-        yield ["sh", "-c", f'echo $$ >"{folders[-1]}/cgroup.procs"; exec "$@"', "sh"]
-    finally:
-        for folder in reversed(folders):
-            wait_until(lambda folder=folder: not (folder / "cgroup.procs").read_text(), "its end")
-            folder.rmdir()
-
-
 @pytest.mark.system
 def test_each_pattern_sends_a_real_crash_to_its_project(stage, short, crasher):
     """Attack 9: a name with quotes, line ends and bytes that are no text is matched as bytes."""
@@ -120,7 +94,7 @@ def test_each_pattern_sends_a_real_crash_to_its_project(stage, short, crasher):
     for name in names:
         shutil.copy(crasher, name)
     with world_of(stage, short / "world", RULES) as world:
-        with enabled(world), cgroup(f"docker-{CONTAINER}.scope") as inside:
+        with world.enabled(), cgroup(UNIFIED, f"docker-{CONTAINER}.scope") as inside:
             for name in names:
                 die([name])
             die([short / "plain"], user="nobody", group="nogroup", extra_groups=[])
@@ -255,7 +229,7 @@ def test_what_the_process_said_reaches_the_server_unless_it_was_privileged(stage
     env = {"BACKTRACE_DEFAULTS": "version=7\ndc=moon\nhostname=evil"}
     with world_of(stage, short / "world2", env={"BACKTRACE_DEFAULTS": "dc=earth"}) as world:
         before = kernel.read("/proc/sys/fs/suid_dumpable")
-        with enabled(world):
+        with world.enabled():
             try:
                 kernel.write("/proc/sys/fs/suid_dumpable", "2")
                 die([plain], env=env)

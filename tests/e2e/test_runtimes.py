@@ -2,7 +2,6 @@
 real server: the right thread, names, what went wrong, and little of it. docs/runtimes.md says what
 each shows."""
 
-import contextlib
 import json
 import os
 import pathlib
@@ -15,15 +14,14 @@ import tempfile
 
 import pytest
 
-from support import kernel
 from support.crashers import SOURCES, Crashers, task_sleeps
+from support.groups import UNIFIED, cgroup
 from support.world import World, wait_until
 
 pytestmark = pytest.mark.system
 
 CONTAINER = "fedcba9876543210" * 4
 POD = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
-CGROUP = pathlib.Path("/sys/fs/cgroup/unified")
 GIVE_UP = """
 #[inline(never)]
 fn give_up(code: i32) -> i32 { if code > 0 { std::process::abort() } code }
@@ -55,16 +53,6 @@ def world(stage):
         shutil.rmtree(root, ignore_errors=True)
 
 
-@contextlib.contextmanager
-def enabled(world):
-    with kernel.locked():
-        world.run("coresnap", "enable")
-        try:
-            yield
-        finally:
-            world.run("coresnap", "disable", check=False)
-
-
 def start(argv, folder, env=None):
     return subprocess.Popen(
         list(map(str, argv)), cwd=folder, env={**os.environ, **(env or {})}, stdin=subprocess.PIPE,
@@ -91,7 +79,7 @@ def object_of(world, argv, folder, env=None, how=None):
         if how:
             process = start(argv, folder, env)
             wait_until(lambda: is_up(process.pid), "its threads")
-        with enabled(world):
+        with world.enabled():
             process = process or start(argv, folder, env)
             if how:
                 process.send_signal(how)
@@ -202,26 +190,10 @@ def test_a_runtime_dies_and_is_understood(world, crashers, tmp_path, case):
           f"{row['object.size']} | core {core.stat().st_blocks * 512}")
 
 
-@contextlib.contextmanager
-def cgroup(root, *names):
-    """Groups of these names, one in another; what starts a program in the innermost."""
-    if not os.access(root / "cgroup.procs", os.W_OK):
-        pytest.skip(f"{root} is not a hierarchy that we may change")
-    folders = [root.joinpath(*names[:i + 1]) for i in range(len(names))]
-    for folder in folders:
-        folder.mkdir()
-    try:
-        yield ["sh", "-c", f'echo $$ >"{folders[-1]}/cgroup.procs"; exec "$@"', "sh"]
-    finally:
-        for folder in reversed(folders):
-            wait_until(lambda folder=folder: not (folder / "cgroup.procs").read_text(), "its end")
-            folder.rmdir()
-
-
 @pytest.mark.parametrize("root, names, runtime, pod", [
-    (CGROUP, ["kubepods.slice", f"kubepods-pod{POD.replace('-', '_')}.slice",
+    (UNIFIED, ["kubepods.slice", f"kubepods-pod{POD.replace('-', '_')}.slice",
               f"cri-containerd-{CONTAINER}.scope"], "containerd", POD),
-    (CGROUP, [f"libpod-{CONTAINER}.scope", "container"], "podman", None),
+    (UNIFIED, [f"libpod-{CONTAINER}.scope", "container"], "podman", None),
     (pathlib.Path("/sys/fs/cgroup/pids"), ["docker", CONTAINER], "docker", None),
 ], ids=["kubernetes", "podman", "docker on cgroup v1"])
 def test_a_real_cgroup_names_container_runtime_and_pod(world, crashers, tmp_path, root, names,

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -641,11 +642,57 @@ static void a_core_cut_anywhere_never_gives_a_note(void **state)
 	}
 }
 
+/* One note with a name of eight bytes (NUL included). Returns its size. */
+static size_t put_note(uint8_t *at, const char *owner, uint32_t type, const void *body,
+		       uint32_t size)
+{
+	const uint32_t head[] = { 8, size, type };
+
+	memcpy(at, head, sizeof(head));
+	memcpy(at + 12, owner, 8);
+	memcpy(at + 20, body, size);
+	return 20 + size;
+}
+
+static void a_core_of_freebsd_says_name_and_signal_but_no_user(void **state)
+{
+	Elf64_Ehdr header = {
+		.e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, 1, ELFOSABI_FREEBSD },
+		.e_type = ET_CORE,
+		.e_phoff = sizeof(header),
+		.e_phentsize = sizeof(Elf64_Phdr),
+		.e_phnum = 1,
+	};
+	Elf64_Phdr segment = { .p_type = PT_NOTE, .p_offset = sizeof(header) + sizeof(segment) };
+	uint8_t info[120] = { 1 }, status[64] = { 1 }, image[512] = { 0 };
+	size_t at = segment.p_offset;
+	struct csn_core_identity identity;
+	struct csn_error err = CSN_ERROR_INIT;
+	cleanup_close int fd = memfd_create("core", MFD_CLOEXEC);
+
+	(void)state;
+	memcpy(info + 16, "nginx", 6);
+	status[36] = 11;
+	at += put_note(image + at, "FreeBSD", NT_PRPSINFO, info, sizeof(info));
+	at += put_note(image + at, "FreeBSD", NT_PRSTATUS, status, sizeof(status));
+	segment.p_filesz = at - segment.p_offset;
+	memcpy(image, &header, sizeof(header));
+	memcpy(image + sizeof(header), &segment, sizeof(segment));
+	assert_int_equal(csn_write_full(fd, image, at), 0);
+	assert_int_equal(csn_core_identify(fd, &identity, &err), 0);
+	assert_string_equal(identity.name, "nginx");
+	assert_int_equal(identity.signal, 11);
+	assert_int_equal(identity.uid, -1);
+	assert_string_equal(identity.exe, "");
+	assert_int_equal(identity.end, at);
+}
+
 int main(void)
 {
 #define spool_test(test) cmocka_unit_test_setup_teardown(test, open_fixture, close_fixture)
 	const struct CMUnitTest tests[] = {
 		spool_test(folders_are_closed_to_others),
+		cmocka_unit_test(a_core_of_freebsd_says_name_and_signal_but_no_user),
 		spool_test(a_folder_that_is_a_symlink_or_open_to_others_is_refused),
 		spool_test(listing_is_oldest_first_and_ignores_foreign_names),
 		spool_test(a_prefix_finds_one_object_or_says_why_not),

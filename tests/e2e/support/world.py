@@ -2,6 +2,7 @@
 
 The programs find their root from their own location, so a copy of the staged tree is enough."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -11,6 +12,8 @@ import signal
 import socket
 import subprocess
 import time
+
+from support import kernel
 
 
 def wait_until(condition, what, timeout=20, every=0.02):
@@ -125,6 +128,16 @@ class World:
 
     def kill_daemon(self):
         self.end(self.daemon, signal.SIGKILL)
+
+    @contextlib.contextmanager
+    def enabled(self):
+        """core_pattern is ours for a moment."""
+        with kernel.locked():
+            self.run("coresnap", "enable")
+            try:
+                yield
+            finally:
+                self.run("coresnap", "disable", check=False)
 
     def close(self):
         self.end(self.daemon)
