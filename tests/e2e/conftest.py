@@ -12,6 +12,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from support import kernel  # noqa: E402
+from support.host import Host  # noqa: E402
 from support.server import Server  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -64,6 +65,25 @@ def program(stage):
         raise FileNotFoundError(name)
 
     return find
+
+
+@pytest.fixture
+def make_host(stage, tmp_path):
+    """make_host("workers = 2\\n") is a host of one's own, its daemon not started; gone after the test."""
+    hosts = []
+
+    def make(settings="", **keywords):
+        hosts.append(Host(stage, tmp_path / f"host{len(hosts)}", settings, **keywords))
+        return hosts[-1]
+
+    yield make
+    for host in hosts:
+        host.close()
+
+
+@pytest.fixture
+def host(make_host):
+    return make_host()
 
 
 @pytest.fixture

@@ -13,28 +13,10 @@ import time
 import pytest
 
 from support import crashers, kernel
-from support.host import Host, costs
+from support.host import costs
 from support.world import wait_until
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives up root: needs it")
-
-
-@pytest.fixture
-def make_host(stage, tmp_path):
-    hosts = []
-
-    def make(settings="", **keywords):
-        hosts.append(Host(stage, tmp_path / f"host{len(hosts)}", settings, **keywords))
-        return hosts[-1]
-
-    yield make
-    for host in hosts:
-        host.close()
-
-
-@pytest.fixture
-def host(make_host):
-    return make_host()
 
 
 def status_of(pid):

@@ -15,28 +15,9 @@ import time
 import pytest
 
 from support import kernel
-from support.host import Host
 from support.world import wait_until
 
 EMPTY = "[pending]/0O/0.00B [sending]/0O/0.00B\n"
-
-
-@pytest.fixture
-def make_host(stage, tmp_path):
-    hosts = []
-
-    def make(settings="", **keywords):
-        hosts.append(Host(stage, tmp_path / f"host{len(hosts)}", settings, **keywords))
-        return hosts[-1]
-
-    yield make
-    for host in hosts:
-        host.close()
-
-
-@pytest.fixture
-def host(make_host):
-    return make_host()
 
 
 def test_a_crash_leaves_exactly_the_lines_of_the_contract(host):

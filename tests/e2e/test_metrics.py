@@ -10,23 +10,9 @@ import time
 import pytest
 from prometheus_client.openmetrics import parser
 
-from support.host import Host
 from support.world import wait_until
 
 DOCS = pathlib.Path(__file__).parents[2] / "docs/metrics.md"
-
-
-@pytest.fixture
-def make_host(stage, tmp_path):
-    hosts = []
-
-    def make(settings="", **keywords):
-        hosts.append(Host(stage, tmp_path / f"host{len(hosts)}", settings, **keywords))
-        return hosts[-1]
-
-    yield make
-    for host in hosts:
-        host.close()
 
 
 def parse(text):

@@ -32,19 +32,6 @@ REPORT = {
 }
 
 
-@pytest.fixture
-def make_host(stage, tmp_path):
-    hosts = []
-
-    def make(settings="", **keywords):
-        hosts.append(Host(stage, tmp_path / f"host{len(hosts)}", settings, **keywords))
-        return hosts[-1]
-
-    yield make
-    for host in hosts:
-        host.close()
-
-
 @pytest.fixture(scope="module")
 def store(program, tmp_path_factory):
     """A real server with project demo; .post_token may post into it."""
