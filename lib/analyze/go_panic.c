@@ -147,7 +147,7 @@ static const char *say_bounds(const struct argument *argument)
 	} error;
 
 	if (csn_target_read_some(argument->scene->target, argument->data, &error, sizeof(error)) <
-		    offsetof(typeof(error), unused) ||
+		    offsetof(__typeof__(error), unused) ||
 	    error.code >= csn_countof(formats) || error.is_signed > 1)
 		return NULL;
 	snprintf(index, sizeof(index), error.is_signed ? "%" PRId64 : "%" PRIu64, error.index);

@@ -288,10 +288,10 @@ static int csn_find_culprit(struct csn_waits *waits, enum csn_hang_judge judge,
 	size_t culprit = csn_waits_find_cycle(waits);
 	int rc = 0;
 
+	if (culprit == SIZE_MAX && died && judge != CSN_JUDGE_OTHER)
+		return 0;
 	if (culprit != SIZE_MAX) {
 		rc = csn_tell_cycle(&text, waits, culprit, err);
-	} else if (died && judge != CSN_JUDGE_OTHER) {
-		return 0;
 	} else if ((culprit = csn_waits_find_orphan(waits)) != SIZE_MAX) {
 		rc = csn_tell_orphan(&text, waits, culprit, err);
 	} else if ((culprit = csn_waits_find_holder(waits)) != SIZE_MAX) {

@@ -119,7 +119,7 @@ static bool read_bin(struct csn_glibc *glibc, csn_addr state, size_t bin)
 	csn_addr head = state + CSN_GLIBC_BINS + 16 * (bin - 1) - 16, before = head, chunk;
 	enum csn_heap_list list = list_of_bin(bin);
 	bool whole = true;
-	uint64_t links[2];
+	uint64_t links[2] = { 0 };
 
 	if (!csn_heap_word(glibc->heap, head + 16, &chunk))
 		return false;

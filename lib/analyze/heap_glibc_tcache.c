@@ -50,7 +50,7 @@ static void find_tcaches(struct csn_glibc *glibc)
 {
 	struct csn_target *target = glibc->heap->target;
 	size_t n = csn_min_u64(target->n_threads, CSN_MAX_HEAP_ARENAS);
-	uint64_t below = 0, word;
+	uint64_t below = 0, word = 0;
 	csn_addr pointer;
 
 	glibc->tcaches = csn_arena_array(glibc->heap->arena, n + 1, sizeof(*glibc->tcaches));
@@ -61,12 +61,12 @@ static void find_tcaches(struct csn_glibc *glibc)
 		return;
 	glibc->tcaches_whole = n == target->n_threads;
 	for (size_t i = 0; i < n; i++) {
-		if (!csn_heap_thread_pointer(target, &target->threads[i], &pointer) ||
-		    !csn_heap_word(glibc->heap, pointer - below, &word))
-			glibc->tcaches_whole = false;
-		else if (is_tcache(glibc, word))
+		bool seen = csn_heap_thread_pointer(target, &target->threads[i], &pointer) &&
+			    csn_heap_word(glibc->heap, pointer - below, &word);
+
+		if (seen && is_tcache(glibc, word))
 			glibc->tcaches[glibc->n_tcaches++] = word;
-		else if (word)
+		else if (!seen || word)
 			glibc->tcaches_whole = false;
 	}
 }

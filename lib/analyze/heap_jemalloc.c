@@ -171,7 +171,8 @@ static size_t count_bins(struct csn_heap *heap, csn_addr at)
 /* How far below the thread pointer the first record lies; 0 not found. */
 static uint64_t find_bins(struct jemalloc *jemalloc, csn_addr pointer)
 {
-	for (uint64_t below = STORAGE_BYTES; below >= BIN_BYTES * SMALL_SIZES; below -= 8) {
+	for (uint64_t below = STORAGE_BYTES; below >= (uint64_t)BIN_BYTES * SMALL_SIZES;
+	     below -= 8) {
 		size_t n = count_bins(jemalloc->heap, pointer - below);
 
 		if (n < SMALL_SIZES)
@@ -227,12 +228,12 @@ static void read_caches(struct jemalloc *jemalloc)
 		return;
 	jemalloc->caches_whole = n == target->n_threads;
 	for (size_t i = 0; i < n; i++) {
-		if (!csn_heap_thread_pointer(target, &target->threads[i], &pointer) ||
-		    !csn_heap_word(jemalloc->heap, pointer - below, &first) ||
-		    !csn_heap_word(jemalloc->heap, pointer - below + 16, &tail))
-			jemalloc->caches_whole = false;
+		bool seen = csn_heap_thread_pointer(target, &target->threads[i], &pointer) &&
+			    csn_heap_word(jemalloc->heap, pointer - below, &first) &&
+			    csn_heap_word(jemalloc->heap, pointer - below + 16, &tail);
+
 		/* All zero: this thread has allocated nothing yet. */
-		else if ((first || tail) && !read_cache(jemalloc, pointer - below))
+		if (!seen || ((first || tail) && !read_cache(jemalloc, pointer - below)))
 			jemalloc->caches_whole = false;
 	}
 	if (jemalloc->cached.n)

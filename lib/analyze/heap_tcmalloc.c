@@ -139,8 +139,8 @@ static bool is_cache(struct csn_heap *heap, csn_addr cache, csn_addr thread)
 
 	return cache && cache % 8 == 0 && csn_heap_word(heap, cache + CACHE_THREAD, &owner) &&
 	       (!thread || owner == thread) &&
-	       csn_heap_word(heap, cache + 1 * LIST_BYTES + LIST_SIZE, &first) &&
-	       csn_heap_word(heap, cache + 2 * LIST_BYTES + LIST_SIZE, &second) && first == 8 &&
+	       csn_heap_word(heap, cache + LIST_BYTES + LIST_SIZE, &first) &&
+	       csn_heap_word(heap, cache + 2ul * LIST_BYTES + LIST_SIZE, &second) && first == 8 &&
 	       second == 16;
 }
 
@@ -195,7 +195,7 @@ static enum answer search_caches(struct tcmalloc *tcmalloc, unsigned class, csn_
 	bool broken = !tcmalloc->caches_whole;
 
 	for (size_t i = 0; i < tcmalloc->caches.n; i++) {
-		csn_addr list = tcmalloc->caches.at[i] + class * LIST_BYTES;
+		csn_addr list = tcmalloc->caches.at[i] + (csn_addr) class * LIST_BYTES;
 		enum answer answer;
 		uint64_t first, length;
 
@@ -275,7 +275,8 @@ static uint64_t size_of(struct tcmalloc *tcmalloc, const struct span *span)
 		return span->size_bytes;
 	if (!tcmalloc->caches.n ||
 	    !csn_heap_word(tcmalloc->heap,
-			   tcmalloc->caches.at[0] + span->class * LIST_BYTES + LIST_SIZE, &size))
+			   tcmalloc->caches.at[0] + (csn_addr)span->class * LIST_BYTES + LIST_SIZE,
+			   &size))
 		return 0;
 	size &= UINT32_MAX;
 	return size <= span->size_bytes ? size : 0;

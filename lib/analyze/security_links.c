@@ -129,7 +129,7 @@ static void csn_check_table(struct csn_security *look, struct csn_links *links, 
 	unsigned word = links->is_64 ? 8 : 4, entry = links->has_addend ? 3 * word : 2 * word;
 	struct csn_span span = csn_elf_file_at(csn_module_elf(links->module), address);
 
-	size = csn_min_u64(size, CSN_MAX_SECURITY_LINKS * entry);
+	size = csn_min_u64(size, (uint64_t)CSN_MAX_SECURITY_LINKS * entry);
 	span = csn_span_take(&span, csn_min_u64(size, csn_span_left(&span)));
 	for (size_t n = 0; csn_span_left(&span) >= entry; n++) {
 		uint64_t offset = csn_span_uint(&span, word), info = csn_span_uint(&span, word);
@@ -151,7 +151,7 @@ static void csn_check_array(struct csn_security *look, const struct csn_module *
 	unsigned word = look->scene->target->arch->word_bytes;
 	uint64_t last = word == 8 ? UINT64_MAX : UINT32_MAX, value;
 
-	size = csn_min_u64(size, CSN_MAX_SECURITY_LINKS * word);
+	size = csn_min_u64(size, (uint64_t)CSN_MAX_SECURITY_LINKS * word);
 	for (uint64_t at = 0; at + word <= size; at += word) {
 		csn_addr place = module->bias + address + at;
 

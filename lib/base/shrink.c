@@ -14,12 +14,12 @@ static volatile sig_atomic_t csn_shrink_flag;
 static void csn_shrink_handle(int number, siginfo_t *info, void *context)
 {
 	uintptr_t page_bytes = (uintptr_t)sysconf(_SC_PAGESIZE);
-	uintptr_t start = (uintptr_t)info->si_addr & ~(page_bytes - 1);
+	char *start = (char *)info->si_addr - (uintptr_t)info->si_addr % page_bytes;
 	int saved = errno;
 	void *page;
 
 	(void)context;
-	page = info->si_code == BUS_ADRERR ? mmap((void *)start, page_bytes, PROT_READ,
+	page = info->si_code == BUS_ADRERR ? mmap(start, page_bytes, PROT_READ,
 						  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0)
 					   : MAP_FAILED;
 	if (page == MAP_FAILED) {

@@ -132,7 +132,7 @@ static int receive_mark(int fd, struct csn_error *err)
 static int set_patience(int fd, int timeout_ms, struct csn_error *err)
 {
 	const struct timeval wait = { .tv_sec = timeout_ms / 1000,
-				      .tv_usec = timeout_ms % 1000 * 1000 };
+				      .tv_usec = (long)(timeout_ms % 1000) * 1000 };
 
 	return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) < 0
 		       ? csn_fail_os(err, errno, "SO_RCVTIMEO")
@@ -141,7 +141,7 @@ static int set_patience(int fd, int timeout_ms, struct csn_error *err)
 
 int csn_kernel_socket_ask(int fd, int timeout_ms, struct csn_error *err)
 {
-	uint64_t mask;
+	uint64_t mask = 0;
 	int r = set_patience(fd, timeout_ms, err);
 
 	if (r == 0)

@@ -290,7 +290,7 @@ static int add_watch_path(void *context, const char *key, const char *value,
 	if (conf->n_watch_paths >= CSN_MAX_FINDER_FOLDERS)
 		return csn_fail(err, CSN_E_LIMIT, "more than %u folders", CSN_MAX_FINDER_FOLDERS);
 	r = set_path(&path, value, false, err);
-	if (r < 0)
+	if (!path)
 		return r;
 	while (length > 1 && path[length - 1] == '/')
 		path[--length] = '\0';

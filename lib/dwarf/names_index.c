@@ -105,7 +105,8 @@ static void find_gdb(const struct gdb_names *names, bool variables, const char *
 		     csn_indexed_name_fn each, void *context)
 {
 	uint32_t hash = hash_gdb(full), vector;
-	uint64_t mask = names->n_slots - 1, slot = hash & mask, step = ((hash * 17) & mask) | 1;
+	uint64_t mask = names->n_slots - 1, slot = hash & mask,
+		 step = ((uint64_t)hash * 17 & mask) | 1;
 	const char *name;
 
 	for (uint64_t tries = 0; tries < names->n_slots; tries++, slot = (slot + step) & mask) {
@@ -311,7 +312,8 @@ static bool find_in_table(struct csn_dwarf *dwarf, const struct names_table *tab
 
 	if (!table->n_buckets)
 		return true;
-	first = (uint32_t)read_at(table, table->buckets + hash % table->n_buckets * 4, 4);
+	first = (uint32_t)read_at(table, table->buckets + (uint64_t)(hash % table->n_buckets) * 4,
+				  4);
 	/* Names count from 1; those of a bucket stand behind one another. */
 	for (uint32_t i = first - 1; first && i < table->n_names; i++) {
 		found = (uint32_t)read_at(table, table->hashes + (uint64_t)i * 4, 4);

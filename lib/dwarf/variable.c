@@ -562,6 +562,9 @@ struct scope_search {
 	size_t n;
 };
 
+/* What is sorted holds pointers. */
+#define SORTED_SLOT sizeof(void *)
+
 static int compare_scopes(const void *a, const void *b)
 {
 	const struct csn_scope *x = *(struct csn_scope *const *)a;
@@ -610,7 +613,7 @@ int csn_dwarf_find_scopes(struct csn_arena *arena, struct csn_dwarf *dwarf,
 			  struct csn_scope *scopes, size_t n_scopes, struct csn_error *err)
 {
 	cleanup_free struct csn_spot *spots = calloc(n_scopes + 1, sizeof(*spots));
-	cleanup_free struct csn_scope **sorted = calloc(n_scopes + 1, sizeof(*sorted));
+	cleanup_free struct csn_scope **sorted = calloc(n_scopes + 1, SORTED_SLOT);
 	struct scope_search search = { .arena = arena, .sorted = sorted, .n = n_scopes };
 	size_t i, n = 0;
 
@@ -621,7 +624,7 @@ int csn_dwarf_find_scopes(struct csn_arena *arena, struct csn_dwarf *dwarf,
 		sorted[i] = &scopes[i];
 	}
 	if (n_scopes)
-		qsort(sorted, n_scopes, sizeof(*sorted), compare_scopes);
+		qsort(sorted, n_scopes, SORTED_SLOT, compare_scopes);
 	for (i = 0; i < n_scopes; i++)
 		if (!i || sorted[i]->address != sorted[i - 1]->address)
 			spots[n++].address = sorted[i]->address;
