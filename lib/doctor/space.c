@@ -104,13 +104,14 @@ static void check_reserve(struct csn_doctor *doctor)
 static void check_fallback(struct csn_doctor *doctor)
 {
 	struct csn_fallback fallback = CSN_FALLBACK_INIT;
+	const unsigned all = CSN_FALLBACK_MAX_BYTES;
 	struct csn_error ignored;
 	uint64_t held;
 	char size[32];
 
 	if (csn_fallback_open(doctor->host.conf.archive_path, false, &fallback, &ignored) < 0)
 		return;
-	held = CSN_FALLBACK_MAX_BYTES - csn_fallback_room(&fallback);
+	held = all - csn_fallback_room(&fallback);
 	csn_format_size(size, sizeof(size), held);
 	if (held)
 		doctor_say(doctor, CSN_DOCTOR_WARNING,

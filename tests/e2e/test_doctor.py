@@ -454,6 +454,14 @@ def test_what_fails_is_told_with_the_command_to_run_by_hand(clinic):
     assert clinic.doctor() == []
 
 
+def test_crashes_that_wait_in_memory_are_told(clinic):
+    folder = f"/run/coresnap/pending-{zlib.crc32(str(clinic.spool).encode()):08x}"
+    row, = clinic.doctor(before=f"mkdir -p -m 0755 /run/coresnap; mkdir -m 0700 {folder}; "
+                         f"head -c 3000 /dev/urandom >{folder}/01234567-89ab-4cde-8f01-23456789abcd")
+    assert (row["check"], row["level"]) == ("space", "warning")
+    assert f"of crashes wait in {folder}" in row["text"] and row["mend"] == f"{clinic.bin}/coresnap enable"
+
+
 # ---- the server ----
 
 @contextlib.contextmanager
