@@ -13,6 +13,7 @@ import pytest
 
 from support import crashers, unit
 from support.host import Host
+from support.server import Server, report
 from support.world import World, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -88,6 +89,31 @@ def test_coresnapd_does_all_its_work_under_what_its_unit_forbids(stage, tmp_path
         assert world.daemon.wait(20) == 0
     finally:
         world.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="makes mount namespaces: needs root")
+def test_coronerd_does_its_work_under_what_its_unit_forbids(program, tmp_path):
+    path = ROOT / "dist/coronerd.service"
+    assert not unit.unknown(path)
+    data = tmp_path / "data"
+    data.mkdir()
+    os.chown(data, 23456, 23456)
+    for folder in [tmp_path, *tmp_path.parents]:
+        folder.chmod(folder.stat().st_mode | 0o055)
+    server = Server(program, data)
+    server.run = lambda argv, **keywords: unit.start(path, 23456, argv, [data], **keywords)
+    try:
+        server.start().set_up()
+        assert server.post(report(function="under_the_unit"))[0] == 200
+        # The regular expression is compiled to machine code, which the unit allows.
+        rows = server.query(filter=[{"callstack": [["regular-expression", "under.*unit"]]}],
+                            fold={"timestamp": [["range"]]})["response"]["values"]
+        assert rows[0][2] == 1
+        status = pathlib.Path(f"/proc/{server.process.pid}/status").read_text()
+        assert re.search(r"^Seccomp:\s+2$", status, re.M)
+        assert server.stop() == 0
+    finally:
+        server.stop()
 
 
 INIT_CODES = [("status", 3), ("reload", 7), ("stop", 0), ("try-restart", 0), ("status", 3),

@@ -36,11 +36,13 @@ class Server:
             self.arguments += ["--listen", listen]
         self.token = self.process = None
 
+    run = staticmethod(subprocess.Popen)
+
     def start(self):
         self.log = open(self.data.parent / "coronerd.log", "a+")
         start = self.log.seek(0, os.SEEK_END)
-        self.process = subprocess.Popen(self.arguments, stdout=self.log, stderr=self.log,
-                                        stdin=subprocess.DEVNULL)
+        self.process = self.run(self.arguments, stdout=self.log, stderr=self.log,
+                                stdin=subprocess.DEVNULL)
         deadline = time.monotonic() + 20
         while True:
             self.log.seek(start)

@@ -11,7 +11,7 @@ import subprocess
 # Without an equivalent here: the test's own files are in /tmp; cgroups and keyrings are systemd's.
 NOT_APPLIED = {"PrivateTmp", "PrivateMounts", "ProtectControlGroups", "ProtectHostname", "DeviceAllow",
                "KeyringMode", "RemoveIPC", "TasksMax", "OOMScoreAdjust", "IOSchedulingPriority",
-               "RestrictSUIDSGID", "ProtectClock", "ProtectKernelModules", "RestrictRealtime",
+               "RestrictSUIDSGID", "ProtectClock", "ProtectKernelLogs", "ProtectKernelModules", "RestrictRealtime",
                "SystemCallArchitectures", "SystemCallErrorNumber"}
 
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -21,7 +21,7 @@ MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 ATTR_RDONLY, AT_RECURSIVE, AT_FDCWD = 1, 0x8000, -100
 MOUNT_SETATTR = 442
 ALLOW, EPERM_ACTION, ENOSYS_ACTION = 0x7FFF0000, 0x00050001, 0x00050026
-CAP_SYSLOG = 34
+CAPABILITIES = {"CAP_SYSLOG": 34, "CAP_NET_BIND_SERVICE": 10}
 
 
 def read(path):
@@ -69,15 +69,18 @@ def _mounts(settings, writable):
     if "PrivateDevices" in settings:
         _private_dev([pathlib.Path(path.lstrip("-")).name
                       for path in settings.get("BindReadOnlyPaths", [])])
-    if settings.get("ProtectProc") == ["invisible"]:
-        _mount("proc", "/proc", "proc", 0, "hidepid=invisible")
+    options = {"ProtectProc": "hidepid", "ProcSubset": "subset"}
+    given = ",".join(f"{word}={settings[name][0]}" for name, word in options.items()
+                     if name in settings)
+    if given:
+        _mount("proc", "/proc", "proc", 0, given)
     for path in writable:
         _mount(path, path, None, MS_BIND)
     if settings.get("ProtectSystem") == ["strict"]:
         _set_readonly("/", True)
         for path in ["/dev", "/proc", *writable]:
             _set_readonly(path, False)
-    if "ProtectKernelTunables" in settings:
+    if "ProtectKernelTunables" in settings and os.path.exists("/proc/sys"):
         _mount("/proc/sys", "/proc/sys", None, MS_BIND)
         _set_readonly("/proc/sys", True)
 
@@ -155,12 +158,13 @@ def start(path, uid, argv, writable, **keywords):
         _mounts(settings, [str(folder) for folder in writable])
         resource.setrlimit(resource.RLIMIT_CORE, (int(settings["LimitCORE"][0]),) * 2)
         os.umask(0o077)
-        os.nice(int(settings["Nice"][0]))
+        os.nice(int(settings.get("Nice", ["0"])[0]))
         LIBC.personality(0)
-        keep = {CAP_SYSLOG} if "CAP_SYSLOG" in settings.get("AmbientCapabilities", []) else set()
-        _become(uid, keep)
+        _become(uid, {CAPABILITIES[name] for line in settings.get("AmbientCapabilities", [])
+                      for name in line.split() if name in CAPABILITIES})
         LIBC.prctl(38, 1, 0, 0, 0)  # no_new_privs
-        LIBC.prctl(65, 1, 0, 0, 0)  # no memory both writable and executable, from 6.3 on
+        if "MemoryDenyWriteExecute" in settings:
+            LIBC.prctl(65, 1, 0, 0, 0)  # PR_SET_MDWE, from 6.3 on
         _filter(names, allowed)
 
     return subprocess.Popen([str(word) for word in argv], preexec_fn=confine, **keywords)
@@ -171,7 +175,7 @@ def unknown(path):
     known = NOT_APPLIED | set("""AmbientCapabilities CapabilityBoundingSet PrivateDevices
         BindReadOnlyPaths ProtectSystem ReadWritePaths ProtectHome ProtectKernelTunables ProtectProc
         NoNewPrivileges LockPersonality MemoryDenyWriteExecute RestrictNamespaces
-        RestrictAddressFamilies UMask SystemCallFilter LimitCORE Nice User Group""".split())
+        StateDirectory StateDirectoryMode LimitNOFILE ProcSubset RestrictAddressFamilies UMask SystemCallFilter LimitCORE Nice User Group""".split())
     section = re.split(r"^\[(\w+)\]$", pathlib.Path(path).read_text(), flags=re.M)
     names = re.findall(r"^(\w+)=", section[section.index("Service") + 1], re.M)
     return {name for name in names if not re.match(r"Exec|Restart|Type|EnvironmentFile", name)} - known
