@@ -1,5 +1,7 @@
 #include "host/metrics.h"
 
+#include <assert.h>
+
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "spool/reserve.h"
@@ -97,22 +99,20 @@ static void put_counters(const struct csn_counters *counters, struct csn_buf *ou
 static void put_held(const struct csn_counters *counters, struct csn_buf *out)
 {
 	static const char family[] = "coresnap_held_seconds";
+	/* As OpenMetrics wants numbers to be written. */
+	static const char *const ends[] = { "0.001", "0.002", "0.003", "0.005", "0.01",
+					    "0.02",  "0.05",  "0.1",   "0.2",   "0.5",
+					    "1.0",   "2.0",   "+Inf" };
 	unsigned long long count = 0;
 	uint64_t ns = counters->values[CSN_COUNT_HELD_NS];
 	unsigned bucket;
 
+	static_assert(csn_countof(ends) == CSN_HELD_BUCKETS + 1, "one end for each bucket");
 	begin_family(out, family, "histogram", "seconds",
 		     "How long the helper kept the kernel from letting a process go.");
 	for (bucket = 0; bucket <= CSN_HELD_BUCKETS; bucket++) {
 		count += counters->values[CSN_COUNT_HELD + bucket];
-		if (bucket < CSN_HELD_BUCKETS)
-			csn_buf_printf(out, "%s_bucket{le=\"%lld.%03lld\"} %llu\n", family,
-				       (long long)(csn_held_bucket_ns(bucket) / CSN_NS_PER_SECOND),
-				       (long long)(csn_held_bucket_ns(bucket) / CSN_NS_PER_MS %
-						   1000),
-				       count);
-		else
-			csn_buf_printf(out, "%s_bucket{le=\"+Inf\"} %llu\n", family, count);
+		csn_buf_printf(out, "%s_bucket{le=\"%s\"} %llu\n", family, ends[bucket], count);
 	}
 	csn_buf_printf(out, "%s_count %llu\n%s_sum %llu.%09llu\n", family, count, family,
 		       (unsigned long long)(ns / CSN_NS_PER_SECOND),

@@ -82,6 +82,17 @@ uint64_t csn_fallback_room(const struct csn_fallback *fallback)
 	return folder && used < CSN_FALLBACK_MAX_BYTES ? CSN_FALLBACK_MAX_BYTES - used : 0;
 }
 
+size_t csn_fallback_count(const struct csn_fallback *fallback)
+{
+	cleanup_closedir DIR *folder = list(fallback);
+	const struct dirent *entry;
+	size_t count = 0;
+
+	while (folder && (entry = readdir(folder)))
+		count += csn_uuid_parse(entry->d_name, NULL);
+	return count;
+}
+
 bool csn_fallback_tell(const struct csn_fallback *fallback)
 {
 	cleanup_close int fd =

@@ -34,6 +34,8 @@ int csn_fallback_open(const char *archive_path, bool create, struct csn_fallback
 void csn_fallback_close(struct csn_fallback *fallback);
 /* How many more bytes fit. */
 uint64_t csn_fallback_room(const struct csn_fallback *fallback);
+/* How many objects wait there. */
+size_t csn_fallback_count(const struct csn_fallback *fallback);
 /* True once, for whoever comes first since the place was emptied. */
 bool csn_fallback_tell(const struct csn_fallback *fallback);
 

@@ -39,6 +39,7 @@ struct status_disk {
 	struct csn_usage usage; /* as the spool lies there now */
 	struct csn_spool_limits limits;
 	unsigned reserve; /* pieces */
+	size_t waiting; /* crashes in /run, for which the spool could not be used; root sees them */
 	bool counted;
 	struct csn_counters counters;
 	struct csn_error counters_error; /* why they are not counted */

@@ -7,7 +7,19 @@
 #include "coresnap.h"
 #include "host/inventory.h"
 #include "host/metrics.h"
+#include "spool/fallback.h"
 #include "spool/reserve.h"
+
+/* Nobody but root can see it. */
+static size_t count_waiting(const struct csn_host *host)
+{
+	cleanup_(csn_fallback_close) struct csn_fallback place = CSN_FALLBACK_INIT;
+	struct csn_error ignored;
+
+	return csn_fallback_open(host->conf.archive_path, false, &place, &ignored) < 0
+		       ? 0
+		       : csn_fallback_count(&place);
+}
 
 int status_disk_collect(const struct csn_host *host, struct status_disk *disk,
 			struct csn_error *err)
@@ -19,6 +31,7 @@ int status_disk_collect(const struct csn_host *host, struct status_disk *disk,
 		return r;
 	disk->usage = inventory.usage;
 	disk->limits = csn_host_get_limits(host);
+	disk->waiting = count_waiting(host);
 	disk->reserve = csn_reserve_count(&host->spool);
 	disk->counted =
 		csn_counters_read(&host->spool, &disk->counters, &disk->counters_error) == 0;
@@ -91,6 +104,10 @@ void status_disk_print(const struct status_disk *disk)
 	csn_format_size(used, sizeof(used), (uint64_t)disk->reserve * CSN_RESERVE_PIECE_BYTES);
 	csn_format_size(bytes, sizeof(bytes), CSN_RESERVE_PIECES * CSN_RESERVE_PIECE_BYTES);
 	printf("%-14s%s of %s\n", "reserve", used, bytes);
+	if (disk->waiting)
+		printf("%-14s%zu crash%s in /run: the spool could not be used; run 'coresnap "
+		       "enable'\n",
+		       "waiting", disk->waiting, disk->waiting == 1 ? "" : "es");
 	if (disk->counted)
 		print_counters(disk);
 	else
@@ -133,6 +150,7 @@ void status_disk_write(const struct status_disk *disk, struct csn_json *json)
 	csn_json_member_bool(json, "over_limits", csn_usage_is_over(&disk->usage, &disk->limits));
 	csn_json_member_uint(json, "reserve_bytes",
 			     (uint64_t)disk->reserve * CSN_RESERVE_PIECE_BYTES);
+	csn_json_member_uint(json, "waiting_in_run", disk->waiting);
 	csn_json_key(json, "counters");
 	csn_json_begin_object(json);
 	if (disk->counted)

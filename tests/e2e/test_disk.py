@@ -244,6 +244,7 @@ def test_what_waited_in_memory_comes_into_the_spool(make_host, how):
     uuid = "3d22c19c-09c0-4000-8000-000000000001"
     (place / uuid).write_bytes(core_bytes({"exe": "/bin/x", "uid": 0, "signal": 11}))
     os.symlink("/etc/shadow", place / "3d22c19c-09c0-4000-8000-000000000002")
+    assert re.search(r"waiting +\d crash.* in /run", host.coresnap("status").stdout)
     if how == "enable":
         run = host.coresnap("enable")
         assert run.returncode == 0 and "1 crash moved from" in run.stdout, run

@@ -10,6 +10,7 @@ import time
 import pytest
 from prometheus_client.openmetrics import parser
 
+from support import capture, kernel
 from support.world import wait_until
 
 DOCS = pathlib.Path(__file__).parents[2] / "docs/metrics.md"
@@ -176,3 +177,33 @@ def test_status_shows_the_counters_and_says_that_damaged_ones_began_again(make_h
     host.wait_line("counters were damaged; they begin again at zero")
     host.wait_empty()
     assert "began again at zero 1 times" in host.coresnap("status").stdout
+
+
+@pytest.mark.skipif(not kernel.system_tests_allowed(), reason="changes core_pattern: run as root with SYSTEM=1")
+def test_what_the_helper_knows_is_in_the_metrics(program, stage, tmp_path):
+    exe = capture.compile_c(tmp_path, "dies", "int main(void) { volatile int *p = 0; return *p; }\n")
+    with capture.new_spool(program) as spool:
+        spool.set_policy(quota=0, rate_full=(2, 600), rate_notes=(1, 600))
+        for number in range(5):
+            spool.crash([exe])
+            spool.core(min(number + 1, 3))
+            time.sleep(0.1)
+        conf, path = spool.root / "conf", spool.root / "metrics"
+        conf.write_text(f"metrics.socket = {path}\ndump.quota = 1\nptrace.path = /bin/false\n")
+        daemon = subprocess.Popen([stage / "opt/backtrace/sbin/coresnapd", "-f", "--root", spool.root,
+                                   "-c", conf], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            wait_until(path.exists, "the socket")
+            samples = parse(ask(path))
+        finally:
+            daemon.terminate()
+            daemon.wait(20)
+    assert value(samples, "coresnap_crashes_total") == 5
+    assert value(samples, "coresnap_kept_total", evidence="full") == 2
+    assert value(samples, "coresnap_kept_total", evidence="notes") == 1
+    assert value(samples, "coresnap_ticks_total") == 2
+    assert value(samples, "coresnap_refused_total", reason="rate") == 3
+    assert value(samples, "coresnap_held_seconds_bucket", le="+Inf") == 5
+    assert value(samples, "coresnap_held_seconds_bucket", le="2.0") == 5
+    assert 0 < value(samples, "coresnap_held_seconds_sum") < 5
+    assert value(samples, "coresnap_archived_bytes_total") > 10000
