@@ -300,7 +300,9 @@ def test_a_chroot_within_namespaces_of_its_own(spool, giant, tmp_path):
     for folder in (*tmp_path.parents[:2], tmp_path, root):
         folder.chmod(0o755)
     spool.crash(["unshare", "-Urpf", "chroot", str(root), "/inside", "none"])
-    core = spool.core()
+    # unshare ends by the same signal and leaves a core as well.
+    (core,) = spool.wait_for(lambda: [core for core in map(capture.Core, spool.pending.iterdir())
+                                      if core.facts["comm"] == "inside"])
     assert core.facts["root"] == str(root) and core.facts["ns_pid"] != core.facts["pid"]
     assert core.facts["identity"] == "verified"
     opens(exe, core.path)
