@@ -70,6 +70,8 @@ exec strace -f -q -o {spool.root}/trace -e trace=$name -e inject=$name:signal=KI
                 attacker.reaped_within(subprocess.Popen([exe]), RELEASED_S)
                 ends.append(attacker.exit_of(attacker.trace(spool)))
                 assert time.monotonic() - started < RELEASED_S, (name, n)
+                # What it forked may go on; whether it does or not, what comes is whole.
+                wait_until(lambda: process_of(spool.helper) is None, "the end of all helpers")
                 now = len(whole_cores(spool))
                 assert now - seen in (0, 1), (name, n)
                 seen = now

@@ -47,16 +47,14 @@ def traced(spool, *options, words=WORDS):
 
 
 def trace(spool):
-    """The lines of the trace, once the helper has ended."""
+    """The lines of the trace, once the helper and all that it started have ended."""
     path = spool.root / "trace"
 
     def ended():
         lines = path.read_text(errors="replace").splitlines() if path.exists() else []
-        if not lines:
-            return None
-        main = lines[0].split()[0]
-        ends = re.compile(rf"{main}\s+\+\+\+ (exited|killed)")
-        return lines if any(ends.match(line) for line in lines[-5:]) else None
+        started = {line.split()[0] for line in lines}
+        over = {line.split()[0] for line in lines if re.match(r"\d+\s+\+\+\+ (exited|killed)", line)}
+        return lines if lines and started == over else None
 
     return wait_until(ended, "the end of the traced helper", timeout=8)
 
