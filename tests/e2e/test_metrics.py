@@ -50,7 +50,8 @@ def ask(path, request=b"", shut=False):
 @pytest.fixture
 def served(make_host, tmp_path):
     path = tmp_path / "metrics"
-    host = make_host(f"metrics.socket = {path}\n")
+    # Whoever else tests here may change core_pattern, which would wake the daemon.
+    host = make_host(f"metrics.socket = {path}\ncore_pattern.manage = false\n")
     host.start()
     return host, path
 
