@@ -163,23 +163,13 @@ def spool(program):
         yield made
 
 
-def both_cores(spool, argv, **keywords):
-    """The minimal and the whole core of one crash."""
-    full = spool.root / "full"
-    status = spool.crash(argv, spool.tee(full), **keywords)
-    assert os.WCOREDUMP(status)
-    minimal = spool.core()
-    spool.wait_for(full.exists)
-    return minimal, full
-
-
 pytestmark = pytest.mark.system
 
 
 @pytest.mark.parametrize("threads", [1, 50])
 def test_gdb_prints_the_same_frames_as_from_the_full_core(spool, tmp_path, threads):
     exe = capture.compile_c(tmp_path, "threads", THREADS)
-    minimal, full = both_cores(spool, [exe, str(threads)])
+    minimal, full = spool.both_cores([exe, str(threads)])
     frames = capture.gdb_frames(exe, minimal.path)
     assert frames == capture.gdb_frames(exe, full)
     assert sum(line.startswith("Thread") for line in frames) == threads
@@ -205,7 +195,7 @@ def test_vim_is_small_and_has_the_same_frames(spool):
 
 def test_frames_survive_an_alternate_signal_stack_and_a_coroutine(spool, tmp_path):
     exe = capture.compile_c(tmp_path, "alternate", ALTERNATE_STACK)
-    minimal, full = both_cores(spool, [exe])
+    minimal, full = spool.both_cores([exe])
     frames = capture.gdb_frames(exe, minimal.path)
     assert frames == capture.gdb_frames(exe, full)
     assert any("at_the_bottom" in line for line in frames)
@@ -215,7 +205,7 @@ def test_frames_survive_an_alternate_signal_stack_and_a_coroutine(spool, tmp_pat
 def test_libraries_opened_at_run_time_keep_their_names(spool, tmp_path):
     plugin = capture.compile_c(tmp_path, "plugin.so", PLUGIN, "-shared", "-fPIC")
     exe = capture.compile_c(tmp_path, "host", HOST)
-    minimal, full = both_cores(spool, [exe, plugin])
+    minimal, full = spool.both_cores([exe, plugin])
     frames = capture.gdb_frames(exe, minimal.path)
     assert frames == capture.gdb_frames(exe, full)
     assert any("plugin_fails" in line for line in frames)
@@ -393,7 +383,7 @@ def test_a_privileged_process_is_marked_and_its_environment_left_alone(spool, tm
 def test_full_mode_keeps_every_dumpable_byte(spool, tmp_path):
     exe = capture.compile_c(tmp_path, "threads", THREADS)
     spool.set_policy(mode=1)
-    minimal, full = both_cores(spool, [exe, "3"])
+    minimal, full = spool.both_cores([exe, "3"])
     assert minimal.facts["mode"] == "full"
     kernel_core = full.read_bytes()
     rows = [struct.unpack_from("<IIQQQQQQ", kernel_core, 64 + 56 * i)

@@ -47,16 +47,6 @@ def ballast(tmp_path_factory):
     return capture.compile_c(tmp_path_factory.mktemp("ballast"), "ballast.so", BALLAST, "-shared", "-fPIC")
 
 
-def both_cores(spool, argv, **keywords):
-    """The minimal and the whole core of one crash."""
-    full = spool.root / "full"
-    status = spool.crash(argv, spool.tee(full), **keywords)
-    assert os.WCOREDUMP(status)
-    minimal = spool.core()
-    spool.wait_for(full.exists)
-    return minimal, full
-
-
 def verdict_of(program, core):
     shown = subprocess.run([program("bt"), "--json", "--core", core], capture_output=True, text=True,
                            timeout=60, check=False)
@@ -66,8 +56,8 @@ def verdict_of(program, core):
 
 
 def verdicts_of_both(spool, dead, ballast, program, error):
-    minimal, full = both_cores(spool, [dead.build("heap"), error], stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL, env={**os.environ, "LD_PRELOAD": str(ballast)})
+    minimal, full = spool.both_cores([dead.build("heap"), error], stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.DEVNULL, env={**os.environ, "LD_PRELOAD": str(ballast)})
     assert minimal.memory_bytes() < 8 << 20 < full.stat().st_size
     return verdict_of(program, minimal.path), verdict_of(program, full)
 

@@ -197,6 +197,15 @@ class Spool:
             child.returncode = status
             return status
 
+    def both_cores(self, argv, **keywords):
+        """The minimal core, and the path of the whole one, of one crash."""
+        full = self.root / "full"
+        status = self.crash(argv, self.tee(full), **keywords)
+        assert os.WCOREDUMP(status)
+        minimal = self.core()
+        self.wait_for(full.exists)
+        return minimal, full
+
     def tee(self, full):
         """A core_pattern that also stores the kernel's whole core of the same crash."""
         script = self.root / "tee.py"
