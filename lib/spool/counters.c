@@ -16,7 +16,7 @@
 #define NAME "counters"
 #define VERSION 1u
 #define RECORD_BYTES 4096u
-#define MAX_COUNTERS 128u
+#define MAX_COUNTERS 96u
 /* Nobody is held meanwhile. */
 #define LOCK_WAIT_NS CSN_NS_PER_SECOND
 /* A reader without a lock may meet a writer. */
@@ -34,7 +34,7 @@ struct record {
 	uint32_t files, n_users;
 	struct csn_usage_user users[CSN_USAGE_USERS];
 	uint8_t unused[RECORD_BYTES - 40 - 8 * MAX_COUNTERS - 16 * CSN_USAGE_USERS - 4];
-	uint32_t crc; /* of all before it */
+	uint32_t crc; /* of all that is used before it: it is read while a process is held */
 };
 
 static_assert(sizeof(struct record) == RECORD_BYTES, "a record is one page");
@@ -42,7 +42,8 @@ static_assert(CSN_N_COUNTERS <= MAX_COUNTERS, "counters fit into the record");
 
 static uint32_t record_crc(const struct record *record)
 {
-	return csn_crc32(record, offsetof(struct record, crc));
+	return csn_crc32(record, offsetof(struct record, users) +
+					 record->n_users * sizeof(record->users[0]));
 }
 
 static bool is_whole(const struct record *record)
