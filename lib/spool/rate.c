@@ -84,7 +84,7 @@ static int open_table(const struct csn_spool *spool)
 		return -1;
 	/* Room for all of it now, so that a full disk does not blind the ladder. */
 	if (status.st_size == 0)
-		(void)fallocate(fd, 0, 0, N_GROUPS * GROUP_BUCKETS * sizeof(struct bucket));
+		(void)fallocate(fd, 0, 0, (off_t)N_GROUPS * GROUP_BUCKETS * sizeof(struct bucket));
 	if (status.st_uid == spool->uid)
 		return csn_take_fd(fd);
 	/* Made by root just now. */
@@ -145,12 +145,14 @@ static bool is_quieter(const struct bucket *a, const struct bucket *b, uint32_t 
 	return a->last_ns < b->last_ns;
 }
 
-/* The key's bucket, else the place of the one that has been quiet longest. */
-static struct bucket *choose_bucket(struct table *table, uint64_t key, uint32_t boot)
+/* The key's bucket, else (*ret_is_first) the place of the one that has been quiet longest. */
+static struct bucket *choose_bucket(struct table *table, uint64_t key, uint32_t boot,
+				    bool *ret_is_first)
 {
 	struct bucket *found = find_bucket(table, key), *quietest = &table->group[0];
 	size_t i;
 
+	*ret_is_first = !found;
 	if (found)
 		return found;
 	for (i = 1; i < GROUP_BUCKETS; i++)
@@ -214,16 +216,18 @@ struct csn_rate_time csn_rate_now(void)
 }
 
 static void take_one(const struct csn_spool *spool, const struct csn_policy *policy, uint64_t key,
-		     struct csn_rate_time now, struct csn_rate_answer *ret_answer)
+		     struct csn_rate_time now, struct csn_rate_answer *ret_answer,
+		     bool *ret_is_first)
 {
 	cleanup_(table_close) struct table table = { .fd = -1 };
 	struct csn_rate_answer answer = { .step = CSN_RATE_FULL };
 	struct bucket *bucket;
 
 	*ret_answer = answer;
+	*ret_is_first = false;
 	if (!table_open(spool, key, &table))
 		return;
-	bucket = choose_bucket(&table, key, now.boot);
+	bucket = choose_bucket(&table, key, now.boot, ret_is_first);
 	answer.step = take(bucket, policy, now);
 	answer.ticks = bucket->ticks;
 	memcpy(answer.object, bucket->object, sizeof(answer.object));
@@ -241,18 +245,21 @@ void csn_rate_take(const struct csn_spool *spool, const struct csn_policy *polic
 {
 	struct csn_rate_answer of_user;
 	struct csn_policy share = { 0 };
+	bool is_first, ignored;
 
 	*ret_answer = (struct csn_rate_answer){ .step = CSN_RATE_FULL };
 	if (policy->rate_disabled)
 		return;
-	take_one(spool, policy, key, now, ret_answer);
+	take_one(spool, policy, key, now, ret_answer, &is_first);
 	if (ret_answer->step == CSN_RATE_TICK)
 		return;
 	share.rate_full = policy->rate_full;
 	share.rate_notes = policy->rate_notes;
 	share.rate_full.count = times_share(share.rate_full.count);
 	share.rate_notes.count = times_share(share.rate_notes.count);
-	take_one(spool, &share, csn_rate_key(UINT64_MAX, UINT64_MAX, uid, 0), now, &of_user);
+	/* The loops of a user do not use up what his new programs may have. */
+	take_one(spool, &share, csn_rate_key(UINT64_MAX, UINT64_MAX, uid, is_first), now, &of_user,
+		 &ignored);
 	if (of_user.step <= ret_answer->step)
 		return;
 	ret_answer->step = of_user.step;

@@ -7,8 +7,8 @@
  * protects the host, it must never be the reason a crash is lost. Where the table is full the key
  * that has been quiet longest makes room, so the first crash of a new build is always whole.
  *
- * All programs of one user together may have CSN_RATE_USER_SHARE times as much, so that new
- * programs made for the purpose are no way around it.
+ * All programs of one user together may have CSN_RATE_USER_SHARE times as much, and as many first
+ * crashes of programs besides, so that new programs made for the purpose are no way around it.
  *
  * Time is CLOCK_BOOTTIME within one boot: setting the clock opens no window and shuts none. */
 #ifndef CSN_SPOOL_RATE_H

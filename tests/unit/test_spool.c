@@ -372,6 +372,24 @@ static void many_programs_of_one_user_share_a_limit(void **state)
 	assert_int_equal(answer.step, CSN_RATE_FULL);
 }
 
+/* Whatever the others of its user do. */
+static void the_first_crash_of_a_new_build_is_always_whole(void **state)
+{
+	struct fixture *fixture = *state;
+	struct csn_policy policy = { .rate_full = { 5, 600 }, .rate_notes = { 5, 600 } };
+	struct csn_rate_time now = { .boot_ns = 1000, .boot = 1 };
+	const uint64_t fresh = 77;
+	uint64_t key;
+	unsigned i;
+
+	/* Loops that use up all that the user may have: thirteen times four and the first ones. */
+	for (key = 1; key <= CSN_RATE_USER_SHARE + 3; key++)
+		for (i = 0; i < 10; i++, now.boot_ns++)
+			(void)ask(fixture, &policy, key * 1000003, now);
+	assert_int_equal(ask(fixture, &policy, fresh, now), CSN_RATE_FULL);
+	assert_int_not_equal(ask(fixture, &policy, fresh, now), CSN_RATE_FULL);
+}
+
 static bool keep_debt(void *context, const struct csn_rate_debt *debt)
 {
 	*(struct csn_rate_debt *)context = *debt;
@@ -699,6 +717,7 @@ int main(void)
 		spool_test(an_object_is_locked_by_one_process_only),
 		spool_test(the_ladder_starts_anew_with_the_machine),
 		spool_test(many_programs_of_one_user_share_a_limit),
+		spool_test(the_first_crash_of_a_new_build_is_always_whole),
 		spool_test(a_full_ladder_sends_away_the_quietest_and_none_that_owes),
 		spool_test(ticks_belong_to_the_last_crash_that_was_stored_whole),
 		spool_test(a_ladder_that_is_not_ours_is_left_alone),
