@@ -24,7 +24,7 @@
 
 /* Ticks of one batch, of any batch, and of an object in the end: far below what 64 bits hold. */
 #define CSN_MAX_TICK_COUNT 1000000000000ll
-#define CSN_MAX_TICK_FILE (64u * 1024u) /* JSON of one batch */
+#define CSN_MAX_TICK_FILE (64ul * 1024) /* JSON of one batch */
 /* Cores that others write (watch.path). */
 #define CSN_MAX_FINDER_FOLDERS 16u
 #define CSN_MAX_FINDER_FILES 16384u   /* known at a time, of all folders */

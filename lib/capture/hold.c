@@ -162,9 +162,7 @@ static void rescue_headers(struct csn_hold *hold)
 
 	if (!hold->request.tid)
 		return;
-	if (hold->prefix.image.size)
-		hold->done = CSN_PHASE_HEADERS;
-	else if (poll(&sent, 1, 0) > 0 && take_headers(hold) == 0)
+	if (hold->prefix.image.size || (poll(&sent, 1, 0) > 0 && take_headers(hold) == 0))
 		hold->done = CSN_PHASE_HEADERS;
 }
 

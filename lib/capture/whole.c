@@ -169,7 +169,7 @@ static void read_chunk(struct csn_whole *whole, struct csn_whole_chunk *chunk)
 		step(whole, n, csn_prefix_is_kernels(whole->prefix, chunk->start) ? 0 : bad);
 	}
 	/* Closed in the middle: the rest was not read. */
-	for (; at < chunk->size; at += page)
+	for (; page && at < chunk->size; at += page)
 		chunk->there[at / page / 64] &= ~(1ull << at / page % 64);
 }
 

@@ -14,8 +14,8 @@
 #include "capture/prefix.h"
 #include "capture/victim.h"
 
-#define CSN_WHOLE_CHUNK (16u * 1024u * 1024u) /* bytes of address space read by one thread */
-#define CSN_WHOLE_PAGES (CSN_WHOLE_CHUNK / 4096u)
+#define CSN_WHOLE_CHUNK (16ull * 1024 * 1024) /* bytes of address space read by one thread */
+#define CSN_WHOLE_PAGES (CSN_WHOLE_CHUNK / 4096)
 
 /* [start, start + size) of one segment; data is as long, and of it only marked pages count. */
 struct csn_whole_chunk {

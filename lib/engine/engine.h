@@ -37,7 +37,7 @@ struct csn_engine_values {
 #define CSN_ENGINE_VALUES_DEFAULT \
 	{ \
 		.elements = 200, .depth = 20, .follow = 1, .frames = 256, .values = 200000, \
-		.bytes = 1024 * 1024, .seconds = 5 \
+		.bytes = 1024ull * 1024, .seconds = 5 \
 	}
 
 /* All borrowed; zeroed means defaults. */

@@ -122,7 +122,7 @@ int csn_engine_store_globals(struct csn_engine *engine, struct csn_error *err)
 	query.thread = engine->fault_thread;
 	if (!query.thread && engine->target->n_threads)
 		query.thread = &engine->target->threads[0];
-	for (size_t i = 0; i < n_modules && rc == 0 && query.thread; i++) {
+	for (size_t i = 0; found && i < n_modules && rc == 0 && query.thread; i++) {
 		query.module = csn_modules_get(engine->modules, i);
 		if (!csn_engine_wants_values(engine->options, query.module))
 			continue;

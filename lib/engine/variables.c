@@ -68,7 +68,7 @@ static struct csn_filled *csn_add_frame(struct csn_filling *filling)
 	struct csn_filled *frame = csn_arena_alloc(arena, sizeof(*frame)), **grown;
 
 	grown = csn_arena_grow(arena, filling->filled, filling->n_filled, &filling->capacity,
-			       sizeof(*grown));
+			       sizeof(void *));
 	if (!frame || !grown)
 		return NULL;
 	filling->filled = grown;
@@ -191,8 +191,11 @@ static int csn_fill_all(struct csn_filling *filling, struct csn_function_values 
 {
 	struct csn_arena *arena = filling->engine->snapshot->arena;
 	struct csn_function_values **lists =
-		csn_arena_array(arena, filling->n_filled + 1, sizeof(*lists));
-	int rc = lists ? 0 : csn_fail_nomem(err);
+		csn_arena_array(arena, filling->n_filled + 1, sizeof(void *));
+	int rc = 0;
+
+	if (!lists)
+		return csn_fail_nomem(err);
 
 	for (size_t i = 0; i < filling->n_filled && rc == 0; i++) {
 		struct csn_filled *frame = filling->filled[i];
@@ -215,7 +218,7 @@ static int csn_find_scopes(struct csn_filling *filling, struct csn_error *err)
 {
 	struct csn_arena *arena = filling->engine->snapshot->arena;
 	struct csn_value_frame **frames =
-		csn_arena_array(arena, filling->n_filled + 1, sizeof(*frames));
+		csn_arena_array(arena, filling->n_filled + 1, sizeof(void *));
 	size_t n = 0;
 
 	if (!frames)
@@ -324,7 +327,7 @@ int csn_engine_store_variables(struct csn_engine *engine, struct csn_error *err)
 		rc = csn_find_scopes(&filling, err);
 	if (rc == 0)
 		rc = csn_fill_all(&filling, &lists, err);
-	if (rc == 0)
+	if (rc == 0 && lists)
 		rc = csn_set_scene(&filling, lists, err);
 	if (rc == 0)
 		rc = csn_engine_store_globals(engine, err);

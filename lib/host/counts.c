@@ -21,7 +21,7 @@
 #define OUT ".out"
 #define NO_OBJECT "00000000-0000-0000-0000-000000000000"
 /* Helpers that append at the same time may each add a record past the end. */
-#define MAX_LOG_BYTES (2 * CSN_TICKS_MAX_FILE)
+#define MAX_LOG_BYTES (2ull * CSN_TICKS_MAX_FILE)
 
 /* ---- files of counts ---- */
 
@@ -408,7 +408,7 @@ struct total {
 static bool add_file(void *context, const char *object)
 {
 	struct total *total = context;
-	struct csn_count count;
+	struct csn_count count = { 0 };
 	struct csn_error ignored;
 
 	if (read_count(total->spool, object, total->suffix, &count, &ignored) == 0)

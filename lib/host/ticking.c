@@ -85,7 +85,7 @@ static void say_grown(void *context, const struct csn_count *added)
 		     "%llu further crash%s of %s only counted, in %lld s; as crash %s",
 		     (unsigned long long)added->count, added->count == 1 ? "" : "es",
 		     csn_escape_to(shown, sizeof(shown), *added->exe ? added->exe : "?"),
-		     (long long)(added->last_s - added->first_s + 1), added->object);
+		     (long long)added->last_s - added->first_s + 1, added->object);
 }
 
 static void say_purged(void *context, const struct csn_count *gone)

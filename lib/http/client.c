@@ -20,7 +20,7 @@ struct csn_http_client {
 };
 
 /* What waits longer is no wait. */
-#define MAX_RETRY_AFTER_S (366 * 86400)
+#define MAX_RETRY_AFTER_S (366l * 86400)
 
 /* One request under way, as curl's callbacks see it. */
 struct transfer {

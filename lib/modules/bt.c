@@ -135,7 +135,7 @@ void csn_variables_push(lua_State *L, int filter, size_t first, size_t n)
 	push_filter(L, filter);
 	lua_pushinteger(L, (lua_Integer)first);
 	lua_pushinteger(L, 0);
-	lua_pushinteger(L, (lua_Integer)(first + n));
+	lua_pushinteger(L, (lua_Integer)first + (lua_Integer)n);
 	lua_pushcclosure(L, next_variable, 4);
 }
 

@@ -252,8 +252,10 @@ void csn_script_set(lua_State *L, const struct csn_snapshot_attribute *attribute
 	if (copy.kind == CSN_VALUE_STRING)
 		copy.string = csn_arena_strndup(all->arena, attribute->string,
 						strnlen(attribute->string, CSN_MAX_SCRIPT_TEXT));
-	if (!grown || !copy.name || (copy.kind == CSN_VALUE_STRING && !copy.string))
+	if (!grown || !copy.name || (copy.kind == CSN_VALUE_STRING && !copy.string)) {
 		luaL_error(L, "out of memory");
+		return;
+	}
 	all->attributes = grown;
 	grown[all->n_attributes++] = (struct csn_script_attribute){ script, copy };
 }

@@ -1,4 +1,6 @@
 /* The table pmodule, which modules begin with; and what all classes share. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "modules/script_internal.h"
@@ -202,13 +204,12 @@ static int create_variable(lua_State *L)
 {
 	struct csn_scripts *all = csn_script_of(L)->all;
 	struct csn_handle handle;
+	char name[32];
 
 	check_scene(L);
 	handle = csn_handle_at(&all->nowhere, csn_check_u64(L, 2), csn_type_check(L, 1));
-	if (lua_isnoneornil(L, 3))
-		lua_pushfstring(L, "*%p", (void *)(uintptr_t)handle.address);
-	else
-		lua_pushstring(L, luaL_checkstring(L, 3));
+	snprintf(name, sizeof(name), "*0x%" PRIx64, handle.address);
+	lua_pushstring(L, luaL_optstring(L, 3, name));
 	csn_variable_push(L, NULL, &handle);
 	return 1;
 }

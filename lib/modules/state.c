@@ -110,6 +110,8 @@ static int run_file(lua_State *L)
 
 void csn_script_start(struct csn_script *script, const struct csn_script_source *source)
 {
+	struct csn_script_source copy = *source;
+
 	script->load = script->unload = LUA_NOREF;
 	script->state = lua_newstate(allocate, script);
 	if (!script->state) {
@@ -119,7 +121,7 @@ void csn_script_start(struct csn_script *script, const struct csn_script_source 
 	}
 	*(struct csn_script **)lua_getextraspace(script->state) = script;
 	if (csn_script_run(script, open_libraries, NULL, "its start"))
-		(void)csn_script_run(script, run_file, (void *)(uintptr_t)source, "its start");
+		(void)csn_script_run(script, run_file, &copy, "its start");
 }
 
 /* Says why. The message is a text, or nobody knows what it is. */

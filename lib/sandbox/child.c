@@ -62,7 +62,7 @@ static void foresee_batch(struct asker *asker, char *bytes, size_t size_bytes)
 {
 	const char *names[CSN_SANDBOX_BATCH_NAMES];
 	size_t n = csn_sandbox_batch_parse(bytes, size_bytes, names), n_fds = 0, next = 0;
-	char found[CSN_SANDBOX_BATCH_NAMES];
+	char found[CSN_SANDBOX_BATCH_NAMES] = { 0 };
 	int fds[CSN_SANDBOX_BATCH_NAMES];
 	ssize_t got = -1;
 

@@ -171,7 +171,7 @@ int csn_counters_add(const struct csn_spool *spool, const struct csn_counting *c
 {
 	cleanup_close int fd = -1;
 	struct csn_usage usage = { 0 };
-	struct record record;
+	struct record record = { 0 };
 	int r = take_record(spool, &record, &fd, ret_restarted, err);
 	size_t i;
 

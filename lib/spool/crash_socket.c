@@ -40,7 +40,7 @@ int csn_crash_socket_ask(const struct csn_crash_socket *place, int timeout_ms, b
 			 struct csn_error *err)
 {
 	const struct timeval wait = { .tv_sec = timeout_ms / 1000,
-				      .tv_usec = timeout_ms % 1000 * 1000 };
+				      .tv_usec = (long)(timeout_ms % 1000) * 1000 };
 	cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	char word[32];

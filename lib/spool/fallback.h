@@ -15,7 +15,7 @@
 #include "base/types.h"
 #include "spool/spool.h"
 
-#define CSN_FALLBACK_MAX_BYTES (8 * 1024 * 1024u)
+#define CSN_FALLBACK_MAX_BYTES (8ull * 1024 * 1024)
 
 struct csn_fallback {
 	char path[64]; /* of the folder */

@@ -9,11 +9,12 @@
 #define CSN_SPOOL_RESERVE_H
 
 #include "base/error.h"
+#include "base/limits.h"
 #include "base/types.h"
 #include "spool/spool.h"
 
 #define CSN_RESERVE_PIECES 16u
-#define CSN_RESERVE_PIECE_BYTES (64 * 1024u)
+#define CSN_RESERVE_PIECE_BYTES (64 * CSN_KIB)
 
 /* How many pieces there are. */
 unsigned csn_reserve_count(const struct csn_spool *spool);

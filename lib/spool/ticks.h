@@ -22,7 +22,7 @@
 #define CSN_TICK_BYTES 200u
 #define CSN_TICK_EXE_MAX 140u
 /* An open file is not made longer than this; what comes then is owed (csn_rate_owe). */
-#define CSN_TICKS_MAX_FILE (4 * 1024 * 1024u)
+#define CSN_TICKS_MAX_FILE (4l * 1024 * 1024)
 
 struct csn_tick {
 	uint64_t key;       /* csn_rate_key */

@@ -4,7 +4,7 @@
 
 /* So that their names fit into one batch of any opener. */
 #define AT_ONCE 6u
-#define MAX_NAMES (AT_ONCE * CSN_MODULE_LINK_PLACES)
+#define MAX_NAMES ((size_t)AT_ONCE * CSN_MODULE_LINK_PLACES)
 
 struct names {
 	const struct csn_opener *opener;

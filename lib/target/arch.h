@@ -123,7 +123,7 @@ struct csn_trampoline {
 	const int *registers;
 };
 
-#define CSN_VECTOR_BYTES 16u
+#define CSN_VECTOR_BYTES 16ul
 
 struct csn_arch {
 	const char *name;     /* "x86_64", as uname(2) says it */

@@ -390,7 +390,7 @@ static bool csn_unwind_plainly(struct csn_unwind_cursor *cursor, const struct cs
 	const struct csn_arch *arch = cursor->unwinder->arch;
 	struct csn_registers caller;
 	uint64_t value;
-	csn_addr cfa;
+	csn_addr cfa = 0;
 
 	if (!csn_unwind_cfa(cursor, &rule->row, &cfa))
 		return false;

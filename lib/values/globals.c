@@ -36,7 +36,7 @@ static struct csn_value_node *add_value(struct collection *collection, const cha
 		unit--;
 	}
 	grown = csn_arena_grow(arena, unit->values, unit->count, &collection->capacity,
-			       sizeof(*grown));
+			       sizeof(void *));
 	if (!grown)
 		return NULL;
 	unit->values = grown;

@@ -167,7 +167,7 @@ static bool print_list(struct csn_printing *p)
 	struct csn_part head;
 
 	return csn_part_find(p->values, &p->whole, "__end_", &head) &&
-	       csn_print_std_list(p, &head, "__next_", 2 * word);
+	       csn_print_std_list(p, &head, "__next_", 2ull * word);
 }
 
 static bool print_forward_list(struct csn_printing *p)
@@ -212,7 +212,7 @@ static bool print_hash(struct csn_printing *p)
 	    !find_either(p, &table, "__p1_.__value_.__next_", "__first_node_.__next_", &first) ||
 	    !number_at_either(p, &table, "__p2_.__value_", "__size_", &count))
 		return false;
-	return csn_print_std_hash(p, &first, count, "__next_", 2 * word,
+	return csn_print_std_hash(p, &first, count, "__next_", 2ull * word,
 				  csn_type_argument_type(csn_type_strip(table.type), 0));
 }
 
@@ -363,7 +363,7 @@ static bool print_list_iterator(struct csn_printing *p)
 {
 	const unsigned word = p->values->target->arch->word_bytes;
 
-	return csn_print_std_iterator(p, "__ptr_", 2 * word, "std::list");
+	return csn_print_std_iterator(p, "__ptr_", 2ull * word, "std::list");
 }
 
 static bool print_tree_iterator(struct csn_printing *p)

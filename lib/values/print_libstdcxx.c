@@ -183,7 +183,7 @@ static bool print_list(struct csn_printing *p)
 	struct csn_part head;
 
 	return csn_part_find(p->values, &p->whole, "_M_impl._M_node", &head) &&
-	       csn_print_std_list(p, &head, "_M_next", 2 * word);
+	       csn_print_std_list(p, &head, "_M_next", 2ull * word);
 }
 
 static bool print_forward_list(struct csn_printing *p)
@@ -206,7 +206,7 @@ static bool print_tree(struct csn_printing *p)
 	    !csn_part_find(p->values, &tree, "_M_impl._M_header._M_left", &first) ||
 	    !csn_part_number_at(p->values, &tree, "_M_impl._M_node_count", &count))
 		return false;
-	return csn_print_std_tree(p, &first, count, &names, 4 * word,
+	return csn_print_std_tree(p, &first, count, &names, 4ull * word,
 				  csn_type_argument_type(csn_type_strip(tree.type), 1));
 }
 
@@ -401,7 +401,7 @@ static bool print_list_iterator(struct csn_printing *p)
 {
 	const unsigned word = p->values->target->arch->word_bytes;
 
-	return csn_print_std_iterator(p, "_M_node", 2 * word, "std::list");
+	return csn_print_std_iterator(p, "_M_node", 2ull * word, "std::list");
 }
 
 static bool print_forward_list_iterator(struct csn_printing *p)
@@ -415,7 +415,7 @@ static bool print_tree_iterator(struct csn_printing *p)
 {
 	const unsigned word = p->values->target->arch->word_bytes;
 
-	return csn_print_std_iterator(p, "_M_node", 4 * word, "associative container");
+	return csn_print_std_iterator(p, "_M_node", 4ull * word, "associative container");
 }
 
 static const struct csn_printer printers[] = {

@@ -35,8 +35,9 @@ static bool fits(struct csn_values *values, const struct csn_printer *printer,
 	size_t length = strlen(printer->name);
 	struct csn_part probed;
 
-	if (length && printer->name[length - 1] == '*' ? strncmp(name, printer->name, length - 1)
-						       : strcmp(name, printer->name))
+	if (length && printer->name[length - 1] == '*'
+		    ? strncmp(name, printer->name, length - 1) != 0
+		    : strcmp(name, printer->name) != 0)
 		return false;
 	if (whole->type->is_declaration != printer->is_opaque)
 		return false;

@@ -47,7 +47,7 @@ void csn_value_set_text(struct csn_values *values, struct csn_value_node *value,
 	if (!strchr(bytes, CSN_SYMBOL_MARK))
 		return;
 	grown = csn_arena_grow(values->arena, values->marked, values->n_marked,
-			       &values->marked_capacity, sizeof(*grown));
+			       &values->marked_capacity, sizeof(void *));
 	if (!grown)
 		return;
 	values->marked = grown;

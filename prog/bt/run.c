@@ -217,7 +217,7 @@ static int bt_try(struct bt_run *run, csn_sandbox_fn what, struct csn_sandbox_en
 static int bt_confined(struct bt_run *run, csn_sandbox_fn what)
 {
 	struct csn_error err = CSN_ERROR_INIT;
-	struct csn_sandbox_end end;
+	struct csn_sandbox_end end = { 0 };
 	char text[96];
 
 	run->result_fd = memfd_create("text", MFD_CLOEXEC);
