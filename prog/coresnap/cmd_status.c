@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "coresnap.h"
 #include "host/core_pattern.h"
+#include "host/counts.h"
 #include "host/listing.h"
 #include "host/service.h"
 #include "spool/crash_socket.h"
@@ -35,6 +36,7 @@ struct report {
 	size_t counts[CSN_N_STAGES];
 	uint64_t bytes[CSN_N_STAGES];
 	char last_crash[512]; /* the helper's last word; "" none */
+	uint64_t n_ticks;     /* of crash loops, not at the server yet */
 	struct failing failing[MAX_FAILING];
 	size_t n_failing, n_failing_all;
 };
@@ -128,6 +130,7 @@ static int collect(const struct csn_host *host, struct report *report, struct cs
 	report->daemon = csn_service_find_daemon(&host->spool);
 	report->has_pattern = csn_core_pattern_get(&report->pattern, &ignored) == 0;
 	report->nobody_listens = report->has_pattern && !listens(host, &report->pattern);
+	report->n_ticks = csn_counts_waiting(&host->spool);
 	read_last_crash(&host->spool, report->last_crash, sizeof(report->last_crash));
 	return r;
 }
@@ -204,6 +207,9 @@ static void print_text(const struct csn_host *host, const struct report *report)
 	       report->space.below ? ": BELOW QUOTA" : "");
 	status_disk_print(&report->disk);
 	printf("%-14s%s\n", "last crash", *report->last_crash ? report->last_crash : "none known");
+	if (report->n_ticks)
+		printf("%-14s%llu crash%s of loops, to be told the server\n", "counted",
+		       (unsigned long long)report->n_ticks, report->n_ticks == 1 ? "" : "es");
 	coresnap_print_watch(host);
 	for (i = 0; i < report->n_failing; i++)
 		print_failing(&report->failing[i]);
@@ -263,6 +269,7 @@ static void print_json(const struct csn_host *host, const struct report *report)
 	csn_json_member_bool(&json, "below_quota", report->space.below);
 	status_disk_write(&report->disk, &json);
 	csn_json_member_string(&json, "last_crash", report->last_crash);
+	csn_json_member_uint(&json, "ticks_waiting", report->n_ticks);
 	csn_json_member_uint(&json, "failing_total", report->n_failing_all);
 	write_failing(&json, report);
 	coresnap_write_watch(&json, host);

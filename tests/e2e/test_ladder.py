@@ -187,6 +187,8 @@ def test_ticks_wait_for_their_object_and_say_so_when_nobody_knows_it(world):
     wait_until(lambda: "no object with this uuid" in world.log("coresnapd"), "the refusal")
     assert "4 bytes among the ticks are none" in world.log("coresnapd")
     assert [name[-4:] for name in loop.ticks_left(world)] == [".out"]
+    assert json.loads(world.run("coresnap", "status", "--json").stdout)["ticks_waiting"] == 9
+    assert "counted       9 crashes of loops" in world.run("coresnap", "status").stdout
     group = loop.Group(world)
     assert group.crashes() == 0
     world.run("coroner", "put", world.project, world.project, report_of(world, 0))
