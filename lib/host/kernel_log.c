@@ -32,17 +32,24 @@ static char *find_text(char *record)
 	return csn_parse_u64(record, 10, &priority) && priority < 8 ? text + 1 : NULL;
 }
 
-/* "coredump_pipe: 89 callbacks suppressed"; the function's name is another one in older kernels. */
+/* "coredump_pipe: 89 callbacks suppressed", by the function that refuses: before 6.17 it was
+ * do_coredump. Others keep lines back, too (validate_coredump_safety). */
 static uint64_t count_kept_back(char *text)
 {
-	char *number = strstr(text, ": "), *end = strstr(text, " callbacks suppressed");
+	static const char *const functions[] = { "coredump_pipe: ", "do_coredump: " };
+	char *end = strstr(text, " callbacks suppressed");
 	uint64_t count;
+	size_t i;
 
-	if (!number || !end || number > end ||
-	    !memmem(text, (size_t)(number - text), "coredump", 8))
-		return 0;
-	*end = '\0';
-	return csn_parse_u64(number + 2, 10, &count) && count < UINT32_MAX ? count : 0;
+	for (i = 0; end && i < csn_countof(functions); i++) {
+		size_t length = strlen(functions[i]);
+
+		if (strncmp(text, functions[i], length) != 0)
+			continue;
+		*end = '\0';
+		return csn_parse_u64(text + length, 10, &count) && count < UINT32_MAX ? count : 0;
+	}
+	return 0;
 }
 
 static uint64_t count_record(char *record)

@@ -200,7 +200,7 @@ def test_a_daemon_that_is_stopped_or_dead_is_not_waited_for(spool, program, how)
 CRASHES = 200
 REFUSED = re.compile(r"coredump: (\d+)\(dies\): over core_pipe_limit")
 # The kernel says ten lines in five seconds, and how many it kept to itself before the next one.
-KEPT_TO_ITSELF = re.compile(r"coredump\w*: (\d+) callbacks suppressed")
+KEPT_TO_ITSELF = re.compile(r"\b(?:do_coredump|coredump_pipe): (\d+) callbacks suppressed")
 
 
 @pytest.fixture

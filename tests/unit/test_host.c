@@ -450,6 +450,7 @@ static void crashes_that_the_kernel_refused_are_counted_from_its_log(void **stat
 		/* These are something else, or somebody else's. */
 		"12,10,1,-;coredump: 1(x): over core_pipe_limit, skipping core dump\n",
 		"4,11,1,-;show_signal_msg: 5 callbacks suppressed\n",
+		"4,11,1,-;validate_coredump_safety: 11 callbacks suppressed\n",
 		"4,12,1,-;coredump: 1(x): |/no/such/helper pipe failed\n",
 		"4,13,1,-;coredump_pipe: 99999999999999999999 callbacks suppressed\n",
 		"4,14,1,-;coredump callbacks suppressed: \n",
