@@ -143,6 +143,7 @@ void house_keep(struct csn_service *service, int64_t now_ns)
 	if (service->once || !service->changed || service->house_due_ns > now_ns)
 		return;
 	service->changed = false;
+	service->untrimmed = true;
 	service->house_due_ns = now_ns + PAUSE_NS;
 	if (csn_inventory_take(&service->host->spool, &service->inventory, &inventory, &err) < 0) {
 		csn_host_say(service->host, LOG_ERR, "spool: %s", err.text);

@@ -97,7 +97,6 @@ int job_add(struct csn_service *service, enum csn_stage stage, const char *uuid,
 	purge_expect(service);
 	if (stage == CSN_STAGE_PENDING && service->pattern_due_ns != INT64_MAX)
 		service->pattern_due_ns = 0;
-	service->untrimmed = true;
 	return 0;
 }
 

@@ -1,6 +1,5 @@
 /* The service's loop: start what is due, sleep until something happens. */
 #include <errno.h>
-#include <malloc.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <syslog.h>
@@ -119,15 +118,12 @@ static void arm_timer(struct csn_service *service)
 	timerfd_settime(service->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
-/* An idle daemon holds on to nothing. */
 static void trim(struct csn_service *service)
 {
-	if (!service->untrimmed || service->n_jobs)
+	if (!service->untrimmed || service->n_jobs || service->changed)
 		return;
 	service->untrimmed = false;
-#ifdef __GLIBC__
-	malloc_trim(0);
-#endif
+	idle_give_back();
 }
 
 static bool is_finished(const struct csn_service *service)

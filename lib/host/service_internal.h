@@ -234,6 +234,9 @@ void source_add_all(struct csn_service *service);
 /* Takes what an event brought. */
 void source_handle(struct csn_service *service, const struct watch *watch);
 
+/* idle.c: memory that can be had again at any time goes back. */
+void idle_give_back(void);
+
 /* reload.c */
 /* Back-off is forgotten (uuid NULL: of all jobs): somebody mended something. */
 void reload_make_due(struct csn_service *service, const char *uuid);
