@@ -41,6 +41,14 @@ def pytest_collection_modifyitems(items):
             item.add_marker(skip)
 
 
+CRASHER = r"""
+#include <stdlib.h>
+static __attribute__((noinline)) void inner(volatile int *p) { *p = 1; }
+static __attribute__((noinline)) void outer(volatile int *p) { inner(p); }
+int main(void) { outer(0); return 0; }
+"""
+
+
 @pytest.fixture(scope="session")
 def stage():
     """The folder that holds the installed tree (stage/opt/backtrace/...)."""
@@ -65,6 +73,15 @@ def program(stage):
         raise FileNotFoundError(name)
 
     return find
+
+
+@pytest.fixture(scope="session")
+def crasher(tmp_path_factory):
+    """A program that stores to address 0, three frames deep."""
+    folder = tmp_path_factory.mktemp("crasher")
+    (folder / "null.c").write_text(CRASHER)
+    subprocess.run(["gcc", "-g", "-O1", "-o", folder / "null", folder / "null.c"], check=True)
+    return folder / "null"
 
 
 @pytest.fixture

@@ -8,12 +8,11 @@ import shutil
 import struct
 import subprocess
 import time
-import zlib
 
 import pytest
 
 from support import capture, disks, kernel
-from support.host import Host, core_bytes
+from support.host import core_bytes
 from support.world import wait_until
 
 pytestmark = pytest.mark.skipif(not kernel.system_tests_allowed(),
@@ -36,23 +35,6 @@ def spool(program):
     with capture.new_spool(program) as made:
         yield made
 
-
-@pytest.fixture
-def make_host(stage, tmp_path):
-    hosts = []
-
-    def make(settings="", **keywords):
-        hosts.append(Host(stage, tmp_path / f"host{len(hosts)}", settings, **keywords))
-        return hosts[-1]
-
-    yield make
-    for host in hosts:
-        host.close()
-        shutil.rmtree(fallback_of(host), ignore_errors=True)
-
-
-def fallback_of(host):
-    return type(host.root)(f"/run/coresnap/pending-{zlib.crc32(str(host.archive).encode()):08x}")
 
 
 def status(spool, stage):
@@ -236,7 +218,7 @@ def test_the_place_in_memory_is_small_and_said_once(spool, dies, tmp_path):
 def test_what_waited_in_memory_comes_into_the_spool(make_host, how):
     """Fault 4: the daemon's next start, or coresnap enable, moves it."""
     host = make_host("core_pattern.manage = false\n")
-    place = fallback_of(host)
+    place = host.fallback
     place.parent.mkdir(exist_ok=True)
     place.mkdir(mode=0o700)
     (place / ".told").touch()

@@ -466,7 +466,7 @@ def test_crashes_that_wait_in_memory_are_told(clinic):
 
 @contextlib.contextmanager
 def answering(clinic, reply):
-    """A server that says this to everything, on a port of its own."""
+    """A server that says this to everything, on a port of its own; NOW is the time then."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         def serve():
             with contextlib.suppress(OSError):
@@ -474,7 +474,8 @@ def answering(clinic, reply):
                     peer, _ = listener.accept()
                     with peer:
                         peer.recv(65536)
-                        peer.sendall(reply)
+                        peer.sendall(reply.replace(b"NOW", email.utils.formatdate(usegmt=True)
+                                                   .encode()))
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         port = listener.getsockname()[1]
@@ -488,7 +489,7 @@ REFUSED = b'{"error":{"code":1,"message":"empty"}}'
 
 def http_reply(status, body=REFUSED, when=None):
     kind = "text/html" if body.startswith(b"<") else "application/json"
-    return (f"HTTP/1.1 {status}\r\nDate: {when or email.utils.formatdate(usegmt=True)}\r\n"
+    return (f"HTTP/1.1 {status}\r\nDate: {when or 'NOW'}\r\n"
             f"Content-Type: {kind}\r\n"
             f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n").encode() + body
 

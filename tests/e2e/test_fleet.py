@@ -11,20 +11,7 @@ from support.world import wait_until
 
 pytestmark = pytest.mark.system
 
-CRASHER = """
-static __attribute__((noinline)) void inner(volatile int *p) { *p = 1; }
-static __attribute__((noinline)) void outer(volatile int *p) { inner(p); }
-int main(void) { outer(0); return 0; }
-"""
 RETRIES = ("retry.min = 1s", "retry.max = 2s")
-
-
-@pytest.fixture(scope="module")
-def crasher(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("fleet")
-    (folder / "null.c").write_text(CRASHER)
-    subprocess.run(["gcc", "-g", "-O1", "-o", folder / "null", folder / "null.c"], check=True)
-    return folder / "null"
 
 
 @pytest.fixture

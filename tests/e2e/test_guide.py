@@ -9,7 +9,6 @@ import os
 import pathlib
 import re
 import shutil
-import signal
 import stat
 import subprocess
 import time
@@ -61,6 +60,13 @@ def listed(host):
     return host.sh("/opt/backtrace/bin/coresnap list").stdout.splitlines()
 
 
+def failing_ptrace(host):
+    path = host.folder / "ptrace"
+    path.write_text("#!/bin/sh\necho 'ptrace: cannot' >&2\nexit 2\n")
+    path.chmod(0o755)
+    return path
+
+
 @contextlib.contextmanager
 def breaking(host, setting):
     """A step of the pipeline that fails: the daemon runs with another setting meanwhile."""
@@ -104,7 +110,8 @@ def test_prepare_coresnap_conf(host):
     """"Copy the file /opt/backtrace/etc/coresnap/coresnap.conf to either ..." """
     host.sh("mkdir -p /usr/local/etc/coresnap && cp /opt/backtrace/etc/coresnap/coresnap.conf "
             "/usr/local/etc/coresnap/coresnap.conf")
-    host.set_conf("retry.max = 2s")
+    # What fails here is to stay where it is until a step asks for it.
+    host.set_conf("retry.min = 30s", "retry.max = 60s")
 
 
 def test_start_coresnap(host):
@@ -190,9 +197,7 @@ def test_vim_as_the_user_of_the_application(host):
 def test_when_it_fails_after_the_second_step(host):
     """"attempt to manually run the full ptrace command listed after Executing slave: as the
     Coresnap user" """
-    failing = host.folder / "ptrace"
-    failing.write_text("#!/bin/sh\necho 'ptrace: cannot' >&2\nexit 2\n")
-    failing.chmod(0o755)
+    failing = failing_ptrace(host)
     with breaking(host, f"ptrace.path = {failing}"):
         crash_vim(host)
         (uuid,) = host.wait_names("pending", 1)
@@ -344,10 +349,7 @@ def test_dump_quota(host):
 
 def test_purge_age_and_purge_disabled(host):
     """purge.age; "you can set purge.disabled to true" """
-    failing = host.folder / "ptrace"
-    failing.write_text("#!/bin/sh\nexit 2\n")
-    failing.chmod(0o755)
-    with breaking(host, f"ptrace.path = {failing}"):
+    with breaking(host, f"ptrace.path = {failing_ptrace(host)}"):
         crash_vim(host)
         (uuid,) = host.wait_names("pending", 1)
         old = time.time() - 31 * 86400

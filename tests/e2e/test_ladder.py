@@ -270,7 +270,8 @@ wait
     wait_until(lambda: all_there(world, NOBODYS), "all at the server", 60, every=0.5)
     paths = [row.get("process.path") for row in world.select("process.path")]
     assert all(paths.count(other) == 1 for other in others), paths
-    assert len(flood) <= len(paths) <= SHARE * (FULL + NOTES) + len(others)
+    # The share of one user, and as much for the first crashes of his programs.
+    assert len(flood) <= len(paths) <= 2 * SHARE * (FULL + NOTES) + len(others)
     # What nothing was stored of has no group; it is counted here.
     here = world.spool.parent / "ticks" / NOBODYS
     left = json.loads(here.read_text())["count"] if here.exists() else 0

@@ -17,7 +17,6 @@ import pytest
 
 from support import kernel
 from support.crashers import Crashers
-from support.host import Host
 from support.world import World, wait_until
 
 USER, DAEMON = 23456, 12345
@@ -37,22 +36,12 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def make_host(stage, tmp_path, folder):
-    hosts = []
-
+def make_host(make_host, folder):
+    """With a folder that is watched."""
     def make(settings="", **keywords):
-        hosts.append(Host(stage, tmp_path / f"host{len(hosts)}",
-                          f"watch.path = {folder}\n{settings}", **keywords))
-        return hosts[-1]
+        return make_host(f"watch.path = {folder}\n{settings}", **keywords)
 
-    yield make
-    for host in hosts:
-        host.close()
-
-
-@pytest.fixture
-def host(make_host):
-    return make_host()
+    return make
 
 
 def put(core, path):

@@ -16,21 +16,6 @@ from support.world import World, wait_until
 
 pytestmark = pytest.mark.system
 
-CRASHER = r"""
-#include <stdlib.h>
-static __attribute__((noinline)) void inner(volatile int *p) { *p = 1; }
-static __attribute__((noinline)) void outer(volatile int *p) { inner(p); }
-int main(void) { outer(0); return 0; }
-"""
-
-
-@pytest.fixture(scope="module")
-def crasher(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("crasher")
-    (folder / "null.c").write_text(CRASHER)
-    subprocess.run(["gcc", "-g", "-O1", "-o", folder / "null", folder / "null.c"], check=True)
-    return folder / "null"
-
 
 @pytest.fixture
 def world(stage, tmp_path):

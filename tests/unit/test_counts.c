@@ -14,43 +14,13 @@
 
 #include "base/clock.h"
 #include "base/io.h"
-#include "folder.h"
 #include "host/counts.h"
 #include "spool/rate.h"
 #include "spool/ticks.h"
+#include "spool_fixture.h"
 
 #define OBJECT_A "0a000000-0000-0000-0000-000000000000"
 #define OBJECT_B "0b000000-0000-0000-0000-000000000000"
-
-struct fixture {
-	char folder[FOLDER_MAX];
-	struct csn_spool spool;
-	uint64_t grown; /* sum of what the last fold added */
-};
-
-static int open_fixture(void **state)
-{
-	struct fixture *fixture = calloc(1, sizeof(*fixture));
-	struct csn_error err = CSN_ERROR_INIT;
-	char archive[FOLDER_MAX + 32];
-
-	assert_true(folder_make(fixture->folder));
-	snprintf(archive, sizeof(archive), "%s/var/coresnap/archive", fixture->folder);
-	assert_int_equal(csn_spool_make(archive, getuid(), getgid(), &err), 0);
-	assert_int_equal(csn_spool_open(archive, &fixture->spool, &err), 0);
-	*state = fixture;
-	return 0;
-}
-
-static int close_fixture(void **state)
-{
-	struct fixture *fixture = *state;
-
-	csn_spool_close(&fixture->spool);
-	folder_remove(fixture->folder);
-	free(fixture);
-	return 0;
-}
 
 static void append(struct fixture *fixture, uint8_t object, uint64_t key, uint32_t count,
 		   uint32_t round)

@@ -19,45 +19,16 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/limits.h"
-#include "folder.h"
 #include "spool/core_identity.h"
 #include "spool/core_note.h"
 #include "spool/policy.h"
 #include "spool/rate.h"
 #include "spool/spool.h"
 #include "spool/ticks.h"
+#include "spool_fixture.h"
 
 #define UUID_A "3d22c19c-09c0-4000-8000-000000000001"
 #define UUID_B "3d22c19c-09c0-4000-8000-000000000002"
-
-struct fixture {
-	char folder[FOLDER_MAX], archive[128];
-	struct csn_spool spool;
-};
-
-static int open_fixture(void **state)
-{
-	struct fixture *fixture = calloc(1, sizeof(*fixture));
-	struct csn_error err = CSN_ERROR_INIT;
-
-	assert_true(folder_make(fixture->folder));
-	snprintf(fixture->archive, sizeof(fixture->archive), "%s/var/coresnap/archive",
-		 fixture->folder);
-	assert_int_equal(csn_spool_make(fixture->archive, getuid(), getgid(), &err), 0);
-	assert_int_equal(csn_spool_open(fixture->archive, &fixture->spool, &err), 0);
-	*state = fixture;
-	return 0;
-}
-
-static int close_fixture(void **state)
-{
-	struct fixture *fixture = *state;
-
-	csn_spool_close(&fixture->spool);
-	folder_remove(fixture->folder);
-	free(fixture);
-	return 0;
-}
 
 static void put(struct fixture *fixture, enum csn_stage stage, const char *uuid, int64_t mtime)
 {

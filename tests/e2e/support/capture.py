@@ -118,6 +118,11 @@ def wait_status(child, timeout=30):
         time.sleep(0.002)
 
 
+def fallback_of(archive):
+    """Where crashes go that the spool cannot take (spool/fallback.h)."""
+    return pathlib.Path(f"/run/coresnap/pending-{zlib.crc32(str(archive).encode()):08x}")
+
+
 class Spool:
     """An installation of the helper alone, below a short path (core_pattern holds 127 bytes)."""
 
@@ -144,8 +149,7 @@ class Spool:
 
     @property
     def fallback(self):
-        """Where crashes go that the spool cannot take (spool/fallback.h)."""
-        return pathlib.Path(f"/run/coresnap/pending-{zlib.crc32(str(self.archive).encode()):08x}")
+        return fallback_of(self.archive)
 
     @property
     def log(self):

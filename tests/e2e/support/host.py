@@ -14,6 +14,7 @@ import subprocess
 import time
 import uuid as uuids
 
+from support import capture
 from support.world import wait_until
 
 NOTE_TYPE = 0x43534E01
@@ -117,6 +118,12 @@ class Host:
     def close(self):
         if self.daemon and self.daemon.poll() is None:
             self.end(signal.SIGKILL)
+        shutil.rmtree(self.fallback, ignore_errors=True)
+
+    @property
+    def fallback(self):
+        """Where the helper puts crashes while the spool cannot be used."""
+        return capture.fallback_of(self.archive)
 
     def log(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
