@@ -111,8 +111,9 @@ class Ours:
         return contextlib.nullcontext()
 
     def take(self):
-        # The ladder would rightly cut short what dies a hundred times.
-        self.spool.set_policy(mode=self.mode, quota=0, rate_full=(1_000_000, 600))
+        # The ladder and the spool's limits would rightly cut short what dies a hundred times.
+        self.spool.set_policy(mode=self.mode, quota=0, rate_full=(1_000_000, 600), spool_bytes=0,
+                              spool_files=0)
         kernel.write(kernel.PATTERN, self.spool.pattern)
 
     def settle(self, count, size):

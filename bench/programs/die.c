@@ -1,7 +1,6 @@
 /* How long processes take to die: die MIB [THREADS [COUNT]]
  *
- * COUNT children (one) each touch MIB mebibytes of heap in 4 KiB pages, every fourth with random
- * bytes, and start THREADS threads (three), each 25 frames deep. Then, all at once, they store to
+ * COUNT children (one) each fill MIB mebibytes of heap, in 4 KiB pages, and start THREADS threads (three), each 25 frames deep. Then, all at once, they store to
  * address 0. Printed, a line for each: nanoseconds from just before that store until waitpid
  * returned it, its process id, and 1 when the kernel says that it dumped core. */
 #include <pthread.h>
@@ -50,23 +49,24 @@ static void *start(void *context)
 	return (void *)(intptr_t)descend(DEPTH);
 }
 
+/* What a heap looks like: pointers into itself, counts, and a quarter of it random. */
 static void touch(size_t size)
 {
-	char *heap = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t *heap = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	uint64_t random = 88172645463325252u;
-	size_t at, i;
+	size_t n = size / sizeof(*heap), i;
 
 	if (heap == MAP_FAILED)
 		exit(2);
 	madvise(heap, size, MADV_NOHUGEPAGE);
-	for (at = 0; at < size; at += PAGE) {
-		heap[at] = (char)(at / PAGE | 1);
-		for (i = 0; at / PAGE % 4 == 0 && i < PAGE; i += sizeof(random)) {
-			random ^= random << 13;
-			random ^= random >> 7;
-			random ^= random << 17;
-			*(uint64_t *)(void *)(heap + at + i) = random;
-		}
+	for (i = 0; i + 4 <= n; i += 4) {
+		random ^= random << 13;
+		random ^= random >> 7;
+		random ^= random << 17;
+		heap[i] = random;
+		heap[i + 1] = (uint64_t)(uintptr_t)&heap[random % n];
+		heap[i + 2] = (uint64_t)(uintptr_t)&heap[i & ~(size_t)63];
+		heap[i + 3] = i % 1000;
 	}
 }
 
