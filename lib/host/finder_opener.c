@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/pass.h"
 
 #define ANSWER_TIMEOUT_MS 10000
 
@@ -33,56 +34,10 @@ struct answer {
 	int32_t token;
 };
 
-static int send_with_fd(int socket_fd, void *data, size_t size, int fd)
-{
-	union {
-		struct cmsghdr head;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	struct iovec part = { data, size };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
-	ssize_t n;
-
-	if (fd >= 0) {
-		message.msg_control = &control;
-		message.msg_controllen = sizeof(control);
-		control.head.cmsg_level = SOL_SOCKET;
-		control.head.cmsg_type = SCM_RIGHTS;
-		control.head.cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(&control.head), &fd, sizeof(int));
-	}
-	do
-		n = sendmsg(socket_fd, &message, MSG_NOSIGNAL);
-	while (n < 0 && errno == EINTR);
-	return n == (ssize_t)size ? 0 : -1;
-}
-
 /* False at the end of the connection and for what is no whole message. */
-static bool receive_with_fd(int socket_fd, void *data, size_t size, int *ret_fd)
+static bool receive(int socket_fd, void *data, size_t size, int *ret_fd)
 {
-	union {
-		struct cmsghdr head;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	struct iovec part = { data, size };
-	struct msghdr message = {
-		.msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *head;
-	ssize_t n;
-
-	*ret_fd = -1;
-	do
-		n = recvmsg(socket_fd, &message, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
-	head = CMSG_FIRSTHDR(&message);
-	if (n > 0 && head && head->cmsg_type == SCM_RIGHTS &&
-	    head->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(ret_fd, CMSG_DATA(head), sizeof(int));
-	return n == (ssize_t)size;
+	return csn_pass_receive(socket_fd, data, size, ret_fd) == (ssize_t)size;
 }
 
 /* In the opener. */
@@ -135,7 +90,7 @@ static csn_noreturn void work(struct finder_opener *opener, int socket_fd)
 
 	for (i = 0; i < (int)CSN_MAX_FINDER_FOLDERS; i++)
 		worker.folders[i] = -1;
-	while (receive_with_fd(socket_fd, &request, sizeof(request), &fd)) {
+	while (receive(socket_fd, &request, sizeof(request), &fd)) {
 		struct answer answer = { .token = -1 };
 
 		csn_closep(&fd);
@@ -144,7 +99,7 @@ static csn_noreturn void work(struct finder_opener *opener, int socket_fd)
 		if (request.folder >= opener->n_paths ||
 		    answer_request(&worker, &request, &fd, &answer) < 0)
 			answer.err.code = answer.err.code ? answer.err.code : CSN_E_USAGE;
-		if (send_with_fd(socket_fd, &answer, sizeof(answer), fd) < 0)
+		if (!csn_pass_send(socket_fd, &answer, sizeof(answer), fd))
 			break;
 		csn_closep(&fd);
 	}
@@ -219,10 +174,10 @@ static csn_noreturn void become_opener(struct finder_opener *opener, int socket_
 	close_others(opener, socket_fd);
 	(void)!chdir("/");
 	if (keep_rights(uid, gid, &ready.err) < 0) {
-		(void)send_with_fd(socket_fd, &ready, sizeof(ready), -1);
+		(void)!csn_pass_send(socket_fd, &ready, sizeof(ready), -1);
 		_exit(1);
 	}
-	if (send_with_fd(socket_fd, &ready, sizeof(ready), -1) < 0)
+	if (!csn_pass_send(socket_fd, &ready, sizeof(ready), -1))
 		_exit(1);
 	work(opener, socket_fd);
 }
@@ -239,7 +194,7 @@ static int receive_answer(struct finder_opener *opener, int *ret_fd, int *ret_to
 	do
 		n = poll(&wait, 1, ANSWER_TIMEOUT_MS);
 	while (n < 0 && errno == EINTR);
-	if (n <= 0 || !receive_with_fd(opener->fd, &answer, sizeof(answer), &fd)) {
+	if (n <= 0 || !receive(opener->fd, &answer, sizeof(answer), &fd)) {
 		finder_opener_stop(opener);
 		opener->gave_up = true;
 		return csn_fail(err, CSN_E_TIMEOUT, "the opener is gone; restart coresnapd");
@@ -287,7 +242,7 @@ void finder_opener_stop(struct finder_opener *opener)
 static int ask(struct finder_opener *opener, struct request *request, int *ret_fd, int *ret_token,
 	       struct csn_error *err)
 {
-	if (send_with_fd(opener->fd, request, sizeof(*request), -1) < 0) {
+	if (!csn_pass_send(opener->fd, request, sizeof(*request), -1)) {
 		finder_opener_stop(opener);
 		opener->gave_up = true;
 		return csn_fail(err, CSN_E_TIMEOUT, "the opener is gone; restart coresnapd");
