@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
-from support import kernel  # noqa: E402
+from support import capture, kernel  # noqa: E402
 from support.host import Host  # noqa: E402
 from support.server import Server  # noqa: E402
 
@@ -82,6 +82,13 @@ def crasher(tmp_path_factory):
     (folder / "null.c").write_text(CRASHER)
     subprocess.run(["gcc", "-g", "-O1", "-o", folder / "null", folder / "null.c"], check=True)
     return folder / "null"
+
+
+@pytest.fixture
+def spool(program):
+    """The helper alone, with a spool of its own; gone after the test."""
+    with capture.new_spool(program) as made:
+        yield made
 
 
 @pytest.fixture

@@ -157,12 +157,6 @@ int main(int argc, char **argv)
 """
 
 
-@pytest.fixture
-def spool(program):
-    with capture.new_spool(program) as made:
-        yield made
-
-
 pytestmark = pytest.mark.system
 
 

@@ -23,12 +23,6 @@ DIES = "#include <stdlib.h>\nint main(void) { abort(); }\n"
 OWNER = 1  # whose the spool is, where that matters: nobody's, but not root's
 
 
-@pytest.fixture
-def spool(program):
-    with capture.new_spool(program) as made:
-        yield made
-
-
 def give_away(spool):
     for folder in ("kept", "assets"):
         (spool.archive / folder).mkdir(mode=0o700, exist_ok=True)

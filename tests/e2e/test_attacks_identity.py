@@ -55,12 +55,6 @@ os.execv({helper!r}, [{helper!r}, *sys.argv[1:]])
 """
 
 
-@pytest.fixture
-def spool(program):
-    with capture.new_spool(program) as made:
-        yield made
-
-
 def knows_nothing(core):
     """Nothing in it comes from /proc, and memory only from the kernel's own pipe."""
     assert core.facts["identity"] == "unverified"

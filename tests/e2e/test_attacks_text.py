@@ -34,12 +34,6 @@ DEFAULTS = (b"ok=1\r\nX-Evil: 1=$(touch owned)\nhostname=evil\n_hidden=evil\n=ev
 
 
 @pytest.fixture
-def spool(program):
-    with capture.new_spool(program) as made:
-        yield made
-
-
-@pytest.fixture
 def group():
     """A control group with a hostile name; the kernel allows all but line ends and slashes."""
     mounts = [line.split() for line in open("/proc/mounts") if " cgroup2 " in line]

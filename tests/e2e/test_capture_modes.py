@@ -31,12 +31,6 @@ OF_CHUNKS = [
 OF_NEIGHBOURS = ["free_middle", "overrun_one", "overrun_many", "underrun", "top"]
 
 
-@pytest.fixture(name="spool")
-def make_spool(program):
-    with capture.new_spool(program) as spool:
-        yield spool
-
-
 @pytest.fixture(scope="module")
 def dead(tmp_path_factory):
     return crashers.Crashers(tmp_path_factory.mktemp("modes"))

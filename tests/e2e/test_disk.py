@@ -30,12 +30,6 @@ def dies(tmp_path_factory):
     return capture.compile_c(folder, "dies", DIES)
 
 
-@pytest.fixture
-def spool(program):
-    with capture.new_spool(program) as made:
-        yield made
-
-
 
 def status(spool, stage):
     """What coresnap status says of the spool of the helper alone."""

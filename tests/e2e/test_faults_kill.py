@@ -21,12 +21,6 @@ DIES = "#include <stdlib.h>\nint main(void) { abort(); }\n"
 RELEASED_S = 2  # by a helper that lives; strace and a busy machine included
 
 
-@pytest.fixture
-def spool(program):
-    with capture.new_spool(program) as made:
-        yield made
-
-
 def whole_cores(spool):
     """Every name in pending/ is a core that can be read to its end, with its thread."""
     cores = [capture.Core(path) for path in spool.pending.iterdir() if path.name[0] != "."]

@@ -153,12 +153,6 @@ int main(int argc, char **argv)
 """
 
 
-@pytest.fixture(name="spool")
-def make_spool(program):
-    with capture.new_spool(program) as spool:
-        yield spool
-
-
 @pytest.fixture(scope="module")
 def giant(tmp_path_factory):
     return capture.compile_c(tmp_path_factory.mktemp("giants"), "giant", GIANT)

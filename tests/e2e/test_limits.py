@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from support import capture, crashers, kernel
+from support import crashers, kernel
 
 crashers.RECIPES["limits"] = ("g++", "limits.cc", ["-O0", "-g"])
 
@@ -30,12 +30,6 @@ WAYS = {
 @pytest.fixture(scope="module")
 def dead(tmp_path_factory):
     return crashers.Crashers(tmp_path_factory.mktemp("limits"))
-
-
-@pytest.fixture
-def spool(program):
-    with capture.new_spool(program) as spool:
-        yield spool
 
 
 @pytest.mark.parametrize("way", WAYS)
