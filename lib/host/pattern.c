@@ -8,8 +8,8 @@
 #include "base/clock.h"
 #include "host/core_pattern.h"
 #include "host/service_internal.h"
+#include "spool/kernel_pattern.h"
 
-#define PATTERN_FILE "/proc/sys/kernel/core_pattern"
 #define CHECK_NS (3600 * CSN_NS_PER_SECOND)
 
 void pattern_watch(struct csn_service *service)
@@ -20,7 +20,8 @@ void pattern_watch(struct csn_service *service)
 		(void)inotify_rm_watch(service->inotify_fd, service->pattern_wd);
 	/* Where it cannot be watched the other checks remain. */
 	service->pattern_wd =
-		managed ? inotify_add_watch(service->inotify_fd, PATTERN_FILE, IN_MODIFY) : -1;
+		managed ? inotify_add_watch(service->inotify_fd, CSN_CORE_PATTERN_FILE, IN_MODIFY)
+			: -1;
 	service->pattern_due_ns = managed ? 0 : INT64_MAX;
 	if (!managed)
 		service->pattern_state = PATTERN_UNKNOWN;
